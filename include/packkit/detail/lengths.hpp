@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Reading and checking lengths, shared by the core headers.
+#pragma once
+
+#include <packkit/concepts.hpp>
+#include <packkit/error.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace packkit::detail {
+
+/// The lengths as `int64` in one piece: a span when they already are, else a copy.
+/// Both convert to `std::span<const std::int64_t>`.
+/// @throws invalid_argument if a length does not fit into int64
+template <class Lengths, class Proj>
+[[nodiscard]] constexpr auto contiguous_lengths(const Lengths& lengths, Proj& proj) {
+    if constexpr (std::same_as<Proj, std::identity> &&
+                  std::ranges::contiguous_range<const Lengths> &&
+                  std::same_as<std::ranges::range_value_t<const Lengths>, std::int64_t>) {
+        return std::span<const std::int64_t>(std::ranges::data(lengths),
+                                             std::ranges::size(lengths));
+    } else {
+        std::vector<std::int64_t> copy;
+        copy.reserve(static_cast<std::size_t>(std::ranges::size(lengths)));
+        std::ranges::for_each(
+            lengths,
+            [&](auto length) {
+                if (!std::in_range<std::int64_t>(length)) {
+                    throw_invalid_argument("item ", copy.size(), " has length ", length,
+                                           ", lengths must fit into 64 bits with a sign");
+                }
+                copy.push_back(static_cast<std::int64_t>(length));
+            },
+            std::ref(proj));
+        return copy;
+    }
+}
+
+constexpr void check_capacity(std::int64_t capacity) {
+    if (capacity <= 0) {
+        throw_invalid_argument("capacity is ", capacity, ", it must be positive");
+    }
+}
+
+/// Every length in [1, capacity], or the exception that names the first that is not.
+constexpr void check_lengths(std::span<const std::int64_t> lengths,
+                             std::int64_t capacity) {
+    check_capacity(capacity);
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+        if (lengths[i] < 1) {
+            throw_invalid_argument("item ", i, " has length ", lengths[i],
+                                   ", lengths must be positive");
+        }
+        if (lengths[i] > capacity) {
+            throw_invalid_argument(
+                "item ", i, " has length ", lengths[i], ", capacity is ", capacity,
+                " (drop, truncate or split it with apply_excess_length)");
+        }
+    }
+}
+
+/// a + b for non-negative values. @throws invalid_argument if the sum exceeds int64
+[[nodiscard]] constexpr std::int64_t checked_add(std::int64_t a, std::int64_t b,
+                                                 const char* what) {
+    if (a > std::numeric_limits<std::int64_t>::max() - b) {
+        throw_invalid_argument(what, " exceeds 64 bits: ", a, " + ", b);
+    }
+    return a + b;
+}
+
+/// a * b for non-negative values. @throws invalid_argument if it exceeds int64
+[[nodiscard]] constexpr std::int64_t checked_multiply(std::int64_t a, std::int64_t b,
+                                                      const char* what) {
+    if (b != 0 && a > std::numeric_limits<std::int64_t>::max() / b) {
+        throw_invalid_argument(what, " exceeds 64 bits: ", a, " x ", b);
+    }
+    return a * b;
+}
+
+/// ceil(a / b) for a >= 0, b > 0.
+[[nodiscard]] constexpr std::int64_t ceil_divide(std::int64_t a, std::int64_t b) {
+    return a / b + (a % b != 0 ? 1 : 0);
+}
+
+/// A count that comes as `std::size_t`, as int64.
+[[nodiscard]] constexpr std::int64_t to_int64(std::size_t value) {
+    return static_cast<std::int64_t>(value);
+}
+
+}  // namespace packkit::detail
