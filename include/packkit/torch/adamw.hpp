@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// AdamW on sharded parameters: each rank updates only its own rows.
+#pragma once
+
+#include <packkit/torch/fully_shard.hpp>
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace packkit::lt {
+
+/// Loshchilov & Hutter 2019 (arXiv 1711.05101), as in PyTorch.
+struct adamw_options {
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double eps = 1e-8;
+    double weight_decay = 0.0;
+};
+
+/// First and second moments of every unit, laid out as the shards are.
+class adamw {
+public:
+    adamw(std::span<fully_sharded_unit> units, adamw_options options)
+        : units_(units), options_(options) {
+        for (auto& unit : units_) {
+            exp_avg_.push_back(unit.parameters().make_state());
+            exp_avg_sq_.push_back(unit.parameters().make_state());
+        }
+    }
+
+    /// Updates every shard from its accumulated gradient with learning rate `rate`. `step` counts
+    /// from 0. LibTorch's fused kernel, one call for all parameters with and one for those without
+    /// weight decay.
+    void update(double rate, std::int64_t step) {
+        update_where(true, options_.weight_decay, rate, step);
+        update_where(false, 0.0, rate, step);
+    }
+
+    [[nodiscard]] at::Tensor& exp_avg(std::size_t unit) { return exp_avg_[unit]; }
+    [[nodiscard]] at::Tensor& exp_avg_sq(std::size_t unit) { return exp_avg_sq_[unit]; }
+
+private:
+    void update_where(bool decayed, double weight_decay, double rate, std::int64_t step) {
+        std::vector<at::Tensor> shards, gradients, first, second, steps;
+        for (std::size_t u = 0; u < units_.size(); ++u) {
+            auto& parameters = units_[u].parameters();
+            for (std::size_t i = 0; i < parameters.size(); ++i) {
+                if (parameters.info(i).weight_decay != decayed) continue;
+                if (parameters.rows(i).empty()) continue;
+                shards.push_back(parameters.shard(i));
+                gradients.push_back(parameters.gradient(i));
+                first.push_back(parameters.part(exp_avg_[u], i));
+                second.push_back(parameters.part(exp_avg_sq_[u], i));
+                // The kernel takes the number of the update, from 1.
+                steps.push_back(at::full({}, static_cast<double>(step + 1),
+                                         shards.back().options().dtype(at::kFloat)));
+            }
+        }
+        if (shards.empty()) return;
+        at::_fused_adamw_(shards, gradients, first, second, {}, steps, rate, options_.beta1,
+                          options_.beta2, weight_decay, options_.eps, /*amsgrad=*/false,
+                          /*maximize=*/false);
+    }
+
+    std::span<fully_sharded_unit> units_;
+    adamw_options options_;
+    std::vector<at::Tensor> exp_avg_;
+    std::vector<at::Tensor> exp_avg_sq_;
+};
+
+/// The 2-norm of all accumulated gradients, each parameter counted once; equal on every rank.
+/// `shard` is the group over which the parameters are split. Squares are added in float64.
+[[nodiscard]] inline double gradient_norm(std::span<fully_sharded_unit> units,
+                                          communicator& shard) {
+    at::Tensor squares;
+    for (auto& unit : units) {
+        auto& parameters = unit.parameters();
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            const auto norm = at::linalg_vector_norm(parameters.gradient(i), 2.0, std::nullopt,
+                                                     false, at::kDouble);
+            const auto square = norm * norm;
+            squares = squares.defined() ? squares + square : square;
+        }
+    }
+    auto sum = squares.reshape({1}).contiguous();
+    shard.all_reduce(sum).wait();
+    return std::sqrt(sum.item<double>());
+}
+
+/// Scales all accumulated gradients so that their norm is at most `max_norm`
+/// (Pascanu et al. 2013, arXiv 1211.5063; the factor is PyTorch's max_norm / (norm + 1e-6)).
+inline void clip_gradients(std::span<fully_sharded_unit> units, double norm, double max_norm) {
+    const double factor = max_norm / (norm + 1e-6);
+    if (!(factor < 1.0)) return;
+    for (auto& unit : units) {
+        for (std::size_t i = 0; i < unit.parameters().size(); ++i) {
+            unit.parameters().gradient(i).mul_(factor);
+        }
+    }
+}
+
+}  // namespace packkit::lt
