@@ -140,9 +140,10 @@ struct batch_size {
     return std::ceil(efficiency * 100.0) / 100.0;
 }
 
-/// Steps that Axolotl expects of a packed run before it has packed anything:
-/// floor(0.99 tokens / eff_est / sequence_len // batch - 1) x epochs, but not below 0.
-/// The only use of `sample_packing_eff_est`: it changes neither batch nor memory.
+/// Steps that Axolotl expects of a packed run before it has packed anything. The only use
+/// of `sample_packing_eff_est`: it changes neither batch nor memory.
+///
+/// - floor(0.99 tokens / eff_est / sequence_len // batch - 1) x epochs, but not below 0
 ///
 /// @param global_batch_size rows of a step over all ranks
 /// @throws invalid_argument for negative tokens or epochs, a size below 1, or an estimate

@@ -135,8 +135,7 @@ public:
 
     /// Takes over compressed rows made elsewhere.
     /// @throws invalid_argument unless `offsets` starts at 0, never decreases, and ends
-    /// at
-    ///   `items.size()`; the message names the first offset that is wrong.
+    ///   at `items.size()`; the message names the first offset that is wrong.
     [[nodiscard]] static constexpr bin_list from_csr(std::vector<Index> items,
                                                      std::vector<std::size_t> offsets) {
         if (offsets.empty()) {
@@ -208,8 +207,8 @@ public:
         items_.reserve(items);
     }
 
-    /// Appends one bin with these sample indices (none: an empty bin).
-    /// The range may not be a part of this list.
+    /// Appends one bin with these sample indices (none: an empty bin). The range may not
+    /// be a part of this list.
     template <std::ranges::input_range Items>
         requires std::convertible_to<std::ranges::range_reference_t<Items>, Index>
     constexpr void append(Items&& items) {

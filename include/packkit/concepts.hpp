@@ -5,8 +5,8 @@
 /// - `length_value<T>`, one length: `std::in_range<std::int64_t>(t)`
 /// - `length_range<R, Proj>`, any sized range that lengths are read from:
 ///   `std::ranges::size(r)`, and `std::invoke(proj, *it)` is a `length_value`
-/// - `packing_policy<P>`, a way to pack one group: `P::name`, and
-///   `p(lengths, limits, first, bins)` appends bins to `bins`
+/// - `packing_policy<P>`, a way to pack one group: it has a `P::name`, and
+///   `p(lengths, limits, first, bins)` appends bins
 #pragma once
 
 #include <packkit/bins.hpp>

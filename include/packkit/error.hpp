@@ -57,8 +57,8 @@ template <class... Parts>
     return text;
 }
 
-/// Throws `invalid_argument` with the parts as its message.
-/// Not `constexpr`: in a constant expression, reaching it is the compile error.
+/// Throws `invalid_argument` with the parts as its message. Not `constexpr`: in a
+/// constant expression, reaching it is the compile error.
 template <class... Parts>
 [[noreturn]] void throw_invalid_argument(const Parts&... parts) {
     throw invalid_argument(message(parts...));

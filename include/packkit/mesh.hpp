@@ -194,8 +194,7 @@ constexpr std::int64_t take(std::int64_t left, std::string_view name, std::int64
 /// cp: the shape has dp_shard 1 and the effective shard size asked for.
 ///
 /// @throws invalid_argument for a size below 1, a size that does not divide the ranks
-/// left
-///   to it (tp first, then cp, dp_shard, dp_replicate), or a product below the world
+///   left to it (tp first, then cp, dp_shard, dp_replicate), or a product below the world
 ///   size; the message holds all sizes and those that would work
 [[nodiscard]] constexpr mesh_resolution resolve_mesh_noted(std::int64_t world_size,
                                                            const mesh_request& request) {

@@ -107,8 +107,7 @@ struct pack_limits {
 /// @param limits group size and bin size
 /// @param proj reads the length of an element, as `&sample::tokens` does
 /// @return bins in the order they were opened, group after group; each lists the indices
-/// of
-///   its samples in the order they were placed
+///   of its samples in the order they were placed
 /// @throws invalid_argument if the capacity or a length is not positive, a length exceeds
 ///   the capacity (see excess_length.hpp), or there are 2^32 samples or more
 ///

@@ -33,7 +33,7 @@ public:
 
     /// Places the next item; true if it opened a new bin. O(1).
     /// @throws invalid_argument unless the length is in [1, capacity]; nothing changes
-    /// then
+    ///   then
     constexpr bool add(std::int64_t length) {
         if (length < 1) {
             detail::throw_invalid_argument("item ", items_, " has length ", length,

@@ -178,8 +178,7 @@ template <class Lengths, class Proj = std::identity>
 /// micro-batches that are padded to their longest. The last one may be short. 1 for no
 /// samples, or none with a token.
 /// @throws invalid_argument for a micro-batch size of 0, a negative length, or sums
-/// beyond
-///   int64
+///   beyond int64
 template <class Lengths, class Proj = std::identity>
     requires length_range<const Lengths&, Proj>
 [[nodiscard]] constexpr double padded_to_longest_efficiency(const Lengths& lengths,

@@ -19,8 +19,8 @@
 
 namespace packkit::detail {
 
-/// The lengths as `int64` in one piece: a span when they already are, else a copy.
-/// Both convert to `std::span<const std::int64_t>`.
+/// The lengths as `int64` in one piece: a span when they already are, else a copy. Both
+/// convert to `std::span<const std::int64_t>`.
 /// @throws invalid_argument if a length does not fit into int64
 template <class Lengths, class Proj>
 [[nodiscard]] constexpr auto contiguous_lengths(const Lengths& lengths, Proj& proj) {

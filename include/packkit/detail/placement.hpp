@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// From "which bin for each item" to a `bin_list`, and the decreasing order.
-/// Vectors are filled with a value given: clang with libstdc++ 12 takes no other in a
-/// constant expression.
+/// From "which bin for each item" to a `bin_list`, and the decreasing order. Vectors are
+/// filled with a value given: clang with libstdc++ 12 takes no other in a constant
+/// expression.
 #pragma once
 
 #include <packkit/bins.hpp>

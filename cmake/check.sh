@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is missing, builds, and runs every test; exits 0 only when all of it passed.
+set -euo pipefail
+
+help() {
+  cat <<'HELP'
+usage: cmake/check.sh [--quick]
+
+  set-up    Debian packages, and LibTorch and Arrow into .deps/ (see cmake/dependencies.sh)
+  release   builds everything and runs every test
+  asan      builds everything but LibTorch with ASan and UBSan; runs unit, property and cli tests
+  cuda      where a CUDA 13 toolkit is found: builds the programs with CUDA and NCCL, runs nothing
+
+  --quick   set-up and release only
+
+The first failure ends it with exit status 1; what cannot be installed, with 2.
+HELP
+}
+
+quick=false
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=true ;;
+    -h | --help) help && exit 0 ;;
+    *) echo "check.sh: unknown argument '$argument', expected --quick or --help" >&2 && exit 2 ;;
+  esac
+done
+
+# shellcheck source=cmake/dependencies.sh
+source "$(dirname "${BASH_SOURCE[0]}")/dependencies.sh"
+cd "$packkit_root"
+jobs=$(nproc)
+
+# --- Steps, and the table of them at the end ------------------------------------------------------
+
+step_names=() step_seconds=() step_results=() test_logs=()
+
+record() {
+  step_names+=("$1") step_seconds+=("$2") step_results+=("$3")
+}
+
+# step NAME COMMAND...: runs it, or ends the whole check.
+step() {
+  local name=$1 begin=$SECONDS
+  shift
+  say "$name"
+  if "$@"; then
+    record "$name" $((SECONDS - begin)) passed
+  else
+    record "$name" $((SECONDS - begin)) FAILED
+    summary
+    exit 1
+  fi
+}
+
+# The table, and under it the closing lines of each ctest run once more.
+summary() {
+  local i log
+  printf '\n%-32s %9s  %s\n' step seconds result
+  for i in "${!step_names[@]}"; do
+    printf '%-32s %9s  %s\n' "${step_names[i]}" "${step_seconds[i]}" "${step_results[i]}"
+  done
+  for log in "${test_logs[@]}"; do
+    printf '\n%s\n' "${log%/ctest.log}"
+    # From the verdict on: with failures, their list comes after it.
+    awk '/tests passed,|^No tests/ { closing = 1 } closing' "$log"
+  done
+}
+
+configure() { cmake --preset "$1" "${@:2}" && cmake --build --preset "$1" -j "$jobs"; }
+
+# run_tests PRESET ARGUMENT...: ctest there; no test at all is a failure too.
+run_tests() {
+  local log=build/$1/ctest.log
+  test_logs+=("$log")
+  ctest --preset "$1" -j "$jobs" --no-tests=error "${@:2}" </dev/null 2>&1 | tee "$log"
+}
+
+# The toolkit's nvcc, where its major version is 13.
+find_cuda_13() {
+  local nvcc
+  for nvcc in "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc; do
+    if [ -x "$nvcc" ] && "$nvcc" --version | grep -q 'release 13\.'; then
+      readlink -f "$nvcc"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# --- The check ------------------------------------------------------------------------------------
+
+begin=$SECONDS
+need_debian_packages "${packkit_build_packages[@]}" "${packkit_test_packages[@]}"
+need_libtorch
+need_arrow
+need_python_tools
+record set-up $((SECONDS - begin)) passed
+export PYTHONPATH=$packkit_deps/python${PYTHONPATH:+:$PYTHONPATH}
+
+# The options are spelled out: an earlier run of quickstart.sh may have left the tests out.
+everything=(-DPACKKIT_TORCH=ON -DPACKKIT_BUILD_TESTS=ON -DPACKKIT_BUILD_BENCH=ON)
+step "release: build" configure release "${everything[@]}"
+step "release: every test" run_tests release
+
+if ! $quick; then
+  step "asan: build" configure asan
+  step "asan: unit, property, cli tests" run_tests asan -L '^(unit|property|cli)$'
+  if nvcc=$(find_cuda_13); then
+    need_nccl
+    step "cuda: build" configure cuda -DCUDAToolkit_ROOT="${nvcc%/bin/nvcc}" \
+      -DPACKKIT_BUILD_TESTS=OFF -DPACKKIT_BUILD_BENCH=OFF
+  else
+    record "cuda: build" - "skipped: no CUDA 13 toolkit (nvcc) found"
+  fi
+fi
+summary

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// @file
+/// Numbers as text and back, the same in every locale.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace packkit::app {
+
+/// Fixed notation with a point: fixed(0.98765, 2) is "0.99"; "nan", "inf", "-inf" as
+/// such.
+std::string fixed(double value, int decimals);
+
+/// The shortest decimal that reads back as the same double: "0.1", "1e+30", "3.0".
+std::string shortest(double value);
+
+/// "12,345,678".
+std::string grouped(std::int64_t value);
+std::string grouped(std::uint64_t value);
+
+/// percent(0.98765) is "98.77 %".
+std::string percent(double share, int decimals = 2);
+
+/// Three significant digits and a unit: "1.23 ms", "45.0 s", "12.0 ns".
+std::string duration_text(double seconds);
+
+/// "4.20M", "10.0k", "999".
+std::string short_count(std::uint64_t value);
+
+/// Binary units: "1.50 GiB", "512 B".
+std::string bytes_text(std::uint64_t bytes);
+
+/// What a text holds where a whole number is expected.
+enum class integer_fault { none, empty, not_a_number, fractional, overflow };
+
+struct parsed_integer {
+    std::int64_t value = 0;
+    integer_fault fault = integer_fault::none;
+};
+
+/// Reads a decimal integer; all of `text` must belong to it, spaces do not.
+parsed_integer parse_integer(std::string_view text) noexcept;
+
+/// An option's whole number in [minimum, maximum].
+/// @throws usage_error, as in "--capacity: 'abc' is not a number; expected a whole number
+/// ≥ 1".
+std::int64_t parse_option_integer(const std::string& option, std::string_view text,
+                                  std::int64_t minimum, std::int64_t maximum = INT64_MAX);
+
+}  // namespace packkit::app

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// @file
+/// Tables for people and for programs: aligned text, CSV (RFC 4180 with line feeds),
+/// GitHub Markdown.
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace packkit::app {
+
+/// The values of every program's `--format`.
+enum class output_format { table, json, csv, markdown };
+
+inline constexpr std::array<std::string_view, 4> output_format_names = {
+    "table", "json", "csv", "markdown"};
+
+/// @throws usage_error with a suggestion for an unknown name.
+output_format parse_output_format(std::string_view name);
+
+enum class alignment { left, right };
+
+/// Rows of cells under named columns. Cells are UTF-8; every code point counts as one
+/// column of the terminal.
+class table {
+public:
+    struct column {
+        std::string name;
+        alignment align = alignment::right;
+    };
+
+    explicit table(std::vector<column> columns);
+
+    /// Appends a row. @throws std::logic_error when the number of cells is not that of
+    /// the columns.
+    void add_row(std::vector<std::string> cells);
+
+    [[nodiscard]] std::size_t rows() const { return rows_.size(); }
+
+    /// Aligned columns under a rule, each line ended by a line feed.
+    [[nodiscard]] std::string to_text() const;
+    /// Header and rows; cells with a comma, quote or line ending are quoted.
+    [[nodiscard]] std::string to_csv() const;
+    /// A GitHub table; '|' inside a cell is escaped.
+    [[nodiscard]] std::string to_markdown() const;
+
+private:
+    std::vector<column> columns_;
+    std::vector<std::vector<std::string>> rows_;
+};
+
+/// Columns that `text` takes on a terminal: its UTF-8 code points.
+std::size_t display_width(std::string_view text);
+
+/// `text` with spaces before or behind up to `width` columns.
+std::string padded(std::string_view text, std::size_t width, alignment align);
+
+/// A bar of `share` (0 to 1) of `width` columns in eighths of a block, without trailing
+/// spaces; the thinnest bar for anything above 0.
+std::string text_bar(double share, std::size_t width);
+
+}  // namespace packkit::app

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// @file
+/// From lengths to the report.
+
+#include "report.hpp"
+#include "sample_sink.hpp"
+#include "settings.hpp"
+
+namespace packkit::app {
+
+/// Packs the samples with every algorithm at every capacity.
+/// Deterministic but for the times measured.
+/// @throws input_error when no sample is left at a capacity
+report evaluate(sample_table samples, const settings& options);
+
+/// Whether packing pays, and the settings that go with it.
+advice advise(const capacity_report& capacity, const settings& options);
+
+}  // namespace packkit::app

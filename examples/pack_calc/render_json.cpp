@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "render.hpp"
+
+#include "common/json.hpp"
+
+namespace packkit::app {
+namespace {
+
+ordered_json lengths_json(const capacity_report& capacity) {
+    const length_summary& summary = capacity.lengths;
+    ordered_json histogram = ordered_json::array();
+    for (const histogram_bucket& bucket : capacity.histogram) {
+        histogram.push_back({bucket.lo, bucket.hi, bucket.count});
+    }
+    return {{"min", summary.min},       {"max", summary.max},
+            {"mean", summary.mean},     {"std", summary.std},
+            {"median", summary.median}, {"p90", summary.p90},
+            {"p99", summary.p99},       {"histogram", std::move(histogram)}};
+}
+
+ordered_json result_json(const algorithm_result& result) {
+    return {{"algorithm", result.algorithm},
+            {"bins", result.bins},
+            {"efficiency", result.efficiency},
+            {"padding_tokens", result.padding_tokens},
+            {"lower_bound", result.lower_bound},
+            {"gap_bins", result.gap_bins},
+            {"optimal", result.optimal},
+            {"seconds", result.seconds},
+            {"ns_per_sample", result.ns_per_sample},
+            {"rank_imbalance", result.rank_imbalance},
+            {"attention_imbalance", result.attention_imbalance}};
+}
+
+ordered_json capacity_json(const capacity_report& capacity) {
+    ordered_json results = ordered_json::array();
+    for (const algorithm_result& result : capacity.results) {
+        results.push_back(result_json(result));
+    }
+    const excess_report& excess = capacity.excess;
+    const advice& advised = capacity.advice;
+    return {
+        {"capacity", capacity.capacity},
+        {"samples", capacity.samples},
+        {"tokens", capacity.tokens},
+        {"skipped",
+         {{"overlong", capacity.skipped_overlong}, {"empty", capacity.skipped_empty}}},
+        {"excess_length",
+         {{"strategy", to_string(excess.strategy)},
+          {"samples", excess.samples},
+          {"longest", excess.longest},
+          {"dropped_tokens", excess.dropped_tokens},
+          {"cut_tokens", excess.cut_tokens},
+          {"packed_items", capacity.items}}},
+        {"lengths", lengths_json(capacity)},
+        {"results", std::move(results)},
+        {"unpacked",
+         {{"pad_to_capacity", {{"efficiency", capacity.pad_to_capacity}}},
+          {"pad_to_longest", {{"efficiency", capacity.pad_to_longest}}}}},
+        {"advice",
+         {{"sample_packing", advised.sample_packing},
+          {"sample_packing_eff_est", advised.sample_packing_eff_est},
+          {"sequence_len", advised.sequence_len},
+          {"steps_per_epoch", advised.steps_per_epoch},
+          {"algorithm", advised.algorithm},
+          {"reason", advised.reason}}},
+    };
+}
+
+}  // namespace
+
+std::string render_json(const report& result) {
+    ordered_json document = capacity_json(result.main());
+    if (result.capacities.size() > 1) {
+        document["recommended_capacity"] = result.capacities[result.recommended].capacity;
+        document["sweep"] = ordered_json::array();
+        for (const capacity_report& one : result.capacities) {
+            document["sweep"].push_back(capacity_json(one));
+        }
+    }
+    return document.dump(2) + "\n";
+}
+
+std::string render_bins(const bin_list<>& bins) {
+    std::string text;
+    for (const auto bin : bins) {
+        text += '[';
+        for (std::size_t i = 0; i < bin.size(); ++i) {
+            if (i > 0) text += ',';
+            text += std::to_string(bin[i]);
+        }
+        text += "]\n";
+    }
+    return text;
+}
+
+}  // namespace packkit::app

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// @file
+/// What packkit-pack finds out, as a value; the renderers turn it into text.
+
+#include "settings.hpp"
+
+#include <packkit/bins.hpp>
+#include <packkit/excess_length.hpp>
+#include <packkit/stats.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace packkit::app {
+
+/// Buckets of how full the bins are: 5 % each, a full bin in the last.
+inline constexpr std::size_t fill_buckets = 20;
+
+struct algorithm_result {
+    std::string algorithm;
+    std::size_t bins = 0;
+    double efficiency = 0;
+    std::int64_t padding_tokens = 0;
+    std::size_t lower_bound = 0;
+    std::size_t gap_bins = 0;  ///< bins above the lower bound
+    bool optimal = false;      ///< proved: no bin above the lower bound
+    double seconds = 0;        ///< of the packing alone
+    double ns_per_sample = 0;
+    double rank_imbalance = 0;
+    double attention_imbalance = 0;
+
+    std::array<std::size_t, fill_buckets> fill{};  ///< bins by how full they are
+    std::vector<double> rank_tokens;     ///< of each rank, bins dealt round-robin
+    std::vector<double> rank_attention;  ///< sum of squared lengths of each rank
+};
+
+struct advice {
+    bool sample_packing = false;
+    double sample_packing_eff_est = 1;
+    std::int64_t sequence_len = 0;
+    std::int64_t steps_per_epoch = 0;  ///< of the advised rows, the last batch kept
+    std::string algorithm;             ///< the one whose figures these are: fewest bins
+    std::string reason;
+};
+
+/// What became of samples above the capacity.
+struct excess_report {
+    excess_length_strategy strategy = excess_length_strategy::drop;
+    std::size_t samples = 0;
+    std::int64_t longest = 0;  ///< 0 when there are none
+    std::int64_t dropped_tokens = 0;
+    std::int64_t cut_tokens = 0;
+};
+
+/// The result for one capacity.
+struct capacity_report {
+    std::int64_t capacity = 0;
+    std::size_t samples = 0;  ///< packed; those left out are not among them
+    std::size_t items =
+        0;  ///< what was packed: more than the samples when some were split
+    std::int64_t tokens = 0;  ///< of the items
+    std::size_t skipped_overlong = 0;
+    std::size_t skipped_empty = 0;
+    excess_report excess;
+    length_summary lengths;  ///< of the items
+    std::vector<histogram_bucket> histogram;
+    std::vector<algorithm_result> results;
+    double pad_to_capacity = 0;
+    double pad_to_longest = 0;
+    packkit::app::advice advice;
+};
+
+/// The whole result.
+struct report {
+    std::vector<capacity_report> capacities;
+    std::size_t chosen = 0;       ///< the capacity that is reported first
+    std::size_t recommended = 0;  ///< the one that loses least, then fills best
+    /// Bins of the first algorithm at the chosen capacity; indices are those of the
+    /// inputs.
+    bin_list<> bins;
+
+    [[nodiscard]] const capacity_report& main() const { return capacities[chosen]; }
+};
+
+/// Result of that algorithm with the fewest bins, the first among equals.
+const algorithm_result& best_result(const capacity_report& capacity);
+
+}  // namespace packkit::app

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "settings.hpp"
+
+#include "algorithms.hpp"
+#include "tokenizer.hpp"
+
+#include "common/atomic_file.hpp"
+#include "common/command_line.hpp"
+#include "common/did_you_mean.hpp"
+#include "common/errors.hpp"
+#include "common/numbers.hpp"
+
+#include <packkit/version.hpp>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <limits>
+#include <utility>
+
+namespace packkit::app {
+namespace {
+
+constexpr const char* description =
+    "How well do these samples pack into rows of a fixed number of tokens, and does\n"
+    "packing pay? Reads the lengths, packs them with each algorithm, and reports\n"
+    "efficiency, distance from the lower bound, balance over ranks, and advice.";
+
+constexpr const char* footer = R"(Algorithms, the first of all being first_fit_decreasing:
+  first_fit_decreasing best_fit_decreasing worst_fit_decreasing: longest first
+  first_fit best_fit next_fit: in the order of the samples
+  axolotl: what Axolotl's multipack sampler makes of that order: first_fit in groups of
+    100000 and at most 200 samples a row (--group-size, --bin-size); with --sequential
+    next_fit without either
+Inputs (several are joined in the order given):
+  -, FILE.txt    a length a line
+  FILE.json      one array of lengths
+  FILE.npy       a one-dimensional array of integers
+  FILE.jsonl     an object a line: --length-field, --text-field or --ids-field
+Lengths are whole numbers >= 1. Empty texts and rows without ids are left out and
+counted; samples above the capacity follow --excess-length-strategy.
+--tokenizer bytes counts UTF-8 bytes plus one token each for begin and end (bos, eos);
+several text fields are joined without a separator.
+
+Examples:
+  packkit-pack lengths.txt --capacity 4096
+  packkit-pack data.jsonl --text-field prompt,response --tokenizer bytes --capacity 2048
+  packkit-pack tokens.jsonl --vocab-size 32000 --capacity 4096 --ranks 8 --html report.html
+  packkit-pack lengths.npy --capacities 2048,4096,8192 --format csv
+  packkit-pack lengths.txt --capacity 4096 --algorithm best_fit_decreasing --bins bins.jsonl
+  seq 1 1000 | packkit-pack - --capacity 1024 --format json
+
+Exit status: 0 done, 1 failed, 2 wrong usage or wrong input.)";
+
+/// Sizes above this are mistakes, and their products must fit 64 bits.
+constexpr std::int64_t largest_size = 1'000'000;
+
+/// Options as they are written; empty where they were not given.
+struct raw_options {
+    std::vector<std::string> inputs;
+    std::string capacity, capacities, algorithm, excess, seed, threads, micro,
+        accumulation;
+    std::string ranks, group_size, bin_size, length_field, text_field, ids_field,
+        tokenizer;
+    std::string vocab_size, format, output, bins, html;
+    bool sequential = false;
+};
+
+void add_options(CLI::App& app, raw_options& raw) {
+    app.option_defaults()->take_last();
+    app.footer(footer);
+    app.set_version_flag("--version", "packkit-pack " PACKKIT_VERSION);
+    app.add_option("INPUT", raw.inputs,
+                   "Files of lengths or samples; - is standard input")
+        ->take_all();
+
+    const auto option = [&](const char* group, const char* names, std::string& value,
+                            const char* type, const char* text) {
+        app.add_option(names, value, text)->type_name(type)->group(group);
+    };
+    const char* group = "Packing";
+    option(group, "--capacity", raw.capacity, "N", "Tokens a row (sequence_len)");
+    option(group, "--capacities", raw.capacities, "N,N...", "Compare several capacities");
+    option(group, "--algorithm,--algorithms", raw.algorithm, "NAME,NAME...",
+           "all (default), or of those listed below");
+    option(group, "--excess-length-strategy", raw.excess, "NAME",
+           "Samples above the capacity: drop (default), truncate, split, raise");
+    option(group, "--group-size", raw.group_size, "N",
+           "Pack groups of N samples independently, 0: one group (axolotl: 100000)");
+    option(group, "--bin-size", raw.bin_size, "N",
+           "At most N samples a row, 0: no limit (axolotl: 200)");
+    app.add_flag("--sequential", raw.sequential,
+                 "sample_packing_sequentially: axolotl is next_fit, order kept")
+        ->group(group);
+    option(group, "--seed", raw.seed, "N",
+           "Shuffle the samples first, as a sampler does (default: their order)");
+    option(group, "--threads", raw.threads, "N",
+           "Accepted for scripts; the result is the same for any number");
+
+    group = "Batches";
+    option(group, "--micro-batch-size", raw.micro, "N", "Rows a micro-batch (default 1)");
+    option(group, "--gradient-accumulation-steps", raw.accumulation, "N",
+           "Micro-batches a step (default 1)");
+    option(group, "--ranks", raw.ranks, "N", "Data-parallel ranks (default 1)");
+
+    group = "Rows of .jsonl";
+    option(group, "--length-field", raw.length_field, "F",
+           "Field with the length; a.b is field b of object a");
+    option(group, "--text-field", raw.text_field, "F,F...",
+           "Fields with text, for --tokenizer");
+    option(group, "--tokenizer", raw.tokenizer, "NAME", "bytes");
+    option(group, "--ids-field", raw.ids_field, "F",
+           "Field with an array of token ids (default input_ids)");
+    option(group, "--vocab-size", raw.vocab_size, "N", "Refuse ids of N and above");
+
+    group = "Results";
+    option(group, "--format", raw.format, "NAME", "table (default), json, csv, markdown");
+    option(group, "--output", raw.output, "FILE",
+           "Write the result there, not to stdout");
+    option(group, "--bins", raw.bins, "FILE",
+           "Write an array of sample indices a row, of the first algorithm");
+    option(group, "--html", raw.html, "FILE", "Write a self-contained report with plots");
+}
+
+std::optional<std::int64_t> integer(const std::string& option, const std::string& text,
+                                    std::int64_t minimum, std::int64_t maximum) {
+    if (text.empty()) return std::nullopt;
+    return parse_option_integer(option, text, minimum, maximum);
+}
+
+std::optional<std::size_t> size(const std::string& option, const std::string& text,
+                                std::int64_t minimum, std::int64_t maximum) {
+    const auto value = integer(option, text, minimum, maximum);
+    return value ? std::optional(static_cast<std::size_t>(*value)) : std::nullopt;
+}
+
+void set_capacities(const raw_options& raw, settings& result) {
+    // Positions in a row are int32 (cu_seqlens).
+    constexpr std::int64_t largest = std::numeric_limits<std::int32_t>::max();
+    const auto add = [&](const std::string& option, const std::string& text) {
+        const std::int64_t capacity = parse_option_integer(option, text, 1, largest);
+        auto& all = result.capacities;
+        if (std::find(all.begin(), all.end(), capacity) == all.end())
+            all.push_back(capacity);
+    };
+    if (!raw.capacity.empty()) add("--capacity", raw.capacity);
+    result.main_capacity_given = !raw.capacity.empty();
+    if (!raw.capacities.empty()) {
+        for (const auto& part : split_list("--capacities", raw.capacities)) {
+            add("--capacities", part);
+        }
+    }
+    if (result.capacities.empty()) {
+        throw usage_error(
+            "--capacity is missing: the tokens a row (sequence_len), as in "
+            "--capacity 4096");
+    }
+}
+
+/// "; did you mean …": near in spelling, or the initials, as ffd.
+std::string suggest_algorithm(const std::string& name,
+                              const std::vector<std::string_view>& known) {
+    const std::string near = did_you_mean(name, known);
+    if (!near.empty()) return near;
+    for (const std::string_view candidate : known) {
+        std::string initials;
+        for (std::size_t i = 0; i < candidate.size(); ++i) {
+            if (i == 0 || candidate[i - 1] == '_') initials += candidate[i];
+        }
+        if (name == initials) return "; did you mean '" + std::string(candidate) + "'?";
+    }
+    return {};
+}
+
+void set_algorithms(const raw_options& raw, settings& result) {
+    const auto known = algorithm_names();
+    if (raw.algorithm.empty() || raw.algorithm == "all") {
+        result.algorithms.assign(known.begin(), known.end());
+        return;
+    }
+    for (const auto& name : split_list("--algorithm", raw.algorithm)) {
+        if (std::find(known.begin(), known.end(), name) == known.end()) {
+            throw usage_error("--algorithm", "unknown algorithm " + in_quotes(name) +
+                                                 "; expected all, or of " +
+                                                 name_list(known) +
+                                                 suggest_algorithm(name, known));
+        }
+        auto& all = result.algorithms;
+        if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(name);
+    }
+}
+
+void set_excess(const raw_options& raw, settings& result) {
+    static constexpr std::array<std::string_view, 4> known = {"drop", "truncate", "split",
+                                                              "raise"};
+    if (raw.excess.empty()) return;
+    if (std::find(known.begin(), known.end(), raw.excess) == known.end()) {
+        throw usage_error("--excess-length-strategy",
+                          "unknown strategy " + in_quotes(raw.excess) +
+                              "; expected one of " + name_list(known) +
+                              did_you_mean(raw.excess, known));
+    }
+    result.excess = parse_excess_length_strategy(raw.excess);
+}
+
+void set_rows(const raw_options& raw, settings& result) {
+    const std::array<std::pair<const char*, const std::string*>, 3> fields = {
+        {{"--length-field", &raw.length_field},
+         {"--text-field", &raw.text_field},
+         {"--ids-field", &raw.ids_field}}};
+    const char* given = nullptr;
+    for (const auto& [option, value] : fields) {
+        if (value->empty()) continue;
+        if (given != nullptr) {
+            throw usage_error(std::string(given) + " and " + option +
+                              " exclude each other: a row holds a length, a text or ids");
+        }
+        given = option;
+    }
+    row_options& rows = result.rows;
+    if (!raw.length_field.empty()) {
+        rows.content = row_content::length;
+        rows.fields = {raw.length_field};
+    } else if (!raw.text_field.empty()) {
+        rows.content = row_content::text;
+        rows.fields = split_list("--text-field", raw.text_field);
+        if (raw.tokenizer.empty()) {
+            throw usage_error("--text-field",
+                              "needs a tokenizer, as in --tokenizer bytes");
+        }
+    } else if (!raw.ids_field.empty()) {
+        rows.fields = {raw.ids_field};
+    }
+    if (!raw.tokenizer.empty()) {
+        make_token_counter(
+            raw.tokenizer);  // refuses unknown ones before anything is read
+        if (rows.content != row_content::text) {
+            throw usage_error("--tokenizer", "needs a text, as in --text-field text");
+        }
+    }
+    rows.tokenizer = raw.tokenizer;
+    rows.vocab_size = integer("--vocab-size", raw.vocab_size, 1,
+                              std::numeric_limits<std::int64_t>::max());
+    if (rows.vocab_size && rows.content != row_content::ids) {
+        throw usage_error("--vocab-size",
+                          "is for token ids, not with " + std::string(given));
+    }
+    bool any_rows = false;
+    for (const auto& path : result.inputs)
+        any_rows = has_rows(path) || any_rows;
+    if (!any_rows && (given != nullptr || rows.vocab_size)) {
+        throw usage_error(given != nullptr ? given : "--vocab-size",
+                          "is for .jsonl inputs; none is given");
+    }
+}
+
+void set_outputs(const raw_options& raw, settings& result) {
+    result.output_path = raw.output;
+    result.bins_path = raw.bins;
+    result.html_path = raw.html;
+    const std::array<std::pair<const char*, const std::string*>, 3> outputs = {
+        {{"--output", &raw.output}, {"--bins", &raw.bins}, {"--html", &raw.html}}};
+    std::error_code ignored;
+    const auto same = [&](const std::string& a, const std::string& b) {
+        return a == b || (std::filesystem::is_regular_file(a, ignored) &&
+                          std::filesystem::equivalent(a, b, ignored));
+    };
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        const auto& [option, path] = outputs[i];
+        if (path->empty()) continue;
+        check_writable(*path, option);
+        for (const auto& input : result.inputs) {
+            if (same(*path, input)) {
+                throw usage_error(option,
+                                  in_quotes(*path) + " is an input; it would be lost");
+            }
+        }
+        for (std::size_t j = 0; j < i; ++j) {
+            if (same(*path, *outputs[j].second)) {
+                throw usage_error(option, in_quotes(*path) + " is also the file of " +
+                                              outputs[j].first);
+            }
+        }
+    }
+}
+
+}  // namespace
+
+std::optional<settings> parse_settings(int argc, char** argv) {
+    CLI::App app(description, "packkit-pack");
+    raw_options raw;
+    add_options(app, raw);
+    if (parse_command_line(app, argc, argv)) return std::nullopt;
+
+    settings result;
+    result.inputs = raw.inputs;
+    if (result.inputs.empty()) {
+        throw usage_error(
+            "no input: name files of lengths or samples, or - for standard "
+            "input; see --help");
+    }
+    if (std::count(result.inputs.begin(), result.inputs.end(), "-") > 1) {
+        throw usage_error("- is named twice; standard input can be read only once");
+    }
+    set_capacities(raw, result);
+    set_algorithms(raw, result);
+    set_excess(raw, result);
+    set_rows(raw, result);
+
+    constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+    if (const auto seed = integer("--seed", raw.seed, 0, any)) {
+        result.seed = static_cast<std::uint64_t>(*seed);
+    }
+    size("--threads", raw.threads, 1, largest_size);
+    result.group_size = size("--group-size", raw.group_size, 0, any);
+    result.bin_size = size("--bin-size", raw.bin_size, 0, any);
+    result.sequential = raw.sequential;
+    result.micro_batch_size =
+        size("--micro-batch-size", raw.micro, 1, largest_size).value_or(1);
+    result.gradient_accumulation_steps =
+        size("--gradient-accumulation-steps", raw.accumulation, 1, largest_size)
+            .value_or(1);
+    result.ranks = size("--ranks", raw.ranks, 1, largest_size).value_or(1);
+    if (!raw.format.empty()) result.format = parse_output_format(raw.format);
+    set_outputs(raw, result);
+    return result;
+}
+
+}  // namespace packkit::app

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// The configuration of a run: an Axolotl-shaped YAML file and key=value overrides.
+
+#include <packkit/excess_length.hpp>
+#include <packkit/mesh.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace packkit::train {
+
+/// One entry of `datasets`.
+struct dataset_config {
+    std::string path;                 ///< a .jsonl file, or .txt for completion
+    std::string type = "completion";  ///< completion or tokens
+    std::string field = "text";      ///< key of the text in a row; "a.b" for a nested one
+    std::string sample_by = "line";  ///< line, paragraph or document of a .txt file
+
+    friend bool operator==(const dataset_config&, const dataset_config&) = default;
+};
+
+/// dtype of the parameters, of the optimizer's state and of the checkpoint.
+enum class dtype : std::uint8_t { float32, float64 };
+
+/// "float32", "float64".
+[[nodiscard]] std::string_view to_string(dtype type);
+
+/// All settings after checking, with defaults filled in and paths resolved.
+/// \details Names are those of the keys; where a member is named differently the key is
+/// given. Defaults are Axolotl's where it has the key.
+struct train_config {
+    std::string config_path;  ///< the file as given; for messages, no setting
+
+    std::string base_model;            ///< Hugging Face folder: config.json, weights
+    bool random_init_weights = false;  ///< initial weights from the seed, none are read
+    std::string tokenizer_type;        ///< "bytes"
+    std::vector<dataset_config> datasets;
+
+    std::int64_t sequence_len = 512;  ///< capacity of a row, in tokens
+    bool sample_packing = false;
+    std::int64_t sample_packing_group_size = 100000;  ///< 0: all samples are one group
+    std::int64_t sample_packing_bin_size = 200;       ///< samples a row, 0: unlimited
+    bool sample_packing_sequentially = false;         ///< next-fit, order kept
+    bool curriculum_sampling = false;  ///< samples in the order of the data
+    bool shuffle_data = true;          ///< false: the file's order
+    bool multipack_real_batches =
+        false;                         ///< micro_batch_size rows instead of one long row
+    bool pad_to_sequence_len = false;  ///< unless set: as sample_packing
+    /// What becomes of samples longer than sequence_len.
+    packkit::excess_length_strategy excess_length_strategy =
+        packkit::excess_length_strategy::drop;
+
+    std::int64_t micro_batch_size = 1;
+    std::int64_t gradient_accumulation_steps =
+        1;                                   ///< follows from batch_size if that is set
+    std::optional<std::int64_t> batch_size;  ///< rows a step of one data-parallel rank
+
+    std::optional<std::int64_t> max_steps;  ///< ends the run before num_epochs does
+    double num_epochs = 1.0;
+    std::string optimizer = "adamw_torch_fused";
+    double learning_rate = 0.0;
+    std::string lr_scheduler = "cosine";  ///< cosine, linear or constant
+    std::int64_t warmup_steps = 0;
+    std::optional<double> warmup_ratio;  ///< of all steps; excludes warmup_steps
+    double weight_decay = 0.0;
+    double adam_beta1 = 0.9;
+    double adam_beta2 = 0.999;
+    double adam_epsilon = 1e-8;
+    double max_grad_norm = 1.0;  ///< 0: gradients are not clipped
+
+    dtype torch_dtype = dtype::float32;
+    bool bf16 = false;  ///< compute in bf16, parameters stay float32
+    std::uint64_t seed = 42;
+
+    mesh_request
+        mesh;  ///< keys dp_replicate_size, dp_shard_size, context_parallel_size,
+               ///< tensor_parallel_size; fully_sharded with fsdp_config/fsdp_version
+    std::int64_t fsdp_version = 2;
+    bool reshard_after_forward = true;  ///< key fsdp_config.reshard_after_forward
+
+    std::string output_dir;
+    std::int64_t save_steps = 0;        ///< 0: a checkpoint at the end only
+    std::int64_t save_total_limit = 0;  ///< 0: all checkpoints are kept
+    std::int64_t logging_steps = 1;
+    std::string resume_from_checkpoint;  ///< "" when not set
+    bool auto_resume_from_checkpoints = false;
+    double ddp_timeout = 120.0;   ///< seconds
+    std::string device = "auto";  ///< auto, cpu or cuda
+
+    /// What the user should know: one sentence each, without a place.
+    std::vector<std::string> warnings;
+};
+
+/// Reads and checks a configuration: everything that can be told without reading data or
+/// weights.
+/// \details Relative paths (base_model, datasets.N.path, output_dir,
+/// resume_from_checkpoint) are relative to the folder of the file, also in overrides. A
+/// key without a value, or with null, counts as not set. Anchors, aliases and merge keys
+/// (<<) are followed.
+/// \param overrides "key=value", the value as YAML: "sequence_len=64",
+/// "fsdp_config.reshard_after_forward=false", "datasets.0.path=x.jsonl",
+/// "datasets=[{path: x.jsonl}]", "max_steps=" to unset. Applied in their order.
+/// \throws app::input_error with the place, "config.yaml:7" or "command line": unknown,
+/// duplicate or unsupported keys, wrong types and ranges, contradictions, missing keys,
+/// YAML that is broken, nested deeper than 64 levels or has more than 100,000 nodes once
+/// its aliases are expanded.
+train_config load_config(const std::string& path,
+                         std::span<const std::string> overrides = {});
+
+/// Every setting as key and text, in a stable order: all but config_path and warnings.
+/// Two ranks may run together when their lists are equal. Numbers read back exactly.
+std::vector<std::pair<std::string, std::string>> resolved_settings(
+    const train_config& config);
+
+}  // namespace packkit::train

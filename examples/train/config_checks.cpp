@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config_checks.hpp"
+
+#include "common/did_you_mean.hpp"
+#include "common/errors.hpp"
+#include "config_keys.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string_view>
+
+namespace packkit::train {
+namespace {
+
+using namespace std::string_view_literals;
+using app::in_quotes;
+
+bool contains(std::span<const std::string_view> names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+[[noreturn]] void refuse_unknown(const key_reader& keys, const config_member& member,
+                                 std::span<const std::string_view> known) {
+    throw app::input_error(place_of(keys.file(), member.line),
+                           "key " + in_quotes(keys.prefix() + member.key) +
+                               " is unknown" + app::did_you_mean(member.key, known));
+}
+
+[[noreturn]] void refuse_unsupported(const key_reader& keys, const config_member& member,
+                                     std::string_view note) {
+    std::string what = keys.prefix() + member.key + " is not supported";
+    if (!note.empty()) what += "; " + std::string(note);
+    throw app::input_error(place_of(keys.file(), member.line), what);
+}
+
+/// Contradictions that have a message of their own also where a key is not supported.
+void check_conflicts(const key_reader& keys) {
+    const bool packing = keys.truth("sample_packing").value_or(false);
+    if (!keys.off("deepspeed") && (keys.has("fsdp") || keys.has("fsdp_config"))) {
+        keys.conflict("deepspeed", "deepspeed and fsdp cannot be used together.");
+    }
+    if (packing && !keys.off("rl")) {
+        keys.conflict("rl", "`sample_packing: true` does not work with RLHF training");
+    }
+    if (packing && !keys.off("eval_table_size") &&
+        !(keys.has("eval_sample_packing") && keys.off("eval_sample_packing"))) {
+        keys.conflict(
+            "eval_table_size",
+            "eval_table_size and eval_sample_packing are not supported together with "
+            "sample_packing. Please set 'eval_sample_packing' to false.");
+    }
+    if (!keys.off("pretraining_dataset") && keys.off("max_steps")) {
+        keys.conflict(
+            "pretraining_dataset",
+            "max_steps must be set when using iterable pretraining_dataset, the "
+            "length cannot be inferred");
+    }
+    const config_node* const optimizer = keys.find("optimizer");
+    if (optimizer == nullptr) return;
+    constexpr std::array bits8 = {"adamw_8bit"sv, "adamw_bnb_8bit"sv,
+                                  "paged_adamw_8bit"sv};
+    if (!contains(bits8, optimizer->text)) return;
+    constexpr auto instead = "; here: adamw_torch_fused or adamw_torch";
+    if (keys.whole("tensor_parallel_size", 1).value_or(1) > 1) {
+        keys.conflict("optimizer",
+                      "tensor_parallel_size > 1 is not compatible with optimizer " +
+                          optimizer->text + instead);
+    }
+    const config_node* const version = keys.find("fsdp_version");
+    if (version != nullptr && version->text == "2") {
+        keys.conflict("optimizer", "FSDP2 not compatible with " + optimizer->text +
+                                       ", use `adamw_torch_8bit` instead" + instead);
+    }
+}
+
+/// fsdp_config with the deprecated fsdp_ prefixes taken off.
+config_node without_prefixes(const key_reader& keys, const config_node& given,
+                             std::vector<std::string>& warnings) {
+    config_node map = given;
+    bool stripped = false;
+    for (auto& member : map.members) {
+        if (!member.key.starts_with("fsdp_")) continue;
+        const std::string name = member.key.substr(5);
+        if (map.find(name) != nullptr) {
+            throw app::input_error(place_of(keys.file(), member.line),
+                                   "fsdp_config: key " + in_quotes(name) +
+                                       " appears twice, once with the prefix fsdp_");
+        }
+        member.key = name;
+        stripped = true;
+    }
+    if (stripped) {
+        warnings.emplace_back(
+            "Configuring FSDP fields with the `fsdp_` prefix is deprecated. Please omit "
+            "the "
+            "`fsdp_` prefix from any fields in `fsdp_config`.");
+    }
+    return map;
+}
+
+/// Refuses a truth value that asks for something this trainer does not do.
+void refuse_if_on(const key_reader& fsdp, std::string_view key) {
+    if (fsdp.truth(key).value_or(false)) fsdp.fail(key, "true is not supported");
+}
+
+void check_fsdp_offload(const key_reader& fsdp, const train_config& config) {
+    const bool offload = fsdp.truth("offload_params").value_or(false);
+    if (!fsdp.truth("cpu_offload_pin_memory").value_or(true)) {
+        if (config.fsdp_version != 2) {
+            fsdp.conflict(
+                "cpu_offload_pin_memory",
+                "FSDP1 does not support disabling cpu_offload_pin_memory, please "
+                "set `fsdp_version` to 2");
+        }
+        if (!offload) {
+            fsdp.conflict(
+                "cpu_offload_pin_memory",
+                "disabling cpu_offload_pin_memory requires enabling offload_params");
+        }
+    }
+    refuse_if_on(fsdp, "offload_params");
+}
+
+void check_fsdp_wrapping(const key_reader& fsdp) {
+    constexpr std::array policies = {"TRANSFORMER_BASED_WRAP"sv, "SIZE_BASED_WRAP"sv};
+    if (fsdp.one_of("auto_wrap_policy", policies) == "SIZE_BASED_WRAP") {
+        if (!fsdp.has("min_num_params")) {
+            fsdp.conflict(
+                "auto_wrap_policy",
+                "fsdp_config.min_num_params is required when auto_wrap_policy is "
+                "SIZE_BASED_WRAP");
+        }
+        fsdp.fail(
+            "auto_wrap_policy",
+            "SIZE_BASED_WRAP is not supported: each layer is a unit of its own; use "
+            "TRANSFORMER_BASED_WRAP");
+    }
+    constexpr std::array layers = {"LlamaDecoderLayer"sv};
+    static_cast<void>(fsdp.one_of("transformer_layer_cls_to_wrap", layers));
+}
+
+}  // namespace
+
+void check_top_level_keys(const key_reader& keys, std::vector<std::string>& warnings) {
+    check_conflicts(keys);
+    std::vector<std::string_view> known(top_level_keys().begin(), top_level_keys().end());
+    for (const auto& key : inert_keys())
+        known.push_back(key.name);
+    for (const auto& member : keys.map().members) {
+        if (contains(top_level_keys(), member.key)) continue;
+        const auto inert = std::find_if(
+            inert_keys().begin(), inert_keys().end(),
+            [&member](const named_key& key) { return key.name == member.key; });
+        if (inert != inert_keys().end()) {
+            if (keys.has(member.key)) {
+                warnings.push_back("`" + member.key +
+                                   "` has no effect: " + std::string(inert->note));
+            }
+            continue;
+        }
+        const std::string_view* const note = unsupported_key(member.key);
+        if (note == nullptr) refuse_unknown(keys, member, known);
+        if (!keys.off(member.key)) refuse_unsupported(keys, member, *note);
+    }
+}
+
+void check_dataset_key(const key_reader& keys, const config_member& member) {
+    if (contains(dataset_keys(), member.key)) return;
+    const std::string_view* const note = unsupported_dataset_key(member.key);
+    if (note == nullptr) refuse_unknown(keys, member, dataset_keys());
+    if (!keys.off(member.key)) refuse_unsupported(keys, member, *note);
+}
+
+void check_dataset_type(const key_reader& keys) {
+    constexpr std::array others = {
+        "alpaca"sv,        "chat_template"sv, "input_output"sv,  "sharegpt"sv,
+        "pretrain"sv,      "context_qa"sv,    "gpteacher"sv,     "jeopardy"sv,
+        "oasst"sv,         "reflection"sv,    "explainchoice"sv, "concisechoice"sv,
+        "summarizetldr"sv, "alpaca_chat"sv,   "metharme"sv,      "stepwise_supervised"sv,
+        "user_defined"sv};
+    const config_node* const type = keys.find("type");
+    if (type == nullptr) return;
+    const std::string name = type->text.substr(0, type->text.find('.'));
+    if (type->type == config_node::kind::map || contains(others, name)) {
+        keys.fail("type",
+                  describe(*type) + " is not supported; expected completion or tokens");
+    }
+}
+
+void check_dataset_file(const key_reader& keys, const dataset_config& data) {
+    const bool jsonl = data.path.ends_with(".jsonl");
+    const bool text = data.path.ends_with(".txt");
+    if (data.type == "tokens" ? !jsonl : !jsonl && !text) {
+        keys.expected("path", data.type == "tokens"
+                                  ? "a .jsonl file for type tokens"
+                                  : "a .jsonl or .txt file for type completion");
+    }
+    constexpr std::array formats = {"json"sv, "text"sv};
+    if (const auto format = keys.one_of("ds_type", formats)) {
+        if (*format != (jsonl ? "json" : "text")) {
+            keys.fail("ds_type", in_quotes(*format) + " does not fit the file " +
+                                     in_quotes(data.path) +
+                                     "; the name's ending decides");
+        }
+    }
+    constexpr std::array splits = {"train"sv};
+    static_cast<void>(keys.one_of("split", splits));
+    if (keys.has("sample_by") && !text) {
+        keys.fail("sample_by",
+                  "is for .txt files; a row of " + in_quotes(data.path) + " is a sample");
+    }
+}
+
+void read_fsdp(const key_reader& keys, train_config& config) {
+    const auto version = keys.whole("fsdp_version", 1, 2);
+    const config_node* const given = keys.find("fsdp_config");
+    if (given != nullptr && given->type != config_node::kind::map) {
+        keys.expected("fsdp_config", "keys, as {reshard_after_forward: true}");
+    }
+    config.mesh.fully_sharded = version.has_value() || given != nullptr;
+    const config_node map = given == nullptr
+                                ? config_node{}
+                                : without_prefixes(keys, *given, config.warnings);
+    const key_reader fsdp(keys.file(), map, "fsdp_config.");
+    for (const auto& member : map.members) {
+        if (!contains(fsdp_keys(), member.key)) refuse_unknown(fsdp, member, fsdp_keys());
+    }
+    const auto inner_version = fsdp.whole("version", 1, 2);
+    if (version && inner_version && *version != *inner_version) {
+        fsdp.fail("version", std::to_string(*inner_version) +
+                                 " contradicts fsdp_version " + std::to_string(*version));
+    }
+    if (version) {
+        config.fsdp_version = *version;
+    } else if (config.mesh.fully_sharded) {
+        config.fsdp_version = inner_version.value_or(1);
+    }
+    if (config.fsdp_version == 1) {
+        config.warnings.emplace_back(
+            std::string(version || inner_version
+                            ? "fsdp_version 1"
+                            : "fsdp_version is not set, which means 1: it") +
+            " is deprecated, use `fsdp_version: 2`; parameters are sharded the same way "
+            "here");
+    }
+    if (const auto reshard = fsdp.truth("reshard_after_forward")) {
+        config.reshard_after_forward = *reshard;
+    }
+    check_fsdp_offload(fsdp, config);
+    check_fsdp_wrapping(fsdp);
+    refuse_if_on(fsdp, "activation_checkpointing");
+    if (fsdp.has("mixed_precision_policy")) {
+        fsdp.fail("mixed_precision_policy", "is not supported; use bf16: true");
+    }
+    constexpr std::array states = {"FULL_STATE_DICT"sv, "SHARDED_STATE_DICT"sv,
+                                   "LOCAL_STATE_DICT"sv};
+    for (const auto key : {"state_dict_type"sv, "final_state_dict_type"sv}) {
+        if (!fsdp.one_of(key, states)) continue;
+        config.warnings.push_back("`fsdp_config." + std::string(key) +
+                                  "` has no effect: a checkpoint opens on every mesh");
+    }
+    for (const auto key :
+         {"sync_module_states"sv, "cpu_ram_efficient_loading"sv, "use_orig_params"sv}) {
+        if (!fsdp.truth(key)) continue;
+        config.warnings.push_back(
+            "`fsdp_config." + std::string(key) +
+            "` has no effect: each rank makes or reads its own shards");
+    }
+}
+
+}  // namespace packkit::train

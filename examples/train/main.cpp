@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// packkit-train: trains Llama-style models with packed rows over several processes.
+
+#include "common/command_line.hpp"
+#include "common/errors.hpp"
+#include "config.hpp"
+#include "launch.hpp"
+#include "logits.hpp"
+#include "rank_environment.hpp"
+#include "rank_status.hpp"
+#include "trainer.hpp"
+
+#include <packkit/torch/communicator.hpp>
+#include <packkit/version.hpp>
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <new>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace packkit::train {
+namespace {
+
+constexpr const char* description = R"(Trains a Llama-style model on packed rows.
+
+  packkit-train CONFIG.yaml [key=value ...] [--processes N] [--resume | --overwrite]
+  packkit-train check CONFIG.yaml [key=value ...] [--processes N]
+  packkit-train logits MODEL_DIR TOKENS.json [--dtype float64|float32|bfloat16]
+
+'check' reads configuration and data and says what is wrong, without training. 'logits' packs
+{"documents": [[id, ...], ...]} into one row and prints the logits of each document.)";
+
+constexpr const char* examples = R"(Examples:
+  packkit-train run.yaml --processes 2
+  packkit-train run.yaml max_steps=40 learning_rate=3e-4 --resume
+  packkit-train check run.yaml --processes 8
+  packkit-train logits out/checkpoint-20 tokens.json --dtype float64
+
+Without --processes, the ranks are those of torchrun (--no-python), Slurm or MPI, if any.)";
+
+struct command_line {
+    std::vector<std::string> words;  // CONFIG key=value ...
+    int processes = 0;
+    run_options run;
+    std::string dtype = "float32";
+};
+
+/// Errors of this rank as its launcher wants them: recorded, not printed.
+int reported(rank_slot& slot, failure_kind kind, const std::string& what, int status) {
+    slot.report(kind, what);
+    return status;
+}
+
+/// LibTorch's errors carry a stack; people need the first line.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+int train_as_rank(const train_config& config, const run_options& options, rank_slot* slot) {
+    try {
+        return train(config, options, slot);
+    } catch (const c10::Error& fault) {
+        throw std::runtime_error(first_line(fault.what_without_backtrace()));
+    }
+}
+
+/// Trains, and leaves any failure in the slot for the launcher to print.
+int train_for_launcher(const command_line& line, status_board& board) {
+    auto& slot = board[static_cast<std::size_t>(read_rank_environment().local_rank)];
+    try {
+        const auto config =
+            load_config(line.words.front(), std::span(line.words).subspan(1));
+        return train_as_rank(config, line.run, &slot);
+    } catch (const app::usage_error& fault) {
+        return reported(slot, failure_kind::wrong_use, fault.what(), app::exit_wrong_use);
+    } catch (const app::input_error& fault) {
+        return reported(slot, failure_kind::wrong_use, fault.what(), app::exit_wrong_use);
+    } catch (const invalid_argument& fault) {
+        return reported(slot, failure_kind::wrong_use, fault.what(), app::exit_wrong_use);
+    } catch (const lt::communication_error& fault) {
+        return reported(slot, failure_kind::communication, fault.what(), app::exit_failed);
+    } catch (const std::bad_alloc&) {
+        return reported(slot, failure_kind::failed, "out of memory", app::exit_failed);
+    } catch (const std::exception& fault) {
+        return reported(slot, failure_kind::failed, fault.what(), app::exit_failed);
+    }
+}
+
+int run_training(const command_line& line) {
+    if (const auto board = status_board::inherited()) return train_for_launcher(line, *board);
+    // What is wrong with the configuration is said once, before any process is started.
+    const auto config = load_config(line.words.front(), std::span(line.words).subspan(1));
+    if (line.processes > 1) {
+        std::vector<std::string> arguments = line.words;
+        if (line.run.resume) arguments.emplace_back("--resume");
+        if (line.run.overwrite) arguments.emplace_back("--overwrite");
+        check_mesh(config, line.processes);
+        return launch(line.processes, arguments);
+    }
+    return train_as_rank(config, line.run, nullptr);
+}
+
+int packkit_train(int argc, char** argv) {
+    CLI::App app(description, "packkit-train");
+    app.footer(examples);
+    app.set_version_flag("--version", std::string("packkit-train ") + PACKKIT_VERSION);
+    command_line line;
+    app.add_option("words", line.words, "CONFIG.yaml and key=value overrides, or a command")
+        ->required();
+    app.add_option("--processes", line.processes, "ranks to start on this machine")
+        ->check(CLI::Range(1, 1024));
+    app.add_flag("--resume", line.run.resume,
+                 "go on from the newest whole checkpoint in output_dir");
+    app.add_flag("--overwrite", line.run.overwrite,
+                 "replace what an earlier run left in output_dir");
+    app.add_option("--dtype", line.dtype, "logits: float64, float32 (default) or bfloat16");
+    if (app::parse_command_line(app, argc, argv)) return app::exit_done;
+
+    const std::string command = line.words.front();
+    const auto operands = [&](std::size_t least, const char* usage) {
+        line.words.erase(line.words.begin());
+        if (line.words.size() < least) {
+            throw app::usage_error(command, std::string("expected ") + usage);
+        }
+    };
+    if (command == "check") {
+        operands(1, "packkit-train check CONFIG.yaml [key=value ...]");
+        return check(load_config(line.words.front(), std::span(line.words).subspan(1)),
+                     std::max(1, line.processes));
+    }
+    if (command == "logits") {
+        operands(2, "packkit-train logits MODEL_DIR TOKENS.json");
+        app::write_stdout(packed_logits(line.words[0], line.words[1], line.dtype));
+        return app::exit_done;
+    }
+    return run_training(line);
+}
+
+}  // namespace
+}  // namespace packkit::train
+
+int main(int argc, char** argv) {
+    return packkit::app::run_main("packkit-train", argc, argv,
+                                  packkit::train::packkit_train);
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model.hpp"
+
+#include <packkit/random.hpp>
+
+#include <ATen/Parallel.h>
+
+namespace packkit::train {
+namespace {
+
+/// Fills `shard` with value(i) for the global indices [first, first + numel).
+template <class Value>
+void fill(const at::Tensor& shard, std::int64_t first, Value value) {
+    auto filled = at::empty(shard.sizes(), shard.options().device(at::kCPU));
+    const auto write = [&](auto* data) {
+        at::parallel_for(0, filled.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t i = begin; i < end; ++i) {
+                data[i] = static_cast<std::decay_t<decltype(*data)>>(value(first + i));
+            }
+        });
+    };
+    if (filled.scalar_type() == at::kDouble) {
+        write(filled.data_ptr<double>());
+    } else {
+        write(filled.data_ptr<float>());
+    }
+    shard.copy_(filled);
+}
+
+std::vector<lt::parameter_info> infos_of(const unit_shape& unit) {
+    std::vector<lt::parameter_info> infos;
+    for (const auto& parameter : unit.parameters) {
+        infos.push_back({parameter.name, parameter.shape, parameter.weight_decay});
+    }
+    return infos;
+}
+
+}  // namespace
+
+model::model(model_shape shape, lt::shard_groups groups, model_options options)
+    : shape_(shape), options_(options) {
+    const auto master = at::TensorOptions().device(options.device).dtype(options.master_dtype);
+    const auto shapes = unit_shapes(shape_);
+    units_.reserve(shapes.size());
+    for (const auto& unit : shapes) {
+        units_.emplace_back(lt::sharded_parameters(infos_of(unit), groups, master),
+                            lt::fully_sharded_unit::options{
+                                options.compute_dtype, options.reshard_after_forward});
+    }
+}
+
+void model::initialize(std::uint64_t seed) {
+    const auto shapes = unit_shapes(shape_);
+    for (std::size_t u = 0; u < units_.size(); ++u) {
+        auto& parameters = units_[u].parameters();
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            const auto shard = parameters.shard(i);
+            if (shapes[u].parameters[i].init == initializer::ones) {
+                shard.fill_(1.0);
+                continue;
+            }
+            if (parameters.rows(i).empty()) continue;
+            const std::uint64_t key = random_key(seed, parameters.info(i).name);
+            const auto row = shard.numel() / shard.size(0);
+            fill(shard, parameters.rows(i).begin * row, [&](std::int64_t index) {
+                return shape_.initializer_range * normal(key, static_cast<std::uint64_t>(index));
+            });
+        }
+    }
+}
+
+void model::load(const std::function<at::Tensor(const std::string&)>& read) {
+    for (auto& unit : units_) {
+        auto& parameters = unit.parameters();
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            parameters.load_full(parameters.flat_shards(), i, read(parameters.info(i).name));
+        }
+    }
+}
+
+row_context model::prepare(const packed_row& row) const {
+    const auto upload = [&](const std::vector<std::int64_t>& values) {
+        return at::tensor(values, at::kLong).to(options_.device);
+    };
+    auto [cos, sin] = rotary_tables(shape_, upload(row.position_ids), options_.compute_dtype);
+    return {upload(row.input_ids), upload(row.targets), cos, sin,
+            lt::document_layout(row.cu_seqlens, options_.device)};
+}
+
+at::Tensor model::hidden_states(const row_context& row) {
+    auto x = units_.front().apply(
+        [&](const parameter_list& p, const at::Tensor&) {
+            return at::embedding(p[0], row.input_ids);
+        },
+        lt::fully_sharded_unit::gradient_anchor());
+    for (std::int64_t layer = 0; layer < shape_.num_hidden_layers; ++layer) {
+        x = units_[static_cast<std::size_t>(layer) + 1].apply(
+            [&](const parameter_list& p, const at::Tensor& input) {
+                return block(shape_, p, input, row);
+            },
+            x);
+    }
+    return x;
+}
+
+at::Tensor model::apply_head(const row_context& row,
+                             const std::function<at::Tensor(const at::Tensor&)>& then) {
+    const auto x = hidden_states(row);
+    if (shape_.tie_word_embeddings) {
+        return units_.front().apply(
+            [&](const parameter_list& p, const at::Tensor& input) {
+                return then(head(shape_, p[1], p[0], input));
+            },
+            x);
+    }
+    return units_.back().apply(
+        [&](const parameter_list& p, const at::Tensor& input) {
+            return then(head(shape_, p[0], p[1], input));
+        },
+        x);
+}
+
+at::Tensor model::loss_sum(const row_context& row) {
+    return apply_head(row, [&](const at::Tensor& logits) {
+        return lt::cross_entropy_sum(logits, row.targets);
+    });
+}
+
+at::Tensor model::logits(const row_context& row) {
+    return apply_head(row, [](const at::Tensor& logits) { return logits; });
+}
+
+std::int64_t model::parameter_bytes() const {
+    std::int64_t bytes = 0;
+    for (const auto& unit : units_) bytes += unit.parameters().shard_bytes();
+    return bytes;
+}
+
+}  // namespace packkit::train

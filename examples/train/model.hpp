@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// The model on sharded parameters: units in forward order, applied one after the other.
+
+#include "data_plan.hpp"
+#include "llama.hpp"
+
+#include <packkit/model_shape.hpp>
+#include <packkit/torch/fully_shard.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace packkit::train {
+
+/// Where and in which precision the model lives.
+struct model_options {
+    at::Device device = at::kCPU;
+    at::ScalarType master_dtype = at::kFloat;   ///< parameters, gradients, optimizer
+    at::ScalarType compute_dtype = at::kFloat;  ///< forward and backward
+    bool reshard_after_forward = true;
+};
+
+class model {
+public:
+    /// Parameters are zeros until initialize or load. `groups` outlive the model.
+    model(model_shape shape, lt::shard_groups groups, model_options options);
+
+    /// Fills every shard from (seed, parameter name, global index): the same bits on every mesh.
+    void initialize(std::uint64_t seed);
+
+    /// Fills every shard from full tensors. `read(name)` returns the parameter in any dtype.
+    void load(const std::function<at::Tensor(const std::string& name)>& read);
+
+    /// Puts a row on the device with what the blocks need of it.
+    [[nodiscard]] row_context prepare(const packed_row& row) const;
+
+    /// Σ cross entropy over the row's valid targets: float64 scalar with gradients.
+    [[nodiscard]] at::Tensor loss_sum(const row_context& row);
+
+    /// (T, V), in the compute dtype.
+    [[nodiscard]] at::Tensor logits(const row_context& row);
+
+    [[nodiscard]] const model_shape& shape() const { return shape_; }
+    [[nodiscard]] const model_options& options() const { return options_; }
+    [[nodiscard]] std::span<lt::fully_sharded_unit> units() { return units_; }
+    [[nodiscard]] std::int64_t parameter_bytes() const;
+
+private:
+    /// Embedding and blocks: (T, C).
+    at::Tensor hidden_states(const row_context& row);
+    /// Applies norm and head inside their unit, and `then` on the logits.
+    at::Tensor apply_head(const row_context& row,
+                          const std::function<at::Tensor(const at::Tensor&)>& then);
+
+    model_shape shape_;
+    model_options options_;
+    std::vector<lt::fully_sharded_unit> units_;
+};
+
+}  // namespace packkit::train

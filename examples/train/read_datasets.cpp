@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataset.hpp"
+
+#include "common/errors.hpp"
+#include "common/input_file.hpp"
+#include "common/json.hpp"
+#include "common/jsonl.hpp"
+
+#include <packkit/excess_length.hpp>
+
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace packkit::train {
+namespace {
+
+using app::in_quotes;
+using app::input_error;
+using app::json;
+
+/// Puts rows into the store: counts them, and cuts or drops what is too long.
+class row_sink {
+public:
+    row_sink(const train_config& config, token_store& store)
+        : capacity_(config.sequence_len),
+          strategy_(config.excess_length_strategy),
+          store_(store) {}
+
+    /// A row without text or tokens.
+    void add_empty() {
+        ++report.rows;
+        ++report.empty;
+    }
+
+    /// \param labels as many as tokens, or the tokens themselves.
+    void add(const std::string& place, std::span<const std::int32_t> tokens,
+             std::span<const std::int32_t> labels) {
+        const auto length = static_cast<std::int64_t>(tokens.size());
+        ++report.rows;
+        report.tokens_read += length;
+        if (length <= capacity_) {
+            keep(tokens, labels);
+            return;
+        }
+        ++report.overlong;
+        if (strategy_ == excess_length_strategy::raise) {
+            throw input_error(place,
+                              std::to_string(length) + " tokens, sequence_len is " +
+                                  std::to_string(capacity_) +
+                                  " (excess_length_strategy raise; drop, truncate and "
+                                  "split would let it pass)");
+        }
+        const auto fitted = apply_excess_length(std::array{length}, capacity_, strategy_);
+        report.dropped += static_cast<std::int64_t>(fitted.dropped.size());
+        report.dropped_tokens += fitted.dropped_tokens;
+        report.cut_tokens += fitted.cut_tokens;
+        report.truncated += fitted.cut_tokens > 0 ? 1 : 0;
+        report.split += fitted.lengths.size() > 1 ? 1 : 0;
+        for (std::size_t piece = 0; piece < fitted.lengths.size(); ++piece) {
+            const auto from = static_cast<std::size_t>(fitted.offset[piece]);
+            const auto count = static_cast<std::size_t>(fitted.lengths[piece]);
+            keep(tokens.subspan(from, count), labels.subspan(from, count));
+        }
+    }
+
+    dataset_report report;
+
+private:
+    void keep(std::span<const std::int32_t> tokens,
+              std::span<const std::int32_t> labels) {
+        store_.append(tokens, labels);
+        ++report.samples;
+        report.tokens += static_cast<std::int64_t>(tokens.size());
+        report.valid_targets += store_.valid_targets().back();
+    }
+
+    std::int64_t capacity_;
+    packkit::excess_length_strategy strategy_;
+    token_store& store_;
+};
+
+/// Adds up the bytes of several files for the caller's progress.
+class progress_sum {
+public:
+    progress_sum(const read_progress& callback, std::uint64_t total)
+        : callback_(callback), total_(total) {}
+
+    void set(std::uint64_t of_this_file) {
+        if (callback_) callback_(before_ + of_this_file, total_);
+    }
+    void file_done(std::uint64_t bytes) {
+        before_ += bytes;
+        set(0);
+    }
+
+private:
+    const read_progress& callback_;
+    std::uint64_t total_;
+    std::uint64_t before_ = 0;
+};
+
+/// One dataset's way into the sink.
+class dataset_reader {
+public:
+    dataset_reader(const dataset_config& data, const tokenizer& tokens,
+                   std::int64_t vocab_size, row_sink& sink, progress_sum& progress)
+        : data_(data),
+          tokenizer_(tokens),
+          vocab_size_(vocab_size),
+          sink_(sink),
+          progress_(progress) {}
+
+    void read() {
+        if (data_.type == "tokens") {
+            read_token_rows();
+        } else if (data_.type != "completion") {
+            throw input_error(data_.path,
+                              "type " + in_quotes(data_.type) +
+                                  " is not read; expected completion or tokens");
+        } else if (data_.path.ends_with(".jsonl")) {
+            read_text_rows();
+        } else if (!data_.path.ends_with(".txt")) {
+            throw input_error(data_.path, "is not read; expected a .jsonl or .txt file");
+        } else if (data_.sample_by == "line") {
+            read_lines();
+        } else if (data_.sample_by == "paragraph") {
+            read_paragraphs();
+        } else {
+            const std::string text = app::read_file(data_.path);
+            add_text(data_.path, text);
+            progress_.file_done(text.size());
+        }
+    }
+
+private:
+    void add_text(const std::string& place, std::string_view text) {
+        if (text.empty()) {
+            sink_.add_empty();
+            return;
+        }
+        ids_.clear();
+        tokenizer_.encode(text, true, true, ids_);
+        sink_.add(place, ids_, ids_);
+    }
+
+    void read_lines() {
+        app::line_reader lines(data_.path);
+        for (std::string_view line; lines.next(line);) {
+            add_text(lines.place(), line);
+            progress_.set(lines.bytes_read());
+        }
+        progress_.file_done(lines.bytes_read());
+    }
+
+    /// Lines up to a blank one, joined by line feeds. Blank lines are no empty samples.
+    void read_paragraphs() {
+        app::line_reader lines(data_.path);
+        std::string paragraph;
+        std::string place;
+        const auto flush = [&] {
+            if (!paragraph.empty()) add_text(place, paragraph);
+            paragraph.clear();
+        };
+        for (std::string_view line; lines.next(line);) {
+            if (line.find_first_not_of(" \t") == std::string_view::npos) {
+                flush();
+                progress_.set(lines.bytes_read());
+                continue;
+            }
+            if (paragraph.empty()) {
+                place = lines.place();
+            } else {
+                paragraph += '\n';
+            }
+            paragraph += line;
+        }
+        flush();
+        progress_.file_done(lines.bytes_read());
+    }
+
+    template <class Row>
+    void for_each_row(Row&& use) {
+        app::jsonl_reader rows(data_.path);
+        for (json row; rows.next(row);) {
+            if (!row.is_object()) {
+                throw input_error(rows.place(), "expected an object, found " +
+                                                    std::string(app::json_kind(row)));
+            }
+            use(rows, row);
+            progress_.set(rows.bytes_read());
+        }
+        progress_.file_done(rows.bytes_read());
+    }
+
+    void read_text_rows() {
+        for_each_row([this](const app::jsonl_reader& rows, const json& row) {
+            add_text(rows.place(), text_of(rows, row));
+        });
+    }
+
+    /// The text under `field`: a key, or "a.b" for b inside a. A key with points in its
+    /// name goes before a path.
+    const std::string& text_of(const app::jsonl_reader& rows, const json& row) const {
+        const json* value = &row;
+        std::string_view rest = data_.field;
+        while (!rest.empty()) {
+            if (!value->is_object())
+                refuse_field(rows, *value, data_.field.size() - rest.size());
+            auto found = value->find(std::string(rest));
+            if (found != value->end()) {
+                value = &*found;
+                break;
+            }
+            const auto point = rest.find('.');
+            found = value->find(std::string(rest.substr(0, point)));
+            if (found == value->end()) {
+                throw input_error(rows.place(),
+                                  "key " + in_quotes(data_.field) + " is missing");
+            }
+            value = &*found;
+            rest.remove_prefix(point == std::string_view::npos ? rest.size() : point + 1);
+        }
+        if (!value->is_string()) {
+            throw input_error(rows.place(), "key " + in_quotes(data_.field) + " holds " +
+                                                std::string(app::json_kind(*value)) +
+                                                "; expected a string");
+        }
+        return value->get_ref<const std::string&>();
+    }
+
+    [[noreturn]] void refuse_field(const app::jsonl_reader& rows, const json& value,
+                                   std::size_t depth) const {
+        throw input_error(rows.place(),
+                          "key " + in_quotes(data_.field.substr(0, depth - 1)) +
+                              " holds " + std::string(app::json_kind(value)) +
+                              "; expected an object with " +
+                              in_quotes(data_.field.substr(depth)));
+    }
+
+    void read_token_rows() {
+        for_each_row([this](const app::jsonl_reader& rows, const json& row) {
+            for (const auto& [key, value] : row.items())
+                check_column(rows, key);
+            read_ids(rows, row, "input_ids", false, ids_);
+            const bool labelled = row.contains("labels") && !row["labels"].is_null();
+            if (labelled) {
+                read_ids(rows, row, "labels", true, labels_);
+                if (labels_.size() != ids_.size()) {
+                    throw input_error(rows.place(), "labels has " +
+                                                        std::to_string(labels_.size()) +
+                                                        " entries, input_ids " +
+                                                        std::to_string(ids_.size()));
+                }
+            }
+            if (ids_.empty()) {
+                sink_.add_empty();
+            } else {
+                sink_.add(rows.place(), ids_, labelled ? labels_ : ids_);
+            }
+        });
+    }
+
+    /// Columns that tokenizers write beside the ids say nothing new; others are a mistake
+    /// that would go unnoticed ("label").
+    static void check_column(const app::jsonl_reader& rows, const std::string& key) {
+        for (const std::string_view known :
+             {"input_ids", "labels", "attention_mask", "position_ids", "token_type_ids",
+              "length"}) {
+            if (key == known) return;
+        }
+        throw input_error(rows.place(), "key " + in_quotes(key) +
+                                            " is unknown; expected input_ids and labels");
+    }
+
+    void read_ids(const app::jsonl_reader& rows, const json& row, const char* key,
+                  bool may_be_ignored, std::vector<std::int32_t>& out) const {
+        const auto found = row.find(key);
+        if (found == row.end()) {
+            throw input_error(rows.place(), "key " + in_quotes(key) + " is missing");
+        }
+        if (!found->is_array()) {
+            throw input_error(rows.place(), std::string(key) + " holds " +
+                                                std::string(app::json_kind(*found)) +
+                                                "; expected an array of token ids");
+        }
+        out.clear();
+        for (std::size_t i = 0; i < found->size(); ++i) {
+            const json& value = (*found)[i];
+            const auto refuse = [&](const std::string& what) {
+                throw input_error(rows.place(), std::string(key) + "[" +
+                                                    std::to_string(i) + "] is " + what);
+            };
+            if (!value.is_number_integer()) {
+                refuse((value.is_number() ? value.dump()
+                                          : std::string(app::json_kind(value))) +
+                       "; expected a whole number");
+            }
+            const bool large =
+                value.is_number_unsigned() &&
+                value.get<std::uint64_t>() >= static_cast<std::uint64_t>(vocab_size_);
+            if (large) {
+                refuse(value.dump() + ", the vocabulary has " +
+                       std::to_string(vocab_size_));
+            }
+            const auto id = value.get<std::int64_t>();
+            if (id < 0 && !(may_be_ignored && id == ignored_label)) {
+                refuse(std::to_string(id) + "; expected 0 to " +
+                       std::to_string(vocab_size_ - 1) +
+                       (may_be_ignored ? " or -100" : ""));
+            }
+            out.push_back(static_cast<std::int32_t>(id));
+        }
+    }
+
+    const dataset_config& data_;
+    const tokenizer& tokenizer_;
+    std::int64_t vocab_size_;
+    row_sink& sink_;
+    progress_sum& progress_;
+    std::vector<std::int32_t> ids_;
+    std::vector<std::int32_t> labels_;
+};
+
+std::uint64_t bytes_of(const train_config& config) {
+    std::uint64_t total = 0;
+    for (const auto& data : config.datasets) {
+        std::error_code error;
+        const auto bytes = std::filesystem::file_size(data.path, error);
+        if (!error) total += bytes;
+    }
+    return total;
+}
+
+std::string without_samples(const train_config& config, const dataset_report& report) {
+    std::string what = "no sample is left of " + std::to_string(report.rows) + " rows";
+    if (report.empty > 0) what += ", " + std::to_string(report.empty) + " are empty";
+    if (report.dropped > 0) {
+        what += ", " + std::to_string(report.dropped) + " are longer than sequence_len " +
+                std::to_string(config.sequence_len) + " (excess_length_strategy drop)";
+    }
+    return what;
+}
+
+}  // namespace
+
+token_store read_datasets(const train_config& config, const tokenizer& tokens,
+                          std::int64_t vocab_size, const read_progress& progress) {
+    for (const auto& data : config.datasets) {
+        if (data.type == "completion" && tokens.vocab_size() > vocab_size) {
+            throw input_error(data.path, "the tokenizer " + in_quotes(tokens.name()) +
+                                             " has " +
+                                             std::to_string(tokens.vocab_size()) +
+                                             " ids, the model's vocabulary " +
+                                             std::to_string(vocab_size));
+        }
+    }
+    token_store store;
+    row_sink sink(config, store);
+    progress_sum sum(progress, bytes_of(config));
+    for (const auto& data : config.datasets) {
+        dataset_reader(data, tokens, vocab_size, sink, sum).read();
+    }
+    if (store.empty()) {
+        throw input_error(config.datasets.size() == 1 ? config.datasets.front().path
+                                                      : std::string("datasets"),
+                          without_samples(config, sink.report));
+    }
+    store.set_report(sink.report);
+    return store;
+}
+
+}  // namespace packkit::train

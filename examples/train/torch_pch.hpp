@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// The expensive headers, compiled once.
+
+#include <packkit/torch/adamw.hpp>
+#include <packkit/torch/cross_entropy.hpp>
+#include <packkit/torch/rendezvous.hpp>
+#include <packkit/torch/varlen_attention.hpp>

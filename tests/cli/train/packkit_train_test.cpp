@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training_run.hpp"
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <bit>
+#include <cmath>
+
+using namespace packkit;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// One line on stderr that starts with the program's name and holds `part`; exit status 2; nothing
+/// written.
+void check_refused(const test::training_folder& folder, const std::vector<std::string>& words,
+                   const std::string& part) {
+    const auto result = folder.run(words);
+    BOOST_TEST(result.exit_code == 2, result.err);
+    BOOST_TEST(result.err.starts_with("packkit-train: "), result.err);
+    BOOST_TEST(result.err.find('\n') == result.err.size() - 1, result.err);
+    BOOST_TEST(result.err.find(part) != std::string::npos, result.err);
+    BOOST_TEST(!fs::exists(folder.path("out")));
+}
+
+struct refusal {
+    std::string setting, part;
+};
+
+std::ostream& operator<<(std::ostream& out, const refusal& r) { return out << r.setting; }
+
+const std::vector<refusal> refusals{
+    {"sequence_lenn=64", "key 'sequence_lenn' is unknown; did you mean 'sequence_len'?"},
+    {"sequence_len=abc", "expected a whole number"},
+    {"sequence_len=-4", "sequence_len"},
+    {"learning_rate=fast", "learning_rate"},
+    {"tensor_parallel_size=2", "tensor_parallel_size"},
+    {"adapter=lora", "is not supported"},
+    {"tokenizer_type=morse", "tokenizer_type"},
+    {"base_model=nowhere", "nowhere"},
+    {"datasets.0.path=nowhere.jsonl", "nowhere.jsonl"},
+    {"datasets.0.type=riddle", "riddle"},
+    {"dp_shard_size=3", "dp_shard"},
+};
+
+std::string golden(const std::string& name) { return PACKKIT_GOLDEN "/llama_untied/" + name; }
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE(a_bad_setting_is_refused, boost::unit_test::data::make(refusals), bad) {
+    const test::training_folder folder;
+    check_refused(folder, {"run.yaml", bad.setting}, bad.part);
+}
+
+BOOST_AUTO_TEST_CASE(the_place_of_a_bad_key_is_told) {
+    const test::training_folder folder;
+    folder.write("bad.yaml", "base_model: model/\n\nsample_paking: true\n");
+    check_refused(folder, {"bad.yaml"},
+                  "bad.yaml:3: key 'sample_paking' is unknown; did you mean 'sample_packing'?");
+}
+
+BOOST_AUTO_TEST_CASE(wrong_use_is_refused) {
+    const test::training_folder folder;
+    check_refused(folder, {"nowhere.yaml"}, "nowhere.yaml: cannot be opened");
+    check_refused(folder, {"run.yaml", "--procesess", "2"}, "did you mean '--processes'?");
+    check_refused(folder, {"run.yaml", "dp_shard_size=2", "--processes", "3"},
+                  "dp_shard can be one of 1, 3");
+    check_refused(folder, {"logits", "model"}, "expected packkit-train logits");
+}
+
+BOOST_AUTO_TEST_CASE(bad_data_is_refused) {
+    const test::training_folder folder;
+    folder.write("data.jsonl", "");
+    check_refused(folder, {"run.yaml"}, "data");
+    folder.write("data.jsonl", "{\"text\":\"a\"}\n{\"text\":\n");
+    check_refused(folder, {"run.yaml"}, "data.jsonl:2: ");
+    folder.write("data.jsonl", "{\"input_ids\":[1, 2, 300]}\n");
+    check_refused(folder, {"run.yaml", "datasets.0.type=tokens"},
+                  "data.jsonl:1: input_ids[2] is 300, the vocabulary has 259");
+    folder.write("model/config.json", "{\"model_type\": \"mamba\"}");
+    check_refused(folder, {"run.yaml"}, "mamba");
+}
+
+BOOST_AUTO_TEST_CASE(check_says_what_a_run_would_meet) {
+    const test::training_folder folder;
+    const auto good = folder.run({"check", "run.yaml", "--processes", "2"});
+    BOOST_TEST(good.exit_code == 0, good.err);
+    BOOST_TEST(good.out.starts_with("no problem found: 240 samples, 20 steps"), good.out);
+    BOOST_TEST(!fs::exists(folder.path("out")));
+    folder.write("data.jsonl", "{\"text\":\"a\"}\n7\n");
+    check_refused(folder, {"check", "run.yaml"}, "data.jsonl:2: ");
+    const test::training_folder weightless;
+    check_refused(weightless, {"check", "run.yaml", "random_init_weights=false"},
+                  "model.safetensors: is missing");
+}
+
+BOOST_AUTO_TEST_CASE(a_run_leaves_metrics_log_and_checkpoint) {
+    const test::training_folder folder;
+    test::process_options options;
+    options.environment = {{"LC_ALL", "de_DE.UTF-8"}};
+    const auto result = folder.run({"run.yaml", "max_steps=3"}, options);
+    BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+    for (const char* line : {"rank 0 pid ", "Sample packing efficiency: 0.9",
+                             "MultipackBatchSampler: ", "step 3/3 loss "}) {
+        BOOST_TEST(result.err.find(line) != std::string::npos, line);
+    }
+    const auto steps = folder.metrics("out");
+    BOOST_TEST_REQUIRE(steps.size() == 3);
+    for (const auto& step : steps) {
+        for (const char* key : {"step", "epoch", "loss", "loss_bits", "grad_norm",
+                                "learning_rate", "tokens", "tokens_per_second", "mfu",
+                                "memory_bytes", "seconds", "bytes"}) {
+            BOOST_TEST(step.contains(key), key);
+        }
+        for (const char* key :
+             {"data", "forward", "backward", "optimizer", "communication", "step"}) {
+            BOOST_TEST(step["seconds"].contains(key), key);
+        }
+        for (const char* key :
+             {"all_reduce", "all_gather", "reduce_scatter", "all_to_all", "send_recv"}) {
+            BOOST_TEST(step["bytes"].contains(key), key);
+        }
+        const auto bits = std::stoull(step["loss_bits"].get<std::string>(), nullptr, 16);
+        BOOST_TEST(std::bit_cast<double>(static_cast<std::uint64_t>(bits)) ==
+                   step["loss"].get<double>());
+    }
+    // Random bytes over 259 ids: the first loss is near ln 259.
+    BOOST_TEST(std::abs(steps[0]["loss"].get<double>() - std::log(259.0)) < 0.2);
+    for (const char* file :
+         {"config.json", "model.safetensors", "optimizer.safetensors", "trainer_state.json"}) {
+        BOOST_TEST(fs::exists(folder.path("out/checkpoint-3/") + file), file);
+    }
+    BOOST_TEST(result.out.find("checkpoint-3") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(plain_text_is_read) {
+    const test::training_folder folder;
+    folder.write("data.txt", "one\ntwo\n\nthree\nfour\n");
+    const auto samples = [&](const std::string& by) {
+        const auto result = folder.run({"check", "run.yaml", "datasets.0.path=data.txt",
+                                        "datasets.0.sample_by=" + by});
+        BOOST_TEST(result.exit_code == 0, result.err);
+        return result.out.substr(0, result.out.find(" samples"));
+    };
+    BOOST_TEST(samples("line") == "no problem found: 4");
+    BOOST_TEST(samples("paragraph") == "no problem found: 2");
+    BOOST_TEST(samples("document") == "no problem found: 1");
+}
+
+BOOST_AUTO_TEST_CASE(weights_are_read_and_written_unchanged) {
+    // Learning rate 0: what is saved is what was read.
+    const test::training_folder folder;
+    fs::copy(golden("config.json"), folder.path("model/config.json"),
+             fs::copy_options::overwrite_existing);
+    fs::copy(golden("model.safetensors"), folder.path("model/model.safetensors"));
+    folder.write("data.jsonl", "{\"input_ids\":[1,2,3,4,5]}\n");
+    const auto result = folder.run(
+        {"run.yaml", "random_init_weights=false", "datasets.0.type=tokens", "learning_rate=0",
+         "torch_dtype=float64", "max_steps=1", "sequence_len=16"});
+    // The byte tokenizer needs 259 ids and this model has 67; tokens bring their own ids.
+    BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+    folder.write("tokens.json", "{\"documents\": [[1,2,3],[4,5]]}");
+    const auto before =
+        folder.run({"logits", "model", "tokens.json", "--dtype", "float64"});
+    const auto after =
+        folder.run({"logits", "out/checkpoint-1", "tokens.json", "--dtype", "float64"});
+    BOOST_TEST_REQUIRE(before.exit_code == 0, before.err);
+    BOOST_TEST(before.out == after.out);
+}
+
+BOOST_AUTO_TEST_CASE(logits_are_those_of_the_reference) {
+    const test::training_folder folder;
+    const auto figures = app::read_json_file(golden("golden.json"));
+    folder.write("tokens.json", app::json{{"documents", figures["documents"]}}.dump());
+    const auto result = folder.run({"logits", std::string(PACKKIT_GOLDEN) + "/llama_untied",
+                                    "tokens.json", "--dtype", "float64"});
+    BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+    const auto found = app::parse_json(result.out, "stdout")["logits"];
+    double worst = 0;
+    for (std::size_t d = 0; d < 3; ++d) {
+        BOOST_TEST_REQUIRE(found[d].size() == figures["documents"][d].size());
+        for (std::size_t t = 0; t < found[d].size(); ++t) {
+            for (std::size_t v = 0; v < 67; ++v) {
+                worst = std::max(worst, std::abs(found[d][t][v].get<double>() -
+                                                 figures["logits"][d][t][v].get<double>()));
+            }
+        }
+    }
+    BOOST_TEST(worst <= 1e-12);
+    folder.write("tokens.json", "{\"documents\": [[1, 67]]}");
+    check_refused(folder,
+                  {"logits", std::string(PACKKIT_GOLDEN) + "/llama_untied", "tokens.json"},
+                  "documents[0][1]: id is 67, the vocabulary has 67");
+}
+
+BOOST_AUTO_TEST_CASE(help_and_version) {
+    const test::training_folder folder;
+    const auto help = folder.run({"--help"});
+    BOOST_TEST(help.exit_code == 0);
+    BOOST_TEST(help.out.find("Examples:") != std::string::npos);
+    BOOST_TEST(folder.run({"--version"}).out == "packkit-train 0.1.0\n");
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Our Llama against Transformers' figures in float64, and packed rows against documents alone.
+
+#include "checkpoint.hpp"
+#include "common/json.hpp"
+#include "model.hpp"
+#include "model_config.hpp"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+#include <vector>
+
+using namespace packkit;
+using namespace packkit::train;
+
+namespace {
+
+const std::vector<std::string> names{"llama_untied", "llama_tied"};
+
+std::string folder_of(const std::string& name) { return PACKKIT_GOLDEN "/" + name; }
+
+struct golden {
+    std::vector<std::vector<std::int64_t>> documents;
+    app::json figures;
+};
+
+golden read_golden(const std::string& name) {
+    golden result;
+    result.figures = app::read_json_file(folder_of(name) + "/golden.json");
+    result.documents =
+        result.figures["documents"].get<std::vector<std::vector<std::int64_t>>>();
+    return result;
+}
+
+at::Tensor as_tensor(const app::json& values) {
+    std::vector<double> flat;
+    const std::int64_t rows = static_cast<std::int64_t>(values.size());
+    if (!values[0].is_array()) {
+        flat = values.get<std::vector<double>>();
+        return at::tensor(flat, at::kDouble);
+    }
+    for (const auto& row : values) {
+        for (const auto& value : row) flat.push_back(value.get<double>());
+    }
+    return at::tensor(flat, at::kDouble).view({rows, -1});
+}
+
+/// Documents one behind the other, with targets shifted inside each.
+packed_row pack_documents(const std::vector<std::vector<std::int64_t>>& documents) {
+    packed_row row;
+    row.cu_seqlens.push_back(0);
+    for (const auto& document : documents) {
+        for (std::size_t i = 0; i < document.size(); ++i) {
+            row.input_ids.push_back(document[i]);
+            row.targets.push_back(i + 1 < document.size() ? document[i + 1] : -100);
+            row.position_ids.push_back(static_cast<std::int64_t>(i));
+        }
+        row.cu_seqlens.push_back(static_cast<std::int32_t>(row.input_ids.size()));
+    }
+    return row;
+}
+
+struct evaluation {
+    at::Tensor logits;
+    double loss = 0;
+    std::map<std::string, at::Tensor> gradients;
+};
+
+evaluation evaluate(const std::string& name, const packed_row& row, at::ScalarType dtype) {
+    static lt::single_communicator alone("alone");
+    model state(read_model_config(folder_of(name)), {&alone, &alone},
+                {.master_dtype = dtype, .compute_dtype = dtype});
+    load_weights(folder_of(name), state);
+    evaluation result;
+    const auto prepared = state.prepare(row);
+    {
+        const at::NoGradGuard no_grad;
+        result.logits = state.logits(prepared);
+    }
+    const auto loss = state.loss_sum(prepared);
+    loss.backward();
+    result.loss = loss.item<double>();
+    for (auto& unit : state.units()) {
+        unit.parameters().finish_reduce();
+        for (std::size_t i = 0; i < unit.parameters().size(); ++i) {
+            result.gradients[unit.parameters().info(i).name] =
+                unit.parameters().gradient(i).clone();
+        }
+    }
+    return result;
+}
+
+double difference(const at::Tensor& a, const at::Tensor& b) {
+    return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+}
+
+}  // namespace
+
+void check_equals_transformers(const std::string& name) {
+    const auto reference = read_golden(name);
+    const auto ours = evaluate(name, pack_documents(reference.documents), at::kDouble);
+    std::int64_t begin = 0;
+    for (std::size_t d = 0; d < reference.documents.size(); ++d) {
+        const auto end = begin + static_cast<std::int64_t>(reference.documents[d].size());
+        BOOST_TEST(difference(ours.logits.slice(0, begin, end),
+                              as_tensor(reference.figures["logits"][d])) <= 1e-12);
+        begin = end;
+    }
+    BOOST_TEST(ours.loss == reference.figures["loss"].get<double>(),
+               boost::test_tools::tolerance(1e-13));
+    std::size_t compared = 0;
+    for (const auto& [parameter, gradient] : reference.figures["gradients"].items()) {
+        const auto want = as_tensor(gradient);
+        BOOST_TEST(difference(ours.gradients.at(parameter), want) <=
+                   1e-12 * std::max(1.0, want.abs().max().item<double>()));
+        ++compared;
+    }
+    BOOST_TEST(compared >= 6);
+    for (const auto& [parameter, norm] : reference.figures["gradient_norms"].items()) {
+        BOOST_TEST(ours.gradients.at(parameter).norm().item<double>() == norm.get<double>(),
+                   boost::test_tools::tolerance(1e-12));
+    }
+}
+
+BOOST_DATA_TEST_CASE(equals_transformers, boost::unit_test::data::make(names), name) {
+    check_equals_transformers(name);
+}
+
+void check_names_and_shapes_are_those_of_transformers(const std::string& name) {
+    std::map<std::string, std::vector<std::int64_t>> ours;
+    for (const auto& unit : unit_shapes(read_model_config(folder_of(name)))) {
+        for (const auto& parameter : unit.parameters) ours[parameter.name] = parameter.shape;
+    }
+    const auto theirs = read_golden(name)
+                            .figures["tensors"]
+                            .get<std::map<std::string, std::vector<std::int64_t>>>();
+    BOOST_TEST((ours == theirs));
+}
+
+BOOST_DATA_TEST_CASE(names_and_shapes_are_those_of_transformers, boost::unit_test::data::make(names), name) {
+    check_names_and_shapes_are_those_of_transformers(name);
+}
+
+void check_both_styles_of_config_are_the_same_model(const std::string& name) {
+    BOOST_TEST((read_model_config(folder_of(name) + "/config.json") ==
+                read_model_config(folder_of(name) + "/config_transformers5.json")));
+}
+
+BOOST_DATA_TEST_CASE(both_styles_of_config_are_the_same_model, boost::unit_test::data::make(names), name) {
+    check_both_styles_of_config_are_the_same_model(name);
+}
+
+void check_a_packed_document_equals_the_document_alone(const std::string& name) {
+    auto documents = read_golden(name).documents;
+    documents.push_back({3});  // without a target
+    for (const auto& [dtype, tolerance] :
+         {std::pair{at::kDouble, 1e-12}, std::pair{at::kFloat, 2e-6}}) {
+        const auto packed = evaluate(name, pack_documents(documents), dtype);
+        const double size = packed.logits.abs().max().item<double>();
+        std::map<std::string, at::Tensor> summed;
+        double loss = 0;
+        std::int64_t begin = 0;
+        for (const auto& document : documents) {
+            const auto alone = evaluate(name, pack_documents({document}), dtype);
+            const auto end = begin + static_cast<std::int64_t>(document.size());
+            BOOST_TEST(difference(packed.logits.slice(0, begin, end), alone.logits) <=
+                       tolerance * size);
+            begin = end;
+            loss += alone.loss;
+            for (const auto& [parameter, gradient] : alone.gradients) {
+                auto& sum = summed[parameter];
+                sum = sum.defined() ? sum + gradient : gradient;
+            }
+        }
+        BOOST_TEST(packed.loss == loss, boost::test_tools::tolerance(tolerance));
+        for (const auto& [parameter, gradient] : packed.gradients) {
+            const double largest = gradient.abs().max().item<double>();
+            BOOST_TEST(difference(gradient, summed.at(parameter)) <= tolerance * largest);
+        }
+    }
+}
+
+BOOST_DATA_TEST_CASE(a_packed_document_equals_the_document_alone, boost::unit_test::data::make(names), name) {
+    check_a_packed_document_equals_the_document_alone(name);
+}
+
+BOOST_AUTO_TEST_CASE(documents_are_isolated) {
+    // Another neighbour must not change a document; with the boundary gone it must.
+    const auto documents = read_golden("llama_untied").documents;
+    const auto with = [&](const std::vector<std::int64_t>& neighbour) {
+        return evaluate("llama_untied", pack_documents({neighbour, documents[1]}), at::kDouble)
+            .logits.slice(0, static_cast<std::int64_t>(neighbour.size()));
+    };
+    BOOST_TEST(difference(with(documents[0]), with(documents[2])) <= 1e-12);
+    auto merged = pack_documents({documents[0], documents[1]});
+    merged.cu_seqlens.erase(merged.cu_seqlens.begin() + 1);
+    const auto contaminated =
+        evaluate("llama_untied", merged, at::kDouble)
+            .logits.slice(0, static_cast<std::int64_t>(documents[0].size()));
+    BOOST_TEST(difference(with(documents[0]), contaminated) > 1e-3);
+}

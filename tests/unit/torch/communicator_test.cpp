@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "thread_ranks.hpp"
+
+#include <packkit/torch/rendezvous.hpp>
+
+#include <ATen/ATen.h>
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <mutex>
+#include <string>
+
+using namespace packkit;
+using lt::collective;
+
+namespace {
+
+/// Boost.Test's checks are not for several threads at once.
+std::mutex checking;
+
+at::Tensor numbers(std::int64_t count, double first) {
+    return at::arange(first, first + static_cast<double>(count), at::kDouble);
+}
+
+/// What every implementation must do; `groups` makes a rank's end.
+void check_collectives(lt::communicator& group) {
+    const int n = group.size();
+    const double me = group.rank();
+
+    auto sum = numbers(5, 10 * me);
+    group.all_reduce(sum).wait();
+    auto expected = at::zeros({5}, at::kDouble);
+    for (int r = 0; r < n; ++r) expected += numbers(5, 10.0 * r);
+
+    auto gathered = at::empty({n, 3}, at::kDouble);
+    group.all_gather(gathered, numbers(3, me)).wait();
+
+    auto scattered = at::empty({2}, at::kDouble);
+    group.reduce_scatter(scattered, numbers(2 * n, me)).wait();
+
+    auto exchanged = at::empty({n}, at::kDouble);
+    group.all_to_all(exchanged, numbers(n, 100 * me)).wait();
+
+    auto received = at::empty({1}, at::kDouble);
+    group.send_recv(numbers(1, me), (group.rank() + 1) % n, received,
+                    (group.rank() + n - 1) % n)
+        .wait();
+    group.barrier();
+
+    const std::lock_guard lock(checking);
+    BOOST_TEST(at::equal(sum, expected));
+    for (int r = 0; r < n; ++r) {
+        BOOST_TEST(at::equal(gathered[r], numbers(3, r)));
+        BOOST_TEST(exchanged[r].item<double>() == 100.0 * r + me);
+    }
+    const double total = n * (n - 1) / 2.0;
+    BOOST_TEST(scattered[0].item<double>() == n * 2 * me + total);
+    BOOST_TEST(scattered[1].item<double>() == n * (2 * me + 1) + total);
+    BOOST_TEST(received.item<double>() == (group.rank() + n - 1) % n);
+
+    const auto& sent = group.sent();
+    const auto chunk = (5 + n - 1) / n;
+    BOOST_TEST(sent[collective::all_reduce] == 2 * (n - 1) * chunk * 8);
+    BOOST_TEST(sent[collective::all_gather] == (n - 1) * 3 * 8);
+    BOOST_TEST(sent[collective::reduce_scatter] == (n - 1) * 2 * 8);
+    BOOST_TEST(sent[collective::all_to_all] == (n - 1) * 8);
+    BOOST_TEST(sent[collective::send_recv] == (n == 1 ? 0 : 8));
+}
+
+/// Runs `body(rank, store)` on threads that share a store.
+void run_gloo(int ranks, const std::function<void(std::int64_t, lt::communicator&)>& body) {
+    const auto store = c10::make_intrusive<c10d::HashStore>();
+    std::vector<std::int64_t> members(static_cast<std::size_t>(ranks));
+    std::iota(members.begin(), members.end(), 0);
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < ranks; ++rank) {
+        threads.emplace_back([&, rank] {
+            const auto group = lt::make_gloo_group(store, "gloo", members, rank,
+                                                   {.timeout = std::chrono::seconds(20)});
+            body(rank, *group);
+        });
+    }
+    for (auto& thread : threads) thread.join();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(one_rank_alone) {
+    lt::single_communicator alone("alone");
+    check_collectives(alone);
+}
+
+BOOST_AUTO_TEST_CASE(ranks_as_threads) {
+    for (const int ranks : {2, 3, 4}) test::run_ranks(ranks, check_collectives);
+}
+
+BOOST_AUTO_TEST_CASE(processes_over_gloo) {
+    for (const int ranks : {2, 3}) {
+        run_gloo(ranks, [](std::int64_t, lt::communicator& group) { check_collectives(group); });
+    }
+}
+
+BOOST_AUTO_TEST_CASE(gloo_and_threads_add_in_the_same_order) {
+    // Values whose sum depends on the order of addition.
+    const auto values = [](std::int64_t rank) {
+        return at::full({7}, rank == 0 ? 1.0 : rank == 1 ? 1e16 : -1e16, at::kDouble);
+    };
+    std::vector<at::Tensor> gloo(3), threads(3);
+    run_gloo(3, [&](std::int64_t rank, lt::communicator& group) {
+        gloo[static_cast<std::size_t>(rank)] = values(rank);
+        group.all_reduce(gloo[static_cast<std::size_t>(rank)]).wait();
+    });
+    test::run_ranks(3, [&](lt::communicator& group) {
+        auto& mine = threads[static_cast<std::size_t>(group.rank())];
+        mine = values(group.rank());
+        group.all_reduce(mine).wait();
+    });
+    for (std::size_t rank = 0; rank < 3; ++rank) {
+        BOOST_TEST(at::equal(gloo[rank], threads[rank]));
+        BOOST_TEST(at::equal(gloo[rank], gloo[0]));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(wrong_sizes_are_refused) {
+    lt::single_communicator alone("alone");
+    BOOST_CHECK_THROW((void)alone.all_gather(at::empty({3}), at::empty({2})), invalid_argument);
+    BOOST_CHECK_THROW((void)alone.reduce_scatter(at::empty({3}), at::empty({2})),
+                      invalid_argument);
+    BOOST_CHECK_THROW((void)alone.all_to_all(at::empty({3}), at::empty({2})), invalid_argument);
+}
+
+BOOST_AUTO_TEST_CASE(a_rank_that_does_not_come_is_a_named_failure) {
+    const auto store = c10::make_intrusive<c10d::HashStore>();
+    std::string message;
+    std::vector<std::thread> threads;
+    const std::vector<std::int64_t> members{0, 1};
+    for (int rank = 0; rank < 2; ++rank) {
+        threads.emplace_back([&, rank] {
+            const auto group = lt::make_gloo_group(store, "pair", members, rank,
+                                                   {.timeout = std::chrono::seconds(1)});
+            if (rank == 1) {
+                std::this_thread::sleep_for(std::chrono::seconds(2));
+                return;
+            }
+            try {
+                auto tensor = at::ones({4});
+                group->all_reduce(tensor).wait();
+            } catch (const lt::communication_error& fault) { message = fault.what(); }
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    BOOST_TEST(message.find("all_reduce number 1 of group pair (rank 0 of 2) failed") !=
+               std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(values_of_all_ranks_come_in_rank_order) {
+    c10d::HashStore store;
+    const auto wait = std::chrono::milliseconds(200);
+    std::thread other([&] {
+        (void)lt::exchange_values(store, "name", 1, 2, "one", std::chrono::seconds(10));
+    });
+    const auto values =
+        lt::exchange_values(store, "name", 0, 2, "zero", std::chrono::seconds(10));
+    other.join();
+    BOOST_TEST(values == (std::vector<std::string>{"zero", "one"}),
+               boost::test_tools::per_element());
+    BOOST_CHECK_EXCEPTION((void)lt::exchange_values(store, "late", 0, 3, "here", wait),
+                          packkit::runtime_error, [](const auto& fault) {
+                              return std::string(fault.what()).find("of 3 ranks these did not "
+                                                                    "come within 0 s: 1, 2") !=
+                                     std::string::npos;
+                          });
+}

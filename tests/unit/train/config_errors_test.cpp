@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a config that is refused says. Messages are compared whole.
+#include <config.hpp>
+#include <config_keys.hpp>
+
+#include "train_test.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace packkit::train;
+using train_test::error_of;
+using train_test::run_folder;
+
+namespace {
+
+const run_folder run;
+
+std::string error_with(std::string_view more,
+                       const std::vector<std::string>& overrides = {}) {
+    const std::string path = run.write(run_folder::config_with(more));
+    return error_of(run.folder, [&] { load_config(path, overrides); });
+}
+
+std::string override_error(std::string_view assignment) {
+    return error_with("", {std::string(assignment)});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_plain_config_loads) {
+    BOOST_TEST(error_with("") == "no error");
+}
+
+BOOST_AUTO_TEST_CASE(unknown_keys) {
+    BOOST_TEST(
+        error_with("seed: 1\nsequence_lenn: 3") ==
+        "config.yaml:2: key 'sequence_lenn' is unknown; did you mean 'sequence_len'?");
+    BOOST_TEST(error_with("zzzzzzz: 3") == "config.yaml:1: key 'zzzzzzz' is unknown");
+    BOOST_TEST(
+        override_error("sample-packing=true") ==
+        "command line: key 'sample-packing' is unknown; did you mean 'sample_packing'?");
+    BOOST_TEST(error_with("datasets:\n  - path: data.jsonl\n    feild: x") ==
+               "config.yaml:3: key 'datasets.0.feild' is unknown; did you mean 'field'?");
+    BOOST_TEST(
+        error_with("fsdp_config:\n  reshard_after_foward: true") ==
+        "config.yaml:2: key 'fsdp_config.reshard_after_foward' is unknown; did you "
+        "mean 'reshard_after_forward'?");
+    BOOST_TEST(override_error("fsdp_config.x=1") ==
+               "command line: key 'fsdp_config.x' is unknown");
+    // An unknown key is no better for having no value.
+    BOOST_TEST(
+        error_with("sequence_lenn:") ==
+        "config.yaml:1: key 'sequence_lenn' is unknown; did you mean 'sequence_len'?");
+}
+
+BOOST_AUTO_TEST_CASE(unsupported_keys) {
+    BOOST_TEST(error_with("adapter: lora") ==
+               "config.yaml:1: adapter is not supported; all parameters are trained");
+    BOOST_TEST(error_with("lora_r: 8") == "config.yaml:1: lora_r is not supported");
+    BOOST_TEST(error_with("val_set_size: 0.1") ==
+               "config.yaml:1: val_set_size is not supported");
+    BOOST_TEST(error_with("deepspeed: ds.json") ==
+               "config.yaml:1: deepspeed is not supported; use fsdp_config");
+    BOOST_TEST(override_error("gradient_checkpointing=true") ==
+               "command line: gradient_checkpointing is not supported");
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, chat_template: chatml}]") ==
+               "config.yaml:1: datasets.0.chat_template is not supported");
+    for (const char* const key :
+         {"rl", "eval_steps", "eval_batch_size", "evals_per_epoch", "wandb_project",
+          "pretraining_dataset", "ring_attn_func", "heads_k_stride", "load_in_4bit",
+          "special_tokens", "torch_compile", "hub_model_id", "plugins", "use_ray", "fp16",
+          "neftune_noise_alpha", "saves_per_epoch", "save_strategy", "fsdp"}) {
+        const std::string error =
+            error_with("max_steps: 1\n" + std::string(key) + ": x1");
+        BOOST_TEST(
+            error.starts_with("config.yaml:2: " + std::string(key) + " is not supported"),
+            error);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(every_known_key_refuses_what_it_cannot_be) {
+    for (const auto key : top_level_keys()) {
+        const std::string name(key);
+        const std::string error = error_with("", {name + "=[[]]"});
+        BOOST_TEST(error.starts_with("command line: " + name), name << " says " << error);
+    }
+    for (const auto key : fsdp_keys()) {
+        if (key == "min_num_params") continue;  // of SIZE_BASED_WRAP alone
+        const std::string name = "fsdp_config." + std::string(key);
+        const std::string error = error_with("", {name + "=[[]]"});
+        BOOST_TEST(error.starts_with("command line: " + name), name << " says " << error);
+    }
+    for (const auto key : dataset_keys()) {
+        const std::string name = "datasets.0." + std::string(key);
+        const std::string error = error_with("", {name + "=[[]]"});
+        BOOST_TEST(error.starts_with("command line: " + name), name << " says " << error);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(whole_numbers) {
+    const std::string expected =
+        "config.yaml:1: save_steps: expected a whole number >= 0, found ";
+    BOOST_TEST(error_with("save_steps: abc") == expected + "'abc'");
+    BOOST_TEST(error_with("save_steps: -1") == expected + "'-1'");
+    BOOST_TEST(error_with("save_steps: 1.5") == expected + "'1.5'");
+    BOOST_TEST(error_with("save_steps: 1e3") == expected + "'1e3'");
+    BOOST_TEST(error_with("save_steps: 010") == expected + "'010'");
+    BOOST_TEST(error_with("save_steps: ''") == expected + "''");
+    BOOST_TEST(error_with("save_steps: [1]") == expected + "a list");
+    BOOST_TEST(error_with("save_steps: {a: 1}") == expected + "a map");
+    BOOST_TEST(error_with("save_steps: 9223372036854775808") ==
+               expected + "'9223372036854775808'");
+    BOOST_TEST(
+        override_error("sequence_len=abc") ==
+        "command line: sequence_len: expected a whole number from 1 to 2147483647, "
+        "found 'abc'");
+    BOOST_TEST(
+        override_error("sequence_len=0") ==
+        "command line: sequence_len: expected a whole number from 1 to 2147483647, "
+        "found '0'");
+    BOOST_TEST(
+        error_with("seed: -1") ==
+        "config.yaml:1: seed: expected a whole number from 0 to 18446744073709551615, "
+        "found '-1'");
+    BOOST_TEST(
+        error_with("fsdp_version: 3") ==
+        "config.yaml:1: fsdp_version: expected a whole number from 1 to 2, found '3'");
+    BOOST_TEST(error_with("micro_batch_size: 0") ==
+               "config.yaml:1: micro_batch_size: expected a whole number from 1 to "
+               "2147483647, found '0'");
+}
+
+BOOST_AUTO_TEST_CASE(real_numbers) {
+    const std::string rate =
+        "config.yaml:1: learning_rate: expected a number >= 0, found ";
+    for (const char* const text :
+         {"x", "-1", "nan", "inf", ".inf", "0,5", "1e999", "0x1p3"}) {
+        BOOST_TEST(error_with("learning_rate: " + std::string(text)) ==
+                   rate + "'" + text + "'");
+    }
+    BOOST_TEST(error_with("learning_rate: 1e30") == "no error");
+    BOOST_TEST(error_with("num_epochs: 0") ==
+               "config.yaml:1: num_epochs: expected a number > 0, found '0'");
+    BOOST_TEST(error_with("adam_beta2: 1") ==
+               "config.yaml:1: adam_beta2: expected a number >= 0 and < 1, found '1'");
+    BOOST_TEST(error_with("ddp_timeout: 0") ==
+               "config.yaml:1: ddp_timeout: expected a number of seconds > 0, found '0'");
+}
+
+BOOST_AUTO_TEST_CASE(truth_values_and_names) {
+    BOOST_TEST(error_with("sample_packing: 1") ==
+               "config.yaml:1: sample_packing: expected true or false, found '1'");
+    BOOST_TEST(error_with("bf16: auto") ==
+               "config.yaml:1: bf16: expected true or false, found 'auto'");
+    BOOST_TEST(
+        error_with("lr_scheduler: cosin") ==
+        "config.yaml:1: lr_scheduler: expected one of cosine, linear, constant, found "
+        "'cosin'; did you mean 'cosine'?");
+    BOOST_TEST(
+        error_with("optimizer: sgd") ==
+        "config.yaml:1: optimizer: expected one of adamw_torch_fused, adamw_torch, "
+        "found 'sgd'");
+    BOOST_TEST(error_with("torch_dtype: bfloat16") ==
+               "config.yaml:1: torch_dtype: expected one of float32, float64, found "
+               "'bfloat16'");
+    BOOST_TEST(
+        error_with("excess_length_strategy: cut") ==
+        "config.yaml:1: excess_length_strategy: expected one of drop, truncate, split, "
+        "raise, found 'cut'");
+    BOOST_TEST(error_with("device: gpu") ==
+               "config.yaml:1: device: expected one of auto, cpu, cuda, found 'gpu'");
+    BOOST_TEST(
+        error_with("tokenizer_type: LlamaTokenizer") ==
+        "config.yaml:1: tokenizer_type: 'LlamaTokenizer' is not supported; expected "
+        "bytes");
+    BOOST_TEST(error_with("output_dir: ''") ==
+               "config.yaml:1: output_dir: expected a text that is not empty, found ''");
+    BOOST_TEST(
+        error_with("output_dir: \"a\\0b\"") ==
+        "config.yaml:1: output_dir: expected a text without NUL bytes, found 'a\\x00b'");
+}
+
+BOOST_AUTO_TEST_CASE(missing_keys) {
+    BOOST_TEST(error_with("learning_rate:") ==
+               "config.yaml:1: learning_rate is missing: expected a number >= 0");
+    BOOST_TEST(error_with("base_model:") ==
+               "config.yaml:1: base_model is missing: expected the folder of a model");
+    BOOST_TEST(error_with("tokenizer_type:") ==
+               "config.yaml:1: tokenizer_type is missing: expected bytes");
+    BOOST_TEST(
+        error_with("datasets:") ==
+        "config.yaml:1: datasets is missing: expected a list of datasets, as [{path: "
+        "data.jsonl}]");
+    BOOST_TEST(
+        error_with("output_dir:") ==
+        "config.yaml:1: output_dir is missing: expected the folder for checkpoints and "
+        "metrics");
+    const std::string path = run.write("micro_batch_size: 1\nbatch_size: 1\n");
+    BOOST_TEST(error_of(run.folder, [&] { load_config(path); }) ==
+               "config.yaml: learning_rate is missing: expected a number >= 0");
+}
+
+BOOST_AUTO_TEST_CASE(datasets) {
+    BOOST_TEST(error_with("datasets: []") ==
+               "config.yaml:1: datasets: expected a list of datasets, as [{path: "
+               "data.jsonl}], found a list");
+    BOOST_TEST(error_with("datasets: data.jsonl") ==
+               "config.yaml:1: datasets: expected a list of datasets, as [{path: "
+               "data.jsonl}], found 'data.jsonl'");
+    BOOST_TEST(error_with("datasets:\n  - data.jsonl") ==
+               "config.yaml:2: datasets.0: expected keys, as {path: data.jsonl}, found "
+               "'data.jsonl'");
+    BOOST_TEST(
+        error_with("datasets:\n  - type: tokens") ==
+        "config.yaml:2: datasets.0.path is missing: expected a .jsonl or .txt file");
+    BOOST_TEST(error_with("datasets: [{path: none.jsonl}]") ==
+               "config.yaml:1: datasets.0.path: 'none.jsonl' does not exist");
+    BOOST_TEST(error_with("datasets: [{path: data.parquet}]") ==
+               "config.yaml:1: datasets.0.path: expected a .jsonl or .txt file for type "
+               "completion, found 'data.parquet'");
+    BOOST_TEST(
+        error_with("datasets: [{path: data.txt, type: tokens}]") ==
+        "config.yaml:1: datasets.0.path: expected a .jsonl file for type tokens, found "
+        "'data.txt'");
+    BOOST_TEST(
+        error_with("datasets: [{path: data.jsonl, type: alpaca}]") ==
+        "config.yaml:1: datasets.0.type: 'alpaca' is not supported; expected completion "
+        "or tokens");
+    BOOST_TEST(
+        error_with("datasets: [{path: data.jsonl, type: chat_template.default}]") ==
+        "config.yaml:1: datasets.0.type: 'chat_template.default' is not supported; "
+        "expected completion or tokens");
+    BOOST_TEST(
+        error_with("datasets: [{path: data.jsonl, type: {field_output: x}}]") ==
+        "config.yaml:1: datasets.0.type: a map is not supported; expected completion or "
+        "tokens");
+    BOOST_TEST(
+        error_with("datasets: [{path: data.jsonl, type: completions}]") ==
+        "config.yaml:1: datasets.0.type: expected one of completion, tokens, found "
+        "'completions'; did you mean 'completion'?");
+    BOOST_TEST(error_with("datasets: [{path: data.txt, sample_by: word}]") ==
+               "config.yaml:1: datasets.0.sample_by: expected one of line, paragraph, "
+               "document, found 'word'");
+    BOOST_TEST(
+        error_with("datasets: [{path: data.jsonl, sample_by: line}]") ==
+        "config.yaml:1: datasets.0.sample_by: is for .txt files; a row of 'data.jsonl' "
+        "is a sample");
+    BOOST_TEST(
+        error_with("datasets: [{path: data.jsonl, ds_type: text}]") ==
+        "config.yaml:1: datasets.0.ds_type: 'text' does not fit the file 'data.jsonl'; "
+        "the name's ending decides");
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, split: test}]") ==
+               "config.yaml:1: datasets.0.split: expected one of train, found 'test'");
+    BOOST_TEST(error_with("base_model: none") ==
+               "config.yaml:1: base_model: 'none' does not exist");
+}
+
+BOOST_AUTO_TEST_CASE(batch_sizes) {
+    const std::string two =
+        "At least two of micro_batch_size, gradient_accumulation_steps, batch_size must "
+        "be set";
+    BOOST_TEST(error_with("micro_batch_size:\ngradient_accumulation_steps:") ==
+               "config.yaml: " + two);
+    BOOST_TEST(error_with("micro_batch_size:") == "config.yaml: " + two);
+    BOOST_TEST(
+        error_with("gradient_accumulation_steps:\n#\nbatch_size: 4\nmicro_batch_size:") ==
+        "config.yaml:3: " + two);
+    BOOST_TEST(error_with("batch_size: 4") ==
+               "config.yaml:1: please set only one of gradient_accumulation_steps or "
+               "batch_size (gradient_accumulation_steps is 2, batch_size is 4)");
+    BOOST_TEST(
+        error_with("batch_size: 5\nmicro_batch_size: 2\ngradient_accumulation_steps:") ==
+        "config.yaml:1: batch_size is 5, micro_batch_size 2 does not divide it; "
+        "batch_size could be 4");
+    BOOST_TEST(
+        error_with("micro_batch_size: 1000000\nsequence_len: 1000000") ==
+        "config.yaml:1: micro_batch_size 1000000 x sequence_len 1000000 is more than "
+        "the 2147483647 tokens that a micro-batch can have");
+}
+
+BOOST_AUTO_TEST_CASE(contradictions) {
+    BOOST_TEST(
+        error_with("deepspeed: ds.json\nfsdp_config: {reshard_after_forward: true}") ==
+        "config.yaml:1: deepspeed and fsdp cannot be used together.");
+    BOOST_TEST(error_with("rl: dpo\nsample_packing: true") ==
+               "config.yaml:1: `sample_packing: true` does not work with RLHF training");
+    BOOST_TEST(
+        error_with("sample_packing: true\neval_table_size: 5") ==
+        "config.yaml:2: eval_table_size and eval_sample_packing are not supported "
+        "together with sample_packing. Please set 'eval_sample_packing' to false.");
+    BOOST_TEST(
+        error_with("sample_packing: true\neval_table_size: 5\neval_sample_packing: "
+                   "false") == "config.yaml:2: eval_table_size is not supported");
+    BOOST_TEST(
+        error_with("pretraining_dataset: x") ==
+        "config.yaml:1: max_steps must be set when using iterable pretraining_dataset, "
+        "the length cannot be inferred");
+    BOOST_TEST(
+        error_with("fsdp_version: 2\noptimizer: adamw_8bit") ==
+        "config.yaml:2: FSDP2 not compatible with adamw_8bit, use `adamw_torch_8bit` "
+        "instead; here: adamw_torch_fused or adamw_torch");
+    BOOST_TEST(error_with("tensor_parallel_size: 2\noptimizer: paged_adamw_8bit") ==
+               "config.yaml:2: tensor_parallel_size > 1 is not compatible with optimizer "
+               "paged_adamw_8bit; here: adamw_torch_fused or adamw_torch");
+    BOOST_TEST(
+        error_with("optimizer: adamw_8bit") ==
+        "config.yaml:1: optimizer: expected one of adamw_torch_fused, adamw_torch, "
+        "found 'adamw_8bit'");
+    BOOST_TEST(error_with("warmup_steps: 5\nwarmup_ratio: 0.1") ==
+               "config.yaml:2: warmup_steps and warmup_ratio are mutually exclusive");
+    BOOST_TEST(
+        error_with("bf16: true\ntorch_dtype: float64") ==
+        "config.yaml:1: bf16 and torch_dtype: float64 cannot be used together: bf16 "
+        "computes with float32 parameters");
+    BOOST_TEST(
+        error_with("context_parallel_size: 2\nsample_packing: true\nmicro_batch_size: "
+                   "2") ==
+        "config.yaml:3: micro_batch_size must be set to 1 when sample_packing is "
+        "enabled due to a `ring-flash-attn` requirement");
+    BOOST_TEST(
+        error_with("context_parallel_size: 1\nsequence_parallel_degree: 2") ==
+        "config.yaml:2: sequence_parallel_degree 2 contradicts context_parallel_size "
+        "1; the first is a deprecated name of the second");
+}
+
+BOOST_AUTO_TEST_CASE(data_is_all_that_is_sharded) {
+    const std::string only =
+        "2 is not supported: this trainer shards data only (dp_replicate_size, "
+        "dp_shard_size); set it to 1";
+    BOOST_TEST(error_with("context_parallel_size: 2") ==
+               "config.yaml:1: context_parallel_size: " + only);
+    BOOST_TEST(error_with("sequence_parallel_degree: 2") ==
+               "config.yaml:1: sequence_parallel_degree: " + only);
+    BOOST_TEST(override_error("tensor_parallel_size=2") ==
+               "command line: tensor_parallel_size: " + only);
+}
+
+BOOST_AUTO_TEST_CASE(fsdp) {
+    const auto error = [](std::string_view text) {
+        return error_with("fsdp_version: 2\nfsdp_config: {" + std::string(text) + "}");
+    };
+    BOOST_TEST(
+        error_with("fsdp_config: true") ==
+        "config.yaml:1: fsdp_config: expected keys, as {reshard_after_forward: true}, "
+        "found 'true'");
+    BOOST_TEST(
+        error("auto_wrap_policy: SIZE_BASED_WRAP") ==
+        "config.yaml:2: fsdp_config.min_num_params is required when auto_wrap_policy "
+        "is SIZE_BASED_WRAP");
+    BOOST_TEST(error("auto_wrap_policy: SIZE_BASED_WRAP, min_num_params: 1") ==
+               "config.yaml:2: fsdp_config.auto_wrap_policy: SIZE_BASED_WRAP is not "
+               "supported: each layer is a unit of its own; use TRANSFORMER_BASED_WRAP");
+    BOOST_TEST(error("offload_params: true") ==
+               "config.yaml:2: fsdp_config.offload_params: true is not supported");
+    BOOST_TEST(error("cpu_offload_pin_memory: false") ==
+               "config.yaml:2: disabling cpu_offload_pin_memory requires enabling "
+               "offload_params");
+    BOOST_TEST(error_with("fsdp_config: {cpu_offload_pin_memory: false}") ==
+               "config.yaml:1: FSDP1 does not support disabling cpu_offload_pin_memory, "
+               "please set `fsdp_version` to 2");
+    BOOST_TEST(
+        error("activation_checkpointing: true") ==
+        "config.yaml:2: fsdp_config.activation_checkpointing: true is not supported");
+    BOOST_TEST(error("mixed_precision_policy: bf16") ==
+               "config.yaml:2: fsdp_config.mixed_precision_policy: is not supported; use "
+               "bf16: true");
+    BOOST_TEST(
+        error("transformer_layer_cls_to_wrap: Qwen2DecoderLayer") ==
+        "config.yaml:2: fsdp_config.transformer_layer_cls_to_wrap: expected one of "
+        "LlamaDecoderLayer, found 'Qwen2DecoderLayer'; did you mean "
+        "'LlamaDecoderLayer'?");
+    BOOST_TEST(error("version: 1") ==
+               "config.yaml:2: fsdp_config.version: 1 contradicts fsdp_version 2");
+    BOOST_TEST(
+        error("reshard_after_forward: true, fsdp_reshard_after_forward: true") ==
+        "config.yaml:2: fsdp_config: key 'reshard_after_forward' appears twice, once "
+        "with the prefix fsdp_");
+}
+
+BOOST_AUTO_TEST_CASE(overrides_that_make_no_sense) {
+    BOOST_TEST(override_error("seed") ==
+               "command line: 'seed' is no setting; expected "
+               "key=value");
+    BOOST_TEST(override_error("=1") ==
+               "command line: '=1' is no setting; expected key=value");
+    BOOST_TEST(override_error("seed.=1") ==
+               "command line: 'seed.=1' has an empty part between points");
+    BOOST_TEST(override_error("fsdp_config..x=1") ==
+               "command line: 'fsdp_config..x=1' has an empty part between points");
+    BOOST_TEST(override_error("learning_rate.x=1") ==
+               "command line: learning_rate.x: no key 'x' inside the value '1.0e-3'");
+    BOOST_TEST(
+        override_error("datasets.2.path=x") ==
+        "command line: datasets.2.path: '2' is no entry of a list of 1; entries count "
+        "from 0");
+    BOOST_TEST(
+        override_error("datasets.path=x") ==
+        "command line: datasets.path: 'path' is no entry of a list of 1; entries count "
+        "from 0");
+    BOOST_TEST(
+        override_error("seed=[1").starts_with("command line: seed: broken YAML: "));
+    BOOST_TEST(override_error("seed=\xff") ==
+               "command line: seed: bytes that are not UTF-8");
+}
+
+BOOST_AUTO_TEST_CASE(files_that_are_no_config) {
+    const auto error = [](std::string_view content) {
+        const std::string path = run.write(content);
+        return error_of(run.folder, [&] { load_config(path); });
+    };
+    BOOST_TEST(error("") == "config.yaml: expected a map of keys, found nothing");
+    BOOST_TEST(error("# only this\n") ==
+               "config.yaml: expected a map of keys, found nothing");
+    BOOST_TEST(error("abc") == "config.yaml: expected a map of keys, found 'abc'");
+    BOOST_TEST(error("- a\n") == "config.yaml: expected a map of keys, found a list");
+    BOOST_TEST(error(std::string((1U << 20U) + 1, '#')) ==
+               "config.yaml: has more than 1048576 bytes");
+    BOOST_TEST(error_of(run.folder, [] { load_config(run.folder / "none.yaml"); }) ==
+               "none.yaml: cannot be opened: No such file or directory");
+    BOOST_TEST(error_of(run.folder, [] {
+                   load_config(run.folder.path().string());
+               }).ends_with(": is a folder; expected a file"));
+}

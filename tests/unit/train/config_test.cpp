@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a config that loads becomes.
+#include <config.hpp>
+#include <config_keys.hpp>
+
+#include "train_test.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+using namespace packkit::train;
+using train_test::run_folder;
+
+namespace {
+
+const run_folder run;
+
+train_config loaded(std::string_view more,
+                    const std::vector<std::string>& overrides = {}) {
+    return load_config(run.write(run_folder::config_with(more)), overrides);
+}
+
+std::string in_folder(std::string_view name) {
+    return run.folder / name;
+}
+
+bool warns(const train_config& config, std::string_view part) {
+    return std::any_of(
+        config.warnings.begin(), config.warnings.end(),
+        [part](const std::string& text) { return text.find(part) != std::string::npos; });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(defaults) {
+    const train_config config = loaded("");
+    BOOST_TEST(config.config_path == in_folder("config.yaml"));
+    BOOST_TEST(config.base_model == in_folder("model"));
+    BOOST_TEST(!config.random_init_weights);
+    BOOST_TEST(config.tokenizer_type == "bytes");
+    BOOST_REQUIRE(config.datasets.size() == 1u);
+    BOOST_CHECK((config.datasets[0] ==
+                 dataset_config{in_folder("data.jsonl"), "completion", "text", "line"}));
+    BOOST_TEST(config.sequence_len == 512);
+    BOOST_TEST(!config.sample_packing);
+    BOOST_TEST(config.sample_packing_group_size == 100000);
+    BOOST_TEST(config.sample_packing_bin_size == 200);
+    BOOST_TEST(!config.sample_packing_sequentially);
+    BOOST_TEST(!config.curriculum_sampling);
+    BOOST_TEST(config.shuffle_data);
+    BOOST_TEST(!config.multipack_real_batches);
+    BOOST_TEST(!config.pad_to_sequence_len);
+    BOOST_CHECK(config.excess_length_strategy == packkit::excess_length_strategy::drop);
+    BOOST_TEST(config.micro_batch_size == 1);
+    BOOST_TEST(config.gradient_accumulation_steps == 2);
+    BOOST_CHECK(!config.batch_size);
+    BOOST_CHECK(!config.max_steps);
+    BOOST_TEST(config.num_epochs == 1.0);
+    BOOST_TEST(config.optimizer == "adamw_torch_fused");
+    BOOST_TEST(config.learning_rate == 1e-3);
+    BOOST_TEST(config.lr_scheduler == "cosine");
+    BOOST_TEST(config.warmup_steps == 0);
+    BOOST_CHECK(!config.warmup_ratio);
+    BOOST_TEST(config.weight_decay == 0.0);
+    BOOST_TEST(config.adam_beta1 == 0.9);
+    BOOST_TEST(config.adam_beta2 == 0.999);
+    BOOST_TEST(config.adam_epsilon == 1e-8);
+    BOOST_TEST(config.max_grad_norm == 1.0);
+    BOOST_CHECK(config.torch_dtype == dtype::float32);
+    BOOST_TEST(!config.bf16);
+    BOOST_TEST(config.seed == 42u);
+    BOOST_CHECK(!config.mesh.dp_replicate && !config.mesh.dp_shard && !config.mesh.cp &&
+                !config.mesh.tp);
+    BOOST_TEST(!config.mesh.fully_sharded);
+    BOOST_TEST(config.fsdp_version == 2);
+    BOOST_TEST(config.reshard_after_forward);
+    BOOST_TEST(config.output_dir == in_folder("out"));
+    BOOST_TEST(config.save_steps == 0);
+    BOOST_TEST(config.save_total_limit == 0);
+    BOOST_TEST(config.logging_steps == 1);
+    BOOST_TEST(config.resume_from_checkpoint == "");
+    BOOST_TEST(!config.auto_resume_from_checkpoints);
+    BOOST_TEST(config.ddp_timeout == 120.0);
+    BOOST_TEST(config.device == "auto");
+    BOOST_TEST(config.warnings.empty());
+}
+
+BOOST_AUTO_TEST_CASE(every_key_is_read) {
+    const train_config config = loaded(R"(random_init_weights: true
+datasets:
+  - path: data.jsonl
+    type: tokens
+    ds_type: json
+    split: train
+  - {path: ./data.txt, type: completion, field: a.b, sample_by: paragraph}
+sequence_len: 64
+sample_packing: true
+sample_packing_group_size: 0
+sample_packing_bin_size: 3
+sample_packing_sequentially: yes
+curriculum_sampling: on
+shuffle_data: false
+multipack_real_batches: true
+pad_to_sequence_len: false
+excess_length_strategy: split
+micro_batch_size: 3
+gradient_accumulation_steps: 4
+max_steps: 20
+num_epochs: 2.5
+optimizer: adamw_torch
+learning_rate: 2e-4
+lr_scheduler: linear
+warmup_ratio: 0.1
+weight_decay: 0.1
+adam_beta1: .8
+adam_beta2: 0.95
+adam_epsilon: 1.e-6
+max_grad_norm: 0
+torch_dtype: float64
+seed: 18446744073709551615
+dp_replicate_size: 2
+dp_shard_size: 4
+context_parallel_size: 1
+tensor_parallel_size: 1
+fsdp_version: 2
+fsdp_config: {reshard_after_forward: false}
+output_dir: /tmp/somewhere/../else
+save_steps: 5
+save_total_limit: 2
+logging_steps: 10
+resume_from_checkpoint: out/checkpoint-5
+auto_resume_from_checkpoints: true
+ddp_timeout: 5.5
+device: cpu)");
+    BOOST_TEST(config.random_init_weights);
+    BOOST_REQUIRE(config.datasets.size() == 2u);
+    BOOST_TEST(config.datasets[0].type == "tokens");
+    BOOST_CHECK((config.datasets[1] == dataset_config{in_folder("data.txt"), "completion",
+                                                      "a.b", "paragraph"}));
+    BOOST_TEST(config.sequence_len == 64);
+    BOOST_TEST(config.sample_packing);
+    BOOST_TEST(config.sample_packing_group_size == 0);
+    BOOST_TEST(config.sample_packing_bin_size == 3);
+    BOOST_TEST(config.sample_packing_sequentially);
+    BOOST_TEST(config.curriculum_sampling);
+    BOOST_TEST(!config.shuffle_data);
+    BOOST_TEST(config.multipack_real_batches);
+    BOOST_TEST(!config.pad_to_sequence_len);
+    BOOST_CHECK(config.excess_length_strategy == packkit::excess_length_strategy::split);
+    BOOST_TEST(config.micro_batch_size == 3);
+    BOOST_TEST(config.gradient_accumulation_steps == 4);
+    BOOST_TEST(config.max_steps.value() == 20);
+    BOOST_TEST(config.num_epochs == 2.5);
+    BOOST_TEST(config.optimizer == "adamw_torch");
+    BOOST_TEST(config.learning_rate == 2e-4);
+    BOOST_TEST(config.lr_scheduler == "linear");
+    BOOST_TEST(config.warmup_ratio.value() == 0.1);
+    BOOST_TEST(config.weight_decay == 0.1);
+    BOOST_TEST(config.adam_beta1 == 0.8);
+    BOOST_TEST(config.adam_beta2 == 0.95);
+    BOOST_TEST(config.adam_epsilon == 1e-6);
+    BOOST_TEST(config.max_grad_norm == 0.0);
+    BOOST_CHECK(config.torch_dtype == dtype::float64);
+    BOOST_TEST(config.seed == 18446744073709551615u);
+    BOOST_TEST(config.mesh.dp_replicate.value() == 2);
+    BOOST_TEST(config.mesh.dp_shard.value() == 4);
+    BOOST_TEST(config.mesh.cp.value() == 1);
+    BOOST_TEST(config.mesh.tp.value() == 1);
+    BOOST_TEST(config.mesh.fully_sharded);
+    BOOST_TEST(config.fsdp_version == 2);
+    BOOST_TEST(!config.reshard_after_forward);
+    BOOST_TEST(config.output_dir == "/tmp/else");
+    BOOST_TEST(config.save_steps == 5);
+    BOOST_TEST(config.save_total_limit == 2);
+    BOOST_TEST(config.logging_steps == 10);
+    BOOST_TEST(config.resume_from_checkpoint == in_folder("out/checkpoint-5"));
+    BOOST_TEST(config.auto_resume_from_checkpoints);
+    BOOST_TEST(config.ddp_timeout == 5.5);
+    BOOST_TEST(config.device == "cpu");
+}
+
+BOOST_AUTO_TEST_CASE(batch_size_gives_the_accumulation) {
+    const train_config config =
+        loaded("micro_batch_size: 3\nbatch_size: 12\ngradient_accumulation_steps:");
+    BOOST_TEST(config.micro_batch_size == 3);
+    BOOST_TEST(config.gradient_accumulation_steps == 4);
+    BOOST_TEST(config.batch_size.value() == 12);
+}
+
+BOOST_AUTO_TEST_CASE(padding_follows_packing) {
+    const auto packed = loaded("sample_packing: true");
+    BOOST_TEST(packed.pad_to_sequence_len);
+    BOOST_TEST(warns(packed,
+                     "Setting `pad_to_sequence_len: true` to prevent memory leaks "
+                     "when sample_packing"));
+    const auto unpadded = loaded("sample_packing: true\npad_to_sequence_len: false");
+    BOOST_TEST(!unpadded.pad_to_sequence_len);
+    BOOST_TEST(
+        warns(unpadded,
+              "`pad_to_sequence_len: true` is recommended when using sample_packing"));
+    const auto padded = loaded("sample_packing: true\npad_to_sequence_len: true");
+    BOOST_TEST(padded.pad_to_sequence_len);
+    BOOST_TEST(padded.warnings.empty());
+    BOOST_TEST(loaded("pad_to_sequence_len: true").pad_to_sequence_len);
+}
+
+BOOST_AUTO_TEST_CASE(sequential_packing_without_curriculum_warns) {
+    const std::string_view text =
+        "using sequential sample packing with non-sequential sampler, did you want to "
+        "also "
+        "enable curriculum_sampling?";
+    const std::string sequential =
+        "sample_packing: true\nsample_packing_sequentially: true";
+    BOOST_TEST(warns(loaded(sequential), text));
+    BOOST_TEST(!warns(loaded(sequential + "\ncurriculum_sampling: true"), text));
+    BOOST_TEST(!warns(loaded(sequential + "\nshuffle_data: false"), text));
+}
+
+BOOST_AUTO_TEST_CASE(fsdp_is_on_with_its_keys) {
+    BOOST_TEST(!loaded("dp_shard_size: 2").mesh.fully_sharded);
+    const auto versioned = loaded("fsdp_version: 2");
+    BOOST_TEST(versioned.mesh.fully_sharded);
+    BOOST_TEST(versioned.warnings.empty());
+    const auto old = loaded("fsdp_config: {reshard_after_forward: true}");
+    BOOST_TEST(old.mesh.fully_sharded);
+    BOOST_TEST(old.fsdp_version == 1);
+    BOOST_TEST(warns(old, "fsdp_version is not set, which means 1: it is deprecated"));
+    BOOST_TEST(warns(loaded("fsdp_version: 1"), "fsdp_version 1 is deprecated"));
+    const auto prefixed =
+        loaded("fsdp_config: {fsdp_version: 2, fsdp_reshard_after_forward: false}");
+    BOOST_TEST(prefixed.fsdp_version == 2);
+    BOOST_TEST(!prefixed.reshard_after_forward);
+    BOOST_TEST(
+        warns(prefixed, "Configuring FSDP fields with the `fsdp_` prefix is deprecated"));
+    // What is set as this trainer does it anyway is no error.
+    const auto usual = loaded(
+        "fsdp_version: 2\nfsdp_config: {offload_params: false, activation_checkpointing: "
+        "false, auto_wrap_policy: TRANSFORMER_BASED_WRAP, transformer_layer_cls_to_wrap: "
+        "LlamaDecoderLayer, state_dict_type: FULL_STATE_DICT, use_orig_params: true}");
+    BOOST_TEST(warns(usual, "`fsdp_config.state_dict_type` has no effect"));
+    BOOST_TEST(warns(usual, "`fsdp_config.use_orig_params` has no effect"));
+}
+
+BOOST_AUTO_TEST_CASE(deprecated_alias_of_context_parallel_size) {
+    const auto config = loaded("sequence_parallel_degree: 1");
+    BOOST_TEST(config.mesh.cp.value() == 1);
+    BOOST_TEST(warns(config,
+                     "`sequence_parallel_degree` is deprecated, use "
+                     "`context_parallel_size`"));
+}
+
+BOOST_AUTO_TEST_CASE(keys_without_effect_warn) {
+    for (const auto& key : inert_keys()) {
+        const auto config = loaded(std::string(key.name) + ": true");
+        BOOST_TEST(warns(config, "`" + std::string(key.name) + "` has no effect: "));
+        BOOST_TEST(loaded(std::string(key.name) + ":").warnings.empty());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(unsupported_keys_that_are_switched_off_pass) {
+    const auto config = loaded(
+        "adapter:\nload_in_8bit: false\nval_set_size: 0.0\nwandb_project: ''\n"
+        "gradient_checkpointing: no\nplugins: []\nspecial_tokens: {}\neval_steps: ~\n"
+        "lora_r: null");
+    BOOST_TEST(config.warnings.empty());
+}
+
+BOOST_AUTO_TEST_CASE(overrides) {
+    const auto config =
+        loaded("fsdp_config: {reshard_after_forward: true}\nmax_steps: 7",
+               {"sequence_len=64", "fsdp_config.reshard_after_forward=false",
+                "fsdp_version=2", "datasets.0.field=body", "datasets.1={path: data.txt}",
+                "datasets.1.sample_by=document", "max_steps=", "output_dir=a=b",
+                "device='cpu'", "sequence_len=128"});
+    BOOST_TEST(config.sequence_len == 128);
+    BOOST_TEST(!config.reshard_after_forward);
+    BOOST_TEST(config.fsdp_version == 2);
+    BOOST_REQUIRE(config.datasets.size() == 2u);
+    BOOST_TEST(config.datasets[0].field == "body");
+    BOOST_TEST(config.datasets[1].path == in_folder("data.txt"));
+    BOOST_TEST(config.datasets[1].sample_by == "document");
+    BOOST_CHECK(!config.max_steps);
+    BOOST_TEST(config.output_dir == in_folder("a=b"));
+    BOOST_TEST(config.device == "cpu");
+    BOOST_CHECK(
+        loaded("", {"fsdp_config.reshard_after_forward=true"}).mesh.fully_sharded);
+    BOOST_TEST(loaded("", {"datasets=[{path: data.txt}]"}).datasets[0].path ==
+               in_folder("data.txt"));
+}
+
+BOOST_AUTO_TEST_CASE(an_override_of_an_aliased_value_changes_one_copy) {
+    const auto config = loaded("datasets:\n  - &a {path: data.jsonl, field: x}\n  - *a",
+                               {"datasets.1.field=y"});
+    BOOST_TEST(config.datasets[0].field == "x");
+    BOOST_TEST(config.datasets[1].field == "y");
+}
+
+BOOST_AUTO_TEST_CASE(paths_are_relative_to_the_file) {
+    run.folder.write("other.txt", "x");
+    const auto absolute = loaded("datasets: [{path: " + in_folder("other.txt") + "}]");
+    BOOST_TEST(absolute.datasets[0].path == in_folder("other.txt"));
+    std::filesystem::create_directory(run.folder.path() / "sub");
+    run.folder.write("sub/c.yaml",
+                     run_folder::config_with("base_model: ../model\ndatasets: [{path: "
+                                             "../data.txt}]"));
+    const auto config = load_config(in_folder("sub/c.yaml"));
+    BOOST_TEST(config.base_model == in_folder("model"));
+    BOOST_TEST(config.datasets[0].path == in_folder("data.txt"));
+    BOOST_TEST(config.output_dir == in_folder("sub/out"));
+}
+
+BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
+    const auto settings = [](const std::vector<std::string>& overrides) {
+        return resolved_settings(loaded("", overrides));
+    };
+    const auto base = settings({});
+    std::map<std::string, std::string> names(base.begin(), base.end());
+    BOOST_TEST(names.size() == base.size());
+    BOOST_TEST(names.count("config_path") == 0u);
+    BOOST_TEST(names.at("learning_rate") == "0.001");
+    BOOST_TEST(names.at("max_steps") == "");
+    BOOST_TEST(names.at("datasets.0.path") == in_folder("data.jsonl"));
+    BOOST_CHECK(base == settings({}));
+    std::filesystem::create_directory(run.folder.path() / "model2");
+    const std::vector<std::pair<std::string, std::vector<std::string>>> changes = {
+        {"base_model", {"base_model=model2"}},
+        {"random_init_weights", {"random_init_weights=true"}},
+        {"datasets.0.path", {"datasets.0.path=data.txt"}},
+        {"datasets.0.type", {"datasets.0.type=tokens"}},
+        {"datasets.0.field", {"datasets.0.field=x"}},
+        {"datasets.0.sample_by",
+         {"datasets.0.path=data.txt", "datasets.0.sample_by=document"}},
+        {"sequence_len", {"sequence_len=64"}},
+        {"sample_packing", {"sample_packing=true"}},
+        {"sample_packing_group_size", {"sample_packing_group_size=7"}},
+        {"sample_packing_bin_size", {"sample_packing_bin_size=7"}},
+        {"sample_packing_sequentially", {"sample_packing_sequentially=true"}},
+        {"curriculum_sampling", {"curriculum_sampling=true"}},
+        {"shuffle_data", {"shuffle_data=false"}},
+        {"multipack_real_batches", {"multipack_real_batches=true"}},
+        {"pad_to_sequence_len", {"pad_to_sequence_len=true"}},
+        {"excess_length_strategy", {"excess_length_strategy=raise"}},
+        {"micro_batch_size", {"micro_batch_size=2"}},
+        {"gradient_accumulation_steps", {"gradient_accumulation_steps=3"}},
+        {"batch_size", {"gradient_accumulation_steps=", "batch_size=2"}},
+        {"max_steps", {"max_steps=3"}},
+        {"num_epochs", {"num_epochs=2"}},
+        {"optimizer", {"optimizer=adamw_torch"}},
+        {"learning_rate", {"learning_rate=0.0010000000000000002"}},
+        {"lr_scheduler", {"lr_scheduler=constant"}},
+        {"warmup_steps", {"warmup_steps=1"}},
+        {"warmup_ratio", {"warmup_ratio=0"}},
+        {"weight_decay", {"weight_decay=1"}},
+        {"adam_beta1", {"adam_beta1=0"}},
+        {"adam_beta2", {"adam_beta2=0"}},
+        {"adam_epsilon", {"adam_epsilon=1"}},
+        {"max_grad_norm", {"max_grad_norm=0"}},
+        {"torch_dtype", {"torch_dtype=float64"}},
+        {"bf16", {"bf16=true"}},
+        {"seed", {"seed=0"}},
+        {"dp_replicate_size", {"dp_replicate_size=2"}},
+        {"dp_shard_size", {"dp_shard_size=2"}},
+        {"context_parallel_size", {"context_parallel_size=1"}},
+        {"tensor_parallel_size", {"tensor_parallel_size=1"}},
+        {"fully_sharded", {"fsdp_version=2"}},
+        {"fsdp_version", {"fsdp_version=1"}},
+        {"fsdp_config.reshard_after_forward",
+         {"fsdp_config.reshard_after_forward=false"}},
+        {"output_dir", {"output_dir=o"}},
+        {"save_steps", {"save_steps=1"}},
+        {"save_total_limit", {"save_total_limit=1"}},
+        {"logging_steps", {"logging_steps=2"}},
+        {"resume_from_checkpoint", {"resume_from_checkpoint=c"}},
+        {"auto_resume_from_checkpoints", {"auto_resume_from_checkpoints=true"}},
+        {"ddp_timeout", {"ddp_timeout=1"}},
+        {"device", {"device=cpu"}}};
+    for (const auto& [key, overrides] : changes) {
+        const auto changed = settings(overrides);
+        const std::map<std::string, std::string> values(changed.begin(), changed.end());
+        BOOST_TEST_CONTEXT(key) {
+            BOOST_TEST(values.at(key) != names.at(key));
+        }
+        names.at(key);
+    }
+    // All but tokenizer_type, which has one value only.
+    BOOST_TEST(changes.size() + 1 == base.size());
+}
+
+BOOST_AUTO_TEST_CASE(a_comment_rich_file_as_users_write_it) {
+    const auto config = load_config(run.write(R"(%YAML 1.2
+---
+base_model: model/            # folder
+random_init_weights: true
+tokenizer_type: bytes
+datasets: [{path: data.jsonl, type: completion, field: text}]
+sequence_len: "512"
+sample_packing: True
+micro_batch_size: 1
+gradient_accumulation_steps: 2
+max_steps: +20
+optimizer: adamw_torch_fused
+learning_rate: 1.0e-3
+lr_scheduler: cosine
+weight_decay: 0.1
+max_grad_norm: 1.0
+torch_dtype: float32
+seed: 42
+dp_replicate_size: 1
+dp_shard_size: 2
+context_parallel_size: 1
+tensor_parallel_size: 1
+fsdp_version: 2
+fsdp_config: {reshard_after_forward: true}
+output_dir: out
+...
+)"));
+    BOOST_TEST(config.base_model == in_folder("model/"));
+    BOOST_TEST(config.sequence_len == 512);
+    BOOST_TEST(config.max_steps.value() == 20);
+    BOOST_TEST(config.mesh.fully_sharded);
+}
