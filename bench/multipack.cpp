@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Packing by algorithm, length distribution and number of samples. Counters: samples a second,
-/// nanoseconds a sample, packing efficiency.
+/// Packing by algorithm, length distribution and number of samples. Counters: samples a
+/// second, nanoseconds a sample, packing efficiency.
 
 #include <packkit/packkit.hpp>
 
@@ -37,7 +37,8 @@ std::vector<std::int32_t> uniform_lengths(std::size_t count) {
 }
 
 template <class Policy>
-void pack_lengths(benchmark::State& state, std::vector<std::int32_t> (*lengths_of)(std::size_t)) {
+void pack_lengths(benchmark::State& state,
+                  std::vector<std::int32_t> (*lengths_of)(std::size_t)) {
     const auto lengths = lengths_of(static_cast<std::size_t>(state.range(0)));
     const auto tokens = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
     std::size_t bins = 0;
@@ -57,14 +58,18 @@ void sizes(benchmark::internal::Benchmark* bench) {
     bench->RangeMultiplier(10)->Range(1000, 1'000'000)->Unit(benchmark::kMillisecond);
 }
 
-BENCHMARK_CAPTURE(pack_lengths<packkit::first_fit_decreasing>, lognormal, lognormal_lengths)
+BENCHMARK_CAPTURE(pack_lengths<packkit::first_fit_decreasing>, lognormal,
+                  lognormal_lengths)
     ->Apply(sizes);
 BENCHMARK_CAPTURE(pack_lengths<packkit::first_fit_decreasing>, uniform, uniform_lengths)
     ->Apply(sizes);
-BENCHMARK_CAPTURE(pack_lengths<packkit::best_fit_decreasing>, lognormal, lognormal_lengths)
+BENCHMARK_CAPTURE(pack_lengths<packkit::best_fit_decreasing>, lognormal,
+                  lognormal_lengths)
     ->Apply(sizes);
-BENCHMARK_CAPTURE(pack_lengths<packkit::first_fit>, lognormal, lognormal_lengths)->Apply(sizes);
-BENCHMARK_CAPTURE(pack_lengths<packkit::next_fit>, lognormal, lognormal_lengths)->Apply(sizes);
+BENCHMARK_CAPTURE(pack_lengths<packkit::first_fit>, lognormal, lognormal_lengths)
+    ->Apply(sizes);
+BENCHMARK_CAPTURE(pack_lengths<packkit::next_fit>, lognormal, lognormal_lengths)
+    ->Apply(sizes);
 
 }  // namespace
 

@@ -57,10 +57,10 @@ say "build/release: built, $((SECONDS - begin)) s"
 
 # --- Pack -----------------------------------------------------------------------------------------
 
-say "packing the text into rows of 1024 tokens (one byte is one token)"
+say "packing the text into rows of 2048 tokens (one byte is one token)"
 pack=(build/release/bin/packkit-pack .deps/corpus/fortunes.jsonl .deps/corpus/python_doc.jsonl
-  --text-field text --tokenizer bytes --capacity 1024 --excess-length-strategy split
-  --micro-batch-size 2 --ranks "$processes")
+  --text-field text --tokenizer bytes --capacity 2048 --excess-length-strategy split
+  --micro-batch-size 1 --ranks "$processes")
 run "${pack[@]}" --html "$here/packing.html"
 "${pack[@]}" --format json --output "$here/packing.json"
 
@@ -82,7 +82,7 @@ cat >"$here/model/config.json" <<'JSON'
   "hidden_act": "silu",
   "rms_norm_eps": 1e-5,
   "rope_theta": 10000.0,
-  "max_position_embeddings": 1024,
+  "max_position_embeddings": 2048,
   "initializer_range": 0.02,
   "tie_word_embeddings": false,
   "torch_dtype": "float32"
@@ -95,11 +95,11 @@ tokenizer_type: bytes
 datasets:
   - {path: ../../.deps/corpus/fortunes.jsonl, type: completion, field: text}
   - {path: ../../.deps/corpus/python_doc.jsonl, type: completion, field: text}
-sequence_len: 1024
+sequence_len: 2048
 sample_packing: true
 pad_to_sequence_len: true
 excess_length_strategy: split
-micro_batch_size: 2
+micro_batch_size: 1
 gradient_accumulation_steps: 1
 max_steps: 120
 optimizer: adamw_torch_fused
@@ -128,7 +128,7 @@ say "training on packed rows"
 train "$here/packed.log" "$here/train.yaml"
 say "training on packed rows: $((SECONDS - begin)) s"
 begin=$SECONDS
-say "the same model and data, one text a row and padded to 1024 tokens, for comparison"
+say "the same model and data, one text a row and padded to 2048 tokens, for comparison"
 train "$here/padded.log" "$here/train.yaml" sample_packing=false max_steps=20 \
   output_dir=out-padded
 say "training on padded rows: $((SECONDS - begin)) s"

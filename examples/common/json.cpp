@@ -63,6 +63,15 @@ public:
         return numbered_ ? place_ + ":" + std::to_string(line()) : place_;
     }
 
+    /// Place of the byte at `offset`.
+    [[nodiscard]] std::string text_at(std::size_t offset) const {
+        const auto lines = std::count(
+            text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(offset), '\n');
+        return numbered_ ? place_ + ":" +
+                               std::to_string(line_ + static_cast<std::size_t>(lines))
+                         : place_;
+    }
+
     [[nodiscard]] bool at_end() const { return seen_ == text_.data() + text_.size(); }
 
     template <class Sax>
@@ -257,9 +266,14 @@ private:
     std::size_t index_ = 0;
 };
 
-void refuse_empty(std::string_view text, document_place& place) {
+/// What the lexer would not: no document at all, and a NUL byte, which it takes for the
+/// end.
+void refuse_empty_or_nul(std::string_view text, document_place& place) {
     if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
         throw input_error(place.text(), "empty; expected a JSON document");
+    }
+    if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+        throw input_error(place.text_at(nul), "not valid JSON: a NUL byte");
     }
 }
 
@@ -268,7 +282,7 @@ void refuse_empty(std::string_view text, document_place& place) {
 json parse_json(std::string_view text, const std::string& place, std::size_t first_line,
                 json_limits limits) {
     document_place where(text, place, first_line);
-    refuse_empty(text, where);
+    refuse_empty_or_nul(text, where);
     tree_sax sax(where, limits);
     where.parse(sax);
     return std::move(sax.result);
@@ -282,7 +296,7 @@ json read_json_file(const std::string& path, json_limits limits) {
 void visit_json_array(std::string_view text, const std::string& place,
                       json_array_visitor& visitor) {
     document_place where(text, place, 1);
-    refuse_empty(text, where);
+    refuse_empty_or_nul(text, where);
     array_sax sax(where, visitor);
     where.parse(sax);
 }

@@ -89,7 +89,8 @@ std::string headline(const capacity_report& main) {
                    best.gap_bins == 0
                        ? "rows, proved to be the fewest"
                        : "rows, at most " + count(best.gap_bins) + " above the fewest");
-    html += figure(grouped(main.tokens), "tokens in " + count(main.samples) + " samples");
+    html += figure(short_count(static_cast<std::uint64_t>(main.tokens)),
+                   "tokens in " + count(main.samples) + " samples");
     return html + "</div>\n";
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What a packed row needs beside its tokens: boundaries, positions that restart, labels shifted
-/// inside each document.
+/// What a packed row needs beside its tokens: boundaries, positions that restart, labels
+/// shifted inside each document.
 
 #include <packkit/cu_seqlens.hpp>
 
@@ -14,7 +14,8 @@ int main() {
 
     const auto print = [](const char* name, const auto& values) {
         std::cout << name;
-        for (const auto value : values) std::cout << " " << value;
+        for (const auto value : values)
+            std::cout << " " << value;
         std::cout << "\n";
     };
     const auto cu_seqlens = packkit::cu_seqlens(lengths);

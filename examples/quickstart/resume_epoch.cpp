@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Ten rows for two ranks: every rank gets the same number of steps, and a run that stopped after
-/// step 2 goes on with the rows that it has not seen.
+/// Ten rows for two ranks: every rank gets the same number of steps, and a run that
+/// stopped after step 2 goes on with the rows that it has not seen.
 
 #include <packkit/sampler.hpp>
 
@@ -15,7 +15,8 @@ int main() {
         for (std::size_t step = first; step < end; ++step) {
             for (std::size_t rank = 0; rank < 2; ++rank) {
                 const auto bin = sampler.bin(step, 0, rank);
-                std::cout << "step " << step << " rank " << rank << ": row " << *bin << "\n";
+                std::cout << "step " << step << " rank " << rank << ": row " << *bin
+                          << "\n";
                 seen.insert(*bin);
             }
         }

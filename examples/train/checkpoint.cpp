@@ -34,7 +34,8 @@ std::optional<std::int64_t> step_in(std::string_view name) {
     if (!name.starts_with(prefix)) return std::nullopt;
     name.remove_prefix(prefix.size());
     std::int64_t step = 0;
-    const auto [end, fault] = std::from_chars(name.data(), name.data() + name.size(), step);
+    const auto [end, fault] =
+        std::from_chars(name.data(), name.data() + name.size(), step);
     if (fault != std::errc() || end != name.data() + name.size()) return std::nullopt;
     return step;
 }
@@ -66,7 +67,7 @@ std::string dtype_name(at::ScalarType dtype) {
 
 /// Units, their parameters, and the flat buffers that a file holds for each of them.
 struct named_buffer {
-    std::string prefix;                                    // before the parameter's name
+    std::string prefix;                                   // before the parameter's name
     std::function<at::Tensor&(std::size_t unit)> buffer;  // laid out as the unit's shards
 };
 
@@ -77,13 +78,14 @@ std::vector<named_buffer> weight_buffers(model& state) {
 }
 
 std::vector<named_buffer> moment_buffers(lt::adamw& optimizer) {
-    return {{"exp_avg.", [&](std::size_t u) -> at::Tensor& { return optimizer.exp_avg(u); }},
-            {"exp_avg_sq.",
-             [&](std::size_t u) -> at::Tensor& { return optimizer.exp_avg_sq(u); }}};
+    return {
+        {"exp_avg.", [&](std::size_t u) -> at::Tensor& { return optimizer.exp_avg(u); }},
+        {"exp_avg_sq.",
+         [&](std::size_t u) -> at::Tensor& { return optimizer.exp_avg_sq(u); }}};
 }
 
-/// Gathers the buffers parameter by parameter and writes them; only the writer has a file.
-/// Returns the file's checksum (empty on the others).
+/// Gathers the buffers parameter by parameter and writes them; only the writer has a
+/// file. Returns the file's checksum (empty on the others).
 std::string write_tensors(const fs::path& path, model& state,
                           const std::vector<named_buffer>& buffers, bool is_writer) {
     std::vector<tensor_spec> list;
@@ -97,9 +99,7 @@ std::string write_tensors(const fs::path& path, model& state,
         }
     }
     std::optional<safetensors_writer> file;
-    if (is_writer) {
-        file.emplace(path.string(), std::move(list));
-    }
+    if (is_writer) { file.emplace(path.string(), std::move(list)); }
     for (const auto& buffer : buffers) {
         for (std::size_t u = 0; u < state.units().size(); ++u) {
             for (const auto& full :
@@ -121,13 +121,15 @@ at::ScalarType scalar_type(const std::string& place, const std::string& dtype) {
     if (dtype == "F32") return at::kFloat;
     if (dtype == "BF16") return at::kBFloat16;
     if (dtype == "F16") return at::kHalf;
-    throw app::input_error(place, "dtype " + dtype + " holds no weights; expected F64, F32, "
-                                                     "BF16 or F16");
+    throw app::input_error(place, "dtype " + dtype +
+                                      " holds no weights; expected F64, F32, "
+                                      "BF16 or F16");
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
     std::string text = "[";
-    for (const auto extent : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
+    for (const auto extent : shape)
+        text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
     return text + "]";
 }
 
@@ -146,10 +148,10 @@ void read_tensors(const std::string& path, model& state,
                 }
                 const auto& info = found->second;
                 if (info.shape != parameters.info(i).shape) {
-                    throw app::input_error(path, "tensor " + name + " has shape " +
-                                                     shape_text(info.shape) +
-                                                     ", the model expects " +
-                                                     shape_text(parameters.info(i).shape));
+                    throw app::input_error(
+                        path, "tensor " + name + " has shape " + shape_text(info.shape) +
+                                  ", the model expects " +
+                                  shape_text(parameters.info(i).shape));
                 }
                 const auto full =
                     at::empty(info.shape, scalar_type(path + ": " + name, info.dtype));
@@ -188,7 +190,8 @@ void check_files(const std::string& folder, const app::json& state) {
         const auto found = file_checksum(path);
         if (found != wanted[name].get<std::string>()) {
             throw app::input_error(path, "is damaged: its checksum is " + found +
-                                             ", expected " + wanted[name].get<std::string>());
+                                             ", expected " +
+                                             wanted[name].get<std::string>());
         }
     }
 }
@@ -206,7 +209,8 @@ void write_folder_files(const fs::path& folder, std::int64_t step, const model& 
                         const run_identity& identity,
                         std::map<std::string, std::string> checksums) {
     const auto config = write_model_config(
-        state.shape(), state.options().master_dtype == at::kDouble ? "float64" : "float32",
+        state.shape(),
+        state.options().master_dtype == at::kDouble ? "float64" : "float32",
         special_token_ids{}, std::stoll(identity.at("sequence_len")));
     app::write_file_atomically((folder / "config.json").string(), config);
     checksums["config.json"] = file_checksum((folder / "config.json").string());
@@ -217,10 +221,12 @@ void write_folder_files(const fs::path& folder, std::int64_t step, const model& 
 
 }  // namespace
 
-std::string save_checkpoint(const std::string& output_dir, std::int64_t step, model& state,
-                            lt::adamw& optimizer, const run_identity& identity,
-                            std::int64_t keep, bool is_writer) {
-    const fs::path target = fs::path(output_dir) / (std::string(prefix) + std::to_string(step));
+std::string save_checkpoint(const std::string& output_dir, std::int64_t step,
+                            model& state, lt::adamw& optimizer,
+                            const run_identity& identity, std::int64_t keep,
+                            bool is_writer) {
+    const fs::path target =
+        fs::path(output_dir) / (std::string(prefix) + std::to_string(step));
     const fs::path partial =
         target.string() + std::string(unfinished) + std::to_string(getpid());
     try {
@@ -229,10 +235,10 @@ std::string save_checkpoint(const std::string& output_dir, std::int64_t step, mo
             fs::create_directories(partial);
         }
         std::map<std::string, std::string> checksums;
-        checksums[weights_name] =
-            write_tensors(partial / weights_name, state, weight_buffers(state), is_writer);
-        checksums[moments_name] =
-            write_tensors(partial / moments_name, state, moment_buffers(optimizer), is_writer);
+        checksums[weights_name] = write_tensors(partial / weights_name, state,
+                                                weight_buffers(state), is_writer);
+        checksums[moments_name] = write_tensors(partial / moments_name, state,
+                                                moment_buffers(optimizer), is_writer);
         if (!is_writer) return target.string();
         write_folder_files(partial, step, state, identity, std::move(checksums));
         make_durable(partial);
@@ -254,7 +260,8 @@ std::string save_checkpoint(const std::string& output_dir, std::int64_t step, mo
 }
 
 resume_point open_checkpoint(const std::string& folder) {
-    if (!fs::is_directory(folder)) throw app::input_error(folder, "is no checkpoint folder");
+    if (!fs::is_directory(folder))
+        throw app::input_error(folder, "is no checkpoint folder");
     const auto state = read_state(folder);
     check_files(folder, state);
     return {folder, state["step"].get<std::int64_t>()};
@@ -266,7 +273,8 @@ std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir
         try {
             return open_checkpoint(candidate.folder);
         } catch (const std::exception& fault) {
-            warnings.push_back(std::string(fault.what()) + "; this checkpoint is passed over");
+            warnings.push_back(std::string(fault.what()) +
+                               "; this checkpoint is passed over");
         }
     }
     return std::nullopt;
@@ -280,8 +288,8 @@ void check_identity(const resume_point& from, const run_identity& identity) {
                                        : "not recorded";
         if (before != value) {
             throw app::input_error(from.folder, name + " was " + before + " when this " +
-                                                    "checkpoint was written and is " + value +
-                                                    " now; it cannot be resumed");
+                                                    "checkpoint was written and is " +
+                                                    value + " now; it cannot be resumed");
         }
     }
 }
@@ -294,8 +302,9 @@ void load_checkpoint(const resume_point& from, model& state, lt::adamw& optimize
 void load_weights(const std::string& folder, model& state) {
     const auto path = folder + "/" + weights_name;
     if (!fs::exists(path)) {
-        throw app::input_error(path, "is missing; set random_init_weights: true to start from "
-                                     "random weights");
+        throw app::input_error(path,
+                               "is missing; set random_init_weights: true to start from "
+                               "random weights");
     }
     read_tensors(path, state, weight_buffers(state));
 }
@@ -306,7 +315,8 @@ bool holds_a_run(const std::string& output_dir) {
 }
 
 void remove_run(const std::string& output_dir) {
-    for (const auto& checkpoint : list_checkpoints(output_dir)) fs::remove_all(checkpoint.folder);
+    for (const auto& checkpoint : list_checkpoints(output_dir))
+        fs::remove_all(checkpoint.folder);
     if (fs::is_directory(output_dir)) remove_leftovers(output_dir);
     fs::remove(fs::path(output_dir) / "metrics.jsonl");
 }

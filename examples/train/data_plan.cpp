@@ -52,7 +52,8 @@ data_plan::data_plan(const token_store& samples, const train_config& config,
       ranks_(mesh.data_parallel_size()),
       pad_(config.pad_to_sequence_len),
       sampler_(0) {
-    if (samples.size() == 0) throw app::input_error("datasets", "no sample is left to train on");
+    if (samples.size() == 0)
+        throw app::input_error("datasets", "no sample is left to train on");
     bins_ = make_bins(samples, config, row_capacity_);
     const auto rows_per_step =
         static_cast<std::size_t>(ranks_ * micro_steps_ * rows_per_micro_batch_);
@@ -62,8 +63,8 @@ data_plan::data_plan(const token_store& samples, const train_config& config,
     efficiency_ = packing_efficiency(
         tokens, static_cast<std::int64_t>(bins_.size()),
         config.sample_packing || config.pad_to_sequence_len ? row_capacity_ : longest);
-    padded_efficiency_ = packing_efficiency(tokens, static_cast<std::int64_t>(lengths.size()),
-                                            config.sequence_len);
+    padded_efficiency_ = packing_efficiency(
+        tokens, static_cast<std::int64_t>(lengths.size()), config.sequence_len);
     if (config.sample_packing) bins_ = equalize_bins(bins_, lengths, rows_per_step);
     sampler_ = batch_sampler(
         bins_.size(),
@@ -143,7 +144,8 @@ void data_plan::append_row(packed_row& batch, std::span<const std::uint32_t> row
         batch.cu_seqlens.push_back(static_cast<std::int32_t>(batch.input_ids.size()));
     }
     const auto padding =
-        pad_ ? row_capacity_ - static_cast<std::int64_t>(batch.input_ids.size() - start) : 0;
+        pad_ ? row_capacity_ - static_cast<std::int64_t>(batch.input_ids.size() - start)
+             : 0;
     for (std::int64_t i = 0; i < padding; ++i) {
         batch.input_ids.push_back(0);
         batch.position_ids.push_back(i);
@@ -158,7 +160,8 @@ packed_row data_plan::micro_batch(std::int64_t global_step, std::int64_t micro_s
                                   std::int64_t rank) const {
     packed_row batch;
     batch.cu_seqlens.push_back(0);
-    for (const auto row : rows_of(global_step, micro_step, rank)) append_row(batch, row);
+    for (const auto row : rows_of(global_step, micro_step, rank))
+        append_row(batch, row);
     if (batch.input_ids.empty()) {
         batch.input_ids.push_back(0);
         batch.position_ids.push_back(0);
@@ -174,8 +177,10 @@ std::uint64_t data_plan::hash() const {
         value = random_bits(value, word)[0];
     };
     mix(bins_.size());
-    for (const auto item : bins_.items()) mix(item);
-    for (const auto offset : bins_.offsets()) mix(offset);
+    for (const auto item : bins_.items())
+        mix(item);
+    for (const auto offset : bins_.offsets())
+        mix(offset);
     return value;
 }
 

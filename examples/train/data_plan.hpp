@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Which samples lie in which row of which step, for every rank, from lengths and configuration
-/// alone. A plan is a value: all ranks derive the same one and take their part by number.
+/// Which samples lie in which row of which step, for every rank, from lengths and
+/// configuration alone. A plan is a value: all ranks derive the same one and take their
+/// part by number.
 
 #include "config.hpp"
 #include "dataset.hpp"
@@ -18,8 +19,8 @@
 
 namespace packkit::train {
 
-/// One row of tokens as the model takes it: documents one behind the other, each with its own
-/// positions, and targets already shifted inside each document.
+/// One row of tokens as the model takes it: documents one behind the other, each with its
+/// own positions, and targets already shifted inside each document.
 struct packed_row {
     std::vector<std::int64_t> input_ids;
     std::vector<std::int64_t> targets;       ///< −100: no target
@@ -29,17 +30,20 @@ struct packed_row {
 
 /// Work of one step over all ranks.
 struct step_plan {
-    cursor at;                         ///< epoch and step within it
-    std::int64_t valid_targets = 0;    ///< of the whole step, over all ranks and micro-steps
-    std::int64_t real_tokens = 0;      ///< without padding
+    cursor at;  ///< epoch and step within it
+    std::int64_t valid_targets =
+        0;                         ///< of the whole step, over all ranks and micro-steps
+    std::int64_t real_tokens = 0;  ///< without padding
     std::int64_t squared_lengths = 0;  ///< Σ l² over documents: what attention costs
 };
 
 /// Rows for every (step, micro-step, rank).
 class data_plan {
 public:
-    /// `samples` outlives the plan. Throws app::input_error when there is nothing to train on.
-    data_plan(const token_store& samples, const train_config& config, const mesh_shape& mesh);
+    /// `samples` outlives the plan. Throws app::input_error when there is nothing to
+    /// train on.
+    data_plan(const token_store& samples, const train_config& config,
+              const mesh_shape& mesh);
 
     [[nodiscard]] std::int64_t steps_per_epoch() const;
     /// max_steps, or num_epochs × steps_per_epoch rounded up.
@@ -48,9 +52,11 @@ public:
 
     [[nodiscard]] step_plan step(std::int64_t global_step) const;
 
-    /// The micro-batch of data-parallel rank `rank`: `micro_batch_size` rows joined into one. Never
-    /// empty: a rank without samples gets one token without a target, and takes part as all do.
-    [[nodiscard]] packed_row micro_batch(std::int64_t global_step, std::int64_t micro_step,
+    /// The micro-batch of data-parallel rank `rank`: `micro_batch_size` rows joined into
+    /// one. Never empty: a rank without samples gets one token without a target, and
+    /// takes part as all do.
+    [[nodiscard]] packed_row micro_batch(std::int64_t global_step,
+                                         std::int64_t micro_step,
                                          std::int64_t rank) const;
 
     /// Sample numbers in that micro-batch, for messages.

@@ -19,13 +19,16 @@ void remember(int signal) {
 }  // namespace
 
 void watch_for_interruption() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = remember;
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+        sigaction(signal, &action, nullptr);
 }
 
-int interruption() { return received.load(); }
+int interruption() {
+    return received.load();
+}
 
 }  // namespace packkit::train

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Asked to stop: SIGINT, SIGTERM or SIGHUP is remembered until the step's end; a second one ends
-/// the process at once.
+/// Asked to stop: SIGINT, SIGTERM or SIGHUP is remembered until the step's end; a second
+/// one ends the process at once.
 
 namespace packkit::train {
 

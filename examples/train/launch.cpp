@@ -64,7 +64,7 @@ listener listen_on_loopback() {
 struct child {
     pid_t pid = -1;
     bool running = false;
-    int status = 0;       // as waitpid gives it, once it has ended
+    int status = 0;            // as waitpid gives it, once it has ended
     bool ended_by_us = false;  // we sent the signal that ended it
 };
 
@@ -84,7 +84,8 @@ std::vector<std::string> environment_with(const std::vector<std::string>& added)
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
     std::vector<char*> result;
-    for (auto& text : texts) result.push_back(text.data());
+    for (auto& text : texts)
+        result.push_back(text.data());
     result.push_back(nullptr);
     return result;
 }
@@ -114,7 +115,8 @@ pid_t start_rank(const std::vector<std::string>& arguments,
 /// The job under way.
 class job {
 public:
-    job(std::size_t processes, status_board& board) : children_(processes), board_(board) {}
+    job(std::size_t processes, status_board& board)
+        : children_(processes), board_(board) {}
 
     child& operator[](std::size_t rank) { return children_[rank]; }
 
@@ -134,7 +136,8 @@ public:
     /// Collects the ranks that have ended.
     void reap() {
         for (auto& c : children_) {
-            if (c.running && waitpid(c.pid, &c.status, WNOHANG) == c.pid) c.running = false;
+            if (c.running && waitpid(c.pid, &c.status, WNOHANG) == c.pid)
+                c.running = false;
         }
     }
 
@@ -144,17 +147,20 @@ public:
         });
     }
 
-    /// After the end: prints the root cause, if there is one, and returns the exit status.
+    /// After the end: prints the root cause, if there is one, and returns the exit
+    /// status.
     int conclude(int signal);
 
 private:
     [[nodiscard]] std::string label(std::size_t rank) {
         const auto step = board_[rank].step.load();
-        return "rank " + std::to_string(rank) + " (pid " + std::to_string(children_[rank].pid) +
-               ")" + (step < 0 ? ", before the first step" : ", step " + std::to_string(step));
+        return "rank " + std::to_string(rank) + " (pid " +
+               std::to_string(children_[rank].pid) + ")" +
+               (step < 0 ? ", before the first step" : ", step " + std::to_string(step));
     }
-    /// The failure that the others followed from: death by a foreign signal, then a rank's own
-    /// error, then a rank that we had to end because it hung, then a failed collective.
+    /// The failure that the others followed from: death by a foreign signal, then a
+    /// rank's own error, then a rank that we had to end because it hung, then a failed
+    /// collective.
     std::optional<std::size_t> root();
 
     std::vector<child> children_;
@@ -166,10 +172,14 @@ std::optional<std::size_t> job::root() {
         const auto& c = children_[rank];
         if (WIFSIGNALED(c.status) && !c.ended_by_us) return 5;
         switch (board_[rank].failure.load(std::memory_order_acquire)) {
-            case failure_kind::wrong_use: return 4;
-            case failure_kind::failed: return 4;
-            case failure_kind::communication: return 1;
-            case failure_kind::none: break;
+            case failure_kind::wrong_use:
+                return 4;
+            case failure_kind::failed:
+                return 4;
+            case failure_kind::communication:
+                return 1;
+            case failure_kind::none:
+                break;
         }
         if (WIFSIGNALED(c.status)) return 2;
         return WEXITSTATUS(c.status) == 0 ? 0 : 3;
@@ -195,10 +205,11 @@ int job::conclude(int signal) {
         const std::string name = strsignal(number);
         text = label(*rank) + ": " +
                (c.ended_by_us ? "did not answer and was ended"
-                              : "was killed by signal " + std::to_string(number) + " (" + name +
-                                    ")");
+                              : "was killed by signal " + std::to_string(number) + " (" +
+                                    name + ")");
     } else if (text.empty()) {
-        text = label(*rank) + ": ended with status " + std::to_string(WEXITSTATUS(c.status));
+        text =
+            label(*rank) + ": ended with status " + std::to_string(WEXITSTATUS(c.status));
     } else if (slot.failure.load() != failure_kind::wrong_use) {
         text = label(*rank) + ": " + text;
     }
@@ -212,7 +223,8 @@ int job::conclude(int signal) {
 int launch(int processes, const std::vector<std::string>& arguments) {
     sigset_t watched;
     sigemptyset(&watched);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&watched, signal);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD})
+        sigaddset(&watched, signal);
     sigprocmask(SIG_BLOCK, &watched, nullptr);
 
     const auto count = static_cast<std::size_t>(processes);
@@ -223,14 +235,15 @@ int launch(int processes, const std::vector<std::string>& arguments) {
         const auto number = std::to_string(rank);
         const auto total = std::to_string(processes);
         ranks[rank].pid = start_rank(
-            arguments,
-            {"RANK=" + number, "LOCAL_RANK=" + number, "WORLD_SIZE=" + total,
-             "LOCAL_WORLD_SIZE=" + total, "MASTER_ADDR=127.0.0.1",
-             "MASTER_PORT=" + std::to_string(rendezvous.port), "PACKKIT_STORE_IS_HOSTED=1",
-             std::string(status_board::variable) + "=" + std::to_string(board.descriptor()) +
-                 ":" + total});
+            arguments, {"RANK=" + number, "LOCAL_RANK=" + number, "WORLD_SIZE=" + total,
+                        "LOCAL_WORLD_SIZE=" + total, "MASTER_ADDR=127.0.0.1",
+                        "MASTER_PORT=" + std::to_string(rendezvous.port),
+                        "PACKKIT_STORE_IS_HOSTED=1",
+                        std::string(status_board::variable) + "=" +
+                            std::to_string(board.descriptor()) + ":" + total});
         ranks[rank].running = true;
-        std::fprintf(stderr, "rank %zu pid %d\n", rank, static_cast<int>(ranks[rank].pid));
+        std::fprintf(stderr, "rank %zu pid %d\n", rank,
+                     static_cast<int>(ranks[rank].pid));
     }
 
     c10d::TCPStoreOptions options;

@@ -8,13 +8,14 @@
 
 namespace packkit::train {
 
-/// Runs `processes` copies of this program with `arguments` (without the program's name) and the
-/// environment of their rank, hosts their rendezvous on loopback, and returns the exit status of
-/// the job.
+/// Runs `processes` copies of this program with `arguments` (without the program's name)
+/// and the environment of their rank, hosts their rendezvous on loopback, and returns the
+/// exit status of the job.
 ///
-/// When a rank fails, dies by a signal or hangs, the others are ended within seconds and one line
-/// on stderr names the rank, its step and the cause. SIGINT and SIGTERM are passed on once: the
-/// ranks finish their step and save; a second signal ends them at once.
+/// When a rank fails, dies by a signal or hangs, the others are ended within seconds and
+/// one line on stderr names the rank, its step and the cause. SIGINT and SIGTERM are
+/// passed on once: the ranks finish their step and save; a second signal ends them at
+/// once.
 int launch(int processes, const std::vector<std::string>& arguments);
 
 }  // namespace packkit::train

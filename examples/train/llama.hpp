@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// A Llama decoder as functions of (parameters, hidden states): each reads like one process,
-/// whatever the mesh. Parameter order is that of packkit::block_shape.
+/// A Llama decoder as functions of (parameters, hidden states): each reads like one
+/// process, whatever the mesh. Parameter order is that of packkit::block_shape.
 ///
-/// T tokens of a packed row, C hidden_size, H heads, K key/value heads, D head_dim, V vocabulary.
+/// T tokens of a packed row, C hidden_size, H heads, K key/value heads, D head_dim, V
+/// vocabulary.
 
 #include <packkit/model_shape.hpp>
 #include <packkit/torch/cross_entropy.hpp>
@@ -28,9 +29,9 @@ struct row_context {
     lt::document_layout layout;  ///< document boundaries
 };
 
-/// Rotary tables (Su et al. 2021, arXiv 2104.09864) of the given positions, each frequency twice as
-/// in Transformers; angles in float32, as the published weights were trained, or in float64 for a
-/// float64 model.
+/// Rotary tables (Su et al. 2021, arXiv 2104.09864) of the given positions, each
+/// frequency twice as in Transformers; angles in float32, as the published weights were
+/// trained, or in float64 for a float64 model.
 /// \param positions (T), int64
 /// \return cos and sin, (T, 1, D)
 inline std::pair<at::Tensor, at::Tensor> rotary_tables(const model_shape& model,
@@ -52,13 +53,15 @@ inline at::Tensor rotate(const at::Tensor& x, const row_context& row) {
     return x * row.cos + at::cat({-halves[1], halves[0]}, -1) * row.sin;
 }
 
-inline at::Tensor norm(const model_shape& model, const at::Tensor& x, const at::Tensor& weight) {
+inline at::Tensor norm(const model_shape& model, const at::Tensor& x,
+                       const at::Tensor& weight) {
     return at::rms_norm(x, {model.hidden_size}, weight, model.rms_norm_eps);
 }
 
 /// Grouped-query attention inside each document. x: (T, C).
-inline at::Tensor attention(const model_shape& model, const at::Tensor& wq, const at::Tensor& wk,
-                            const at::Tensor& wv, const at::Tensor& wo, const at::Tensor& x,
+inline at::Tensor attention(const model_shape& model, const at::Tensor& wq,
+                            const at::Tensor& wk, const at::Tensor& wv,
+                            const at::Tensor& wo, const at::Tensor& x,
                             const row_context& row) {
     const auto heads = [&](const at::Tensor& weight) {
         return at::linear(x, weight).view({x.size(0), -1, model.head_dim});
@@ -77,9 +80,10 @@ inline at::Tensor feed_forward(const at::Tensor& gate, const at::Tensor& up,
 }
 
 /// One block: (T, C) → (T, C).
-inline at::Tensor block(const model_shape& model, const parameter_list& p, const at::Tensor& x,
-                        const row_context& row) {
-    const auto h = x + attention(model, p[1], p[2], p[3], p[4], norm(model, x, p[0]), row);
+inline at::Tensor block(const model_shape& model, const parameter_list& p,
+                        const at::Tensor& x, const row_context& row) {
+    const auto h =
+        x + attention(model, p[1], p[2], p[3], p[4], norm(model, x, p[0]), row);
     return h + feed_forward(p[6], p[7], p[8], norm(model, h, p[5]));
 }
 

@@ -17,8 +17,8 @@ namespace {
 /// The documents of the file as one row without targets.
 packed_row read_documents(const std::string& path, std::int64_t vocab_size) {
     const auto file = app::read_json_file(path);
-    if (!file.is_object() || !file.contains("documents") || !file["documents"].is_array() ||
-        file["documents"].empty()) {
+    if (!file.is_object() || !file.contains("documents") ||
+        !file["documents"].is_array() || file["documents"].empty()) {
         throw app::input_error(path, "expected {\"documents\": [[id, ...], ...]}");
     }
     packed_row row;
@@ -33,8 +33,8 @@ packed_row read_documents(const std::string& path, std::int64_t vocab_size) {
         for (const auto& id : document) {
             const auto at = place + "[" + std::to_string(position) + "]";
             if (!id.is_number_integer()) {
-                throw app::input_error(at, "expected a token id, found " +
-                                               std::string(app::json_kind(id)));
+                throw app::input_error(
+                    at, "expected a token id, found " + std::string(app::json_kind(id)));
             }
             const auto value = id.get<std::int64_t>();
             if (value < 0 || value >= vocab_size) {
@@ -83,7 +83,8 @@ std::string packed_logits(const std::string& model_dir, const std::string& token
     const auto logits = state.logits(state.prepare(row));
     app::json documents = app::json::array();
     for (std::size_t i = 0; i + 1 < row.cu_seqlens.size(); ++i) {
-        documents.push_back(as_json(logits.slice(0, row.cu_seqlens[i], row.cu_seqlens[i + 1])));
+        documents.push_back(
+            as_json(logits.slice(0, row.cu_seqlens[i], row.cu_seqlens[i + 1])));
     }
     return app::json{{"logits", std::move(documents)}}.dump() + "\n";
 }

@@ -57,9 +57,12 @@ int reported(rank_slot& slot, failure_kind kind, const std::string& what, int st
 }
 
 /// LibTorch's errors carry a stack; people need the first line.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) {
+    return text.substr(0, text.find('\n'));
+}
 
-int train_as_rank(const train_config& config, const run_options& options, rank_slot* slot) {
+int train_as_rank(const train_config& config, const run_options& options,
+                  rank_slot* slot) {
     try {
         return train(config, options, slot);
     } catch (const c10::Error& fault) {
@@ -81,7 +84,8 @@ int train_for_launcher(const command_line& line, status_board& board) {
     } catch (const invalid_argument& fault) {
         return reported(slot, failure_kind::wrong_use, fault.what(), app::exit_wrong_use);
     } catch (const lt::communication_error& fault) {
-        return reported(slot, failure_kind::communication, fault.what(), app::exit_failed);
+        return reported(slot, failure_kind::communication, fault.what(),
+                        app::exit_failed);
     } catch (const std::bad_alloc&) {
         return reported(slot, failure_kind::failed, "out of memory", app::exit_failed);
     } catch (const std::exception& fault) {
@@ -90,7 +94,8 @@ int train_for_launcher(const command_line& line, status_board& board) {
 }
 
 int run_training(const command_line& line) {
-    if (const auto board = status_board::inherited()) return train_for_launcher(line, *board);
+    if (const auto board = status_board::inherited())
+        return train_for_launcher(line, *board);
     // What is wrong with the configuration is said once, before any process is started.
     const auto config = load_config(line.words.front(), std::span(line.words).subspan(1));
     if (line.processes > 1) {
@@ -108,7 +113,8 @@ int packkit_train(int argc, char** argv) {
     app.footer(examples);
     app.set_version_flag("--version", std::string("packkit-train ") + PACKKIT_VERSION);
     command_line line;
-    app.add_option("words", line.words, "CONFIG.yaml and key=value overrides, or a command")
+    app.add_option("words", line.words,
+                   "CONFIG.yaml and key=value overrides, or a command")
         ->required();
     app.add_option("--processes", line.processes, "ranks to start on this machine")
         ->check(CLI::Range(1, 1024));
@@ -116,7 +122,8 @@ int packkit_train(int argc, char** argv) {
                  "go on from the newest whole checkpoint in output_dir");
     app.add_flag("--overwrite", line.run.overwrite,
                  "replace what an earlier run left in output_dir");
-    app.add_option("--dtype", line.dtype, "logits: float64, float32 (default) or bfloat16");
+    app.add_option("--dtype", line.dtype,
+                   "logits: float64, float32 (default) or bfloat16");
     if (app::parse_command_line(app, argc, argv)) return app::exit_done;
 
     const std::string command = line.words.front();

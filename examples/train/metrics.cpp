@@ -27,30 +27,29 @@ std::string bits_of(double value) {
 }
 
 std::string to_json(const step_metrics& m) {
-    const app::ordered_json line = {
-        {"step", m.step},
-        {"epoch", m.epoch},
-        {"loss", m.loss},
-        {"loss_bits", bits_of(m.loss)},
-        {"grad_norm", m.grad_norm},
-        {"learning_rate", m.learning_rate},
-        {"tokens", m.tokens},
-        {"tokens_per_second", m.tokens_per_second},
-        {"mfu", m.mfu},
-        {"memory_bytes", m.memory_bytes},
-        {"seconds",
-         {{"data", m.seconds.data},
-          {"forward", m.seconds.forward},
-          {"backward", m.seconds.backward},
-          {"optimizer", m.seconds.optimizer},
-          {"communication", m.seconds.communication},
-          {"step", m.seconds.step}}},
-        {"bytes",
-         {{"all_reduce", m.bytes.all_reduce},
-          {"all_gather", m.bytes.all_gather},
-          {"reduce_scatter", m.bytes.reduce_scatter},
-          {"all_to_all", m.bytes.all_to_all},
-          {"send_recv", m.bytes.send_recv}}}};
+    const app::ordered_json line = {{"step", m.step},
+                                    {"epoch", m.epoch},
+                                    {"loss", m.loss},
+                                    {"loss_bits", bits_of(m.loss)},
+                                    {"grad_norm", m.grad_norm},
+                                    {"learning_rate", m.learning_rate},
+                                    {"tokens", m.tokens},
+                                    {"tokens_per_second", m.tokens_per_second},
+                                    {"mfu", m.mfu},
+                                    {"memory_bytes", m.memory_bytes},
+                                    {"seconds",
+                                     {{"data", m.seconds.data},
+                                      {"forward", m.seconds.forward},
+                                      {"backward", m.seconds.backward},
+                                      {"optimizer", m.seconds.optimizer},
+                                      {"communication", m.seconds.communication},
+                                      {"step", m.seconds.step}}},
+                                    {"bytes",
+                                     {{"all_reduce", m.bytes.all_reduce},
+                                      {"all_gather", m.bytes.all_gather},
+                                      {"reduce_scatter", m.bytes.reduce_scatter},
+                                      {"all_to_all", m.bytes.all_to_all},
+                                      {"send_recv", m.bytes.send_recv}}}};
     return line.dump();
 }
 
@@ -63,25 +62,30 @@ std::string kept_lines(const std::string& path, std::int64_t last_step) {
     std::string_view line;
     while (lines.next(line) && lines.terminated()) {
         const auto row = app::parse_json(line, lines.place(), 0);
-        if (!row.is_object() || !row.contains("step") || !row["step"].is_number_integer()) {
+        if (!row.is_object() || !row.contains("step") ||
+            !row["step"].is_number_integer()) {
             throw app::input_error(lines.place(), "is no line of metrics");
         }
-        if (row["step"].get<std::int64_t>() <= last_step) kept.append(line).push_back('\n');
+        if (row["step"].get<std::int64_t>() <= last_step)
+            kept.append(line).push_back('\n');
     }
     return kept;
 }
 
 }  // namespace
 
-metrics_file::metrics_file(const std::string& path, std::int64_t last_step) : path_(path) {
+metrics_file::metrics_file(const std::string& path, std::int64_t last_step)
+    : path_(path) {
     const bool exists = std::filesystem::exists(path);
-    app::write_file_atomically(path,
-                               exists && last_step > 0 ? kept_lines(path, last_step) : "");
+    app::write_file_atomically(
+        path, exists && last_step > 0 ? kept_lines(path, last_step) : "");
     descriptor_ = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
     if (descriptor_ < 0) throw std::runtime_error(path + ": " + std::strerror(errno));
 }
 
-metrics_file::~metrics_file() { close(descriptor_); }
+metrics_file::~metrics_file() {
+    close(descriptor_);
+}
 
 void metrics_file::append(const step_metrics& metrics) {
     const std::string line = to_json(metrics) + "\n";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// The record of a run: one JSON line a step in `metrics.jsonl`, and the lines people read.
+/// The record of a run: one JSON line a step in `metrics.jsonl`, and the lines people
+/// read.
 
 #include <cstdint>
 #include <string>
@@ -15,12 +16,13 @@ struct step_metrics {
     double loss = 0;        ///< mean over the valid targets of all ranks
     double grad_norm = 0;
     double learning_rate = 0;
-    std::int64_t tokens = 0;       ///< valid targets over all ranks
-    double tokens_per_second = 0;  ///< valid targets a second over all ranks
-    double mfu = 0;                ///< of the measured (CPU) or published (GPU) peak
+    std::int64_t tokens = 0;        ///< valid targets over all ranks
+    double tokens_per_second = 0;   ///< valid targets a second over all ranks
+    double mfu = 0;                 ///< of the measured (CPU) or published (GPU) peak
     std::int64_t memory_bytes = 0;  ///< peak of rank 0's process (CPU) or device (CUDA)
     struct {
-        double data = 0, forward = 0, backward = 0, optimizer = 0, communication = 0, step = 0;
+        double data = 0, forward = 0, backward = 0, optimizer = 0, communication = 0,
+               step = 0;
     } seconds;
     struct {
         std::int64_t all_reduce = 0, all_gather = 0, reduce_scatter = 0, all_to_all = 0,
@@ -37,9 +39,9 @@ std::string bits_of(double value);
 /// Appends lines to a file, each whole line reaching the system at once.
 class metrics_file {
 public:
-    /// Opens `path`; keeps the lines of steps up to `last_step` and drops the rest, so that a
-    /// resumed run continues without doubling steps. A half-written last line is dropped too.
-    /// Throws std::runtime_error with path and reason.
+    /// Opens `path`; keeps the lines of steps up to `last_step` and drops the rest, so
+    /// that a resumed run continues without doubling steps. A half-written last line is
+    /// dropped too. Throws std::runtime_error with path and reason.
     metrics_file(const std::string& path, std::int64_t last_step);
     metrics_file(const metrics_file&) = delete;
     metrics_file& operator=(const metrics_file&) = delete;

@@ -13,11 +13,13 @@ template <class Value>
 void fill(const at::Tensor& shard, std::int64_t first, Value value) {
     auto filled = at::empty(shard.sizes(), shard.options().device(at::kCPU));
     const auto write = [&](auto* data) {
-        at::parallel_for(0, filled.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
-            for (std::int64_t i = begin; i < end; ++i) {
-                data[i] = static_cast<std::decay_t<decltype(*data)>>(value(first + i));
-            }
-        });
+        at::parallel_for(
+            0, filled.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+                for (std::int64_t i = begin; i < end; ++i) {
+                    data[i] =
+                        static_cast<std::decay_t<decltype(*data)>>(value(first + i));
+                }
+            });
     };
     if (filled.scalar_type() == at::kDouble) {
         write(filled.data_ptr<double>());
@@ -39,7 +41,8 @@ std::vector<lt::parameter_info> infos_of(const unit_shape& unit) {
 
 model::model(model_shape shape, lt::shard_groups groups, model_options options)
     : shape_(shape), options_(options) {
-    const auto master = at::TensorOptions().device(options.device).dtype(options.master_dtype);
+    const auto master =
+        at::TensorOptions().device(options.device).dtype(options.master_dtype);
     const auto shapes = unit_shapes(shape_);
     units_.reserve(shapes.size());
     for (const auto& unit : shapes) {
@@ -63,7 +66,8 @@ void model::initialize(std::uint64_t seed) {
             const std::uint64_t key = random_key(seed, parameters.info(i).name);
             const auto row = shard.numel() / shard.size(0);
             fill(shard, parameters.rows(i).begin * row, [&](std::int64_t index) {
-                return shape_.initializer_range * normal(key, static_cast<std::uint64_t>(index));
+                return shape_.initializer_range *
+                       normal(key, static_cast<std::uint64_t>(index));
             });
         }
     }
@@ -73,7 +77,8 @@ void model::load(const std::function<at::Tensor(const std::string&)>& read) {
     for (auto& unit : units_) {
         auto& parameters = unit.parameters();
         for (std::size_t i = 0; i < parameters.size(); ++i) {
-            parameters.load_full(parameters.flat_shards(), i, read(parameters.info(i).name));
+            parameters.load_full(parameters.flat_shards(), i,
+                                 read(parameters.info(i).name));
         }
     }
 }
@@ -82,7 +87,8 @@ row_context model::prepare(const packed_row& row) const {
     const auto upload = [&](const std::vector<std::int64_t>& values) {
         return at::tensor(values, at::kLong).to(options_.device);
     };
-    auto [cos, sin] = rotary_tables(shape_, upload(row.position_ids), options_.compute_dtype);
+    auto [cos, sin] =
+        rotary_tables(shape_, upload(row.position_ids), options_.compute_dtype);
     return {upload(row.input_ids), upload(row.targets), cos, sin,
             lt::document_layout(row.cu_seqlens, options_.device)};
 }
@@ -132,7 +138,8 @@ at::Tensor model::logits(const row_context& row) {
 
 std::int64_t model::parameter_bytes() const {
     std::int64_t bytes = 0;
-    for (const auto& unit : units_) bytes += unit.parameters().shard_bytes();
+    for (const auto& unit : units_)
+        bytes += unit.parameters().shard_bytes();
     return bytes;
 }
 

@@ -30,10 +30,12 @@ public:
     /// Parameters are zeros until initialize or load. `groups` outlive the model.
     model(model_shape shape, lt::shard_groups groups, model_options options);
 
-    /// Fills every shard from (seed, parameter name, global index): the same bits on every mesh.
+    /// Fills every shard from (seed, parameter name, global index): the same bits on
+    /// every mesh.
     void initialize(std::uint64_t seed);
 
-    /// Fills every shard from full tensors. `read(name)` returns the parameter in any dtype.
+    /// Fills every shard from full tensors. `read(name)` returns the parameter in any
+    /// dtype.
     void load(const std::function<at::Tensor(const std::string& name)>& read);
 
     /// Puts a row on the device with what the blocks need of it.

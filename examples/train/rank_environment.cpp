@@ -19,8 +19,8 @@ std::optional<std::int64_t> number_in(std::initializer_list<const char*> names,
     for (const char* name : names) {
         const char* text = std::getenv(name);
         if (text == nullptr || *text == '\0') continue;
-        return app::parse_option_integer(std::string("environment variable ") + name, text,
-                                         minimum, maximum);
+        return app::parse_option_integer(std::string("environment variable ") + name,
+                                         text, minimum, maximum);
     }
     return std::nullopt;
 }

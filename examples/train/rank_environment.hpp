@@ -19,9 +19,10 @@ struct rank_environment {
     bool store_is_hosted = false;  ///< the launcher hosts the rendezvous store
 };
 
-/// Reads RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT as torchrun sets
-/// them, or SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID, or OMPI_COMM_WORLD_*, or PMI_*.
-/// Throws app::usage_error naming the variable for a value that is no number or does not fit.
+/// Reads RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT as
+/// torchrun sets them, or SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID, or
+/// OMPI_COMM_WORLD_*, or PMI_*. Throws app::usage_error naming the variable for a value
+/// that is no number or does not fit.
 rank_environment read_rank_environment();
 
 }  // namespace packkit::train

@@ -26,8 +26,8 @@ void rank_slot::report(failure_kind kind, std::string_view text) {
 }
 
 status_board::status_board(int descriptor, std::size_t ranks) : descriptor_(descriptor) {
-    void* memory = mmap(nullptr, ranks * sizeof(rank_slot), PROT_READ | PROT_WRITE, MAP_SHARED,
-                        descriptor, 0);
+    void* memory = mmap(nullptr, ranks * sizeof(rank_slot), PROT_READ | PROT_WRITE,
+                        MAP_SHARED, descriptor, 0);
     if (memory == MAP_FAILED) {
         throw std::runtime_error(std::string("status board: ") + std::strerror(errno));
     }
@@ -41,7 +41,8 @@ status_board status_board::create(std::size_t ranks) {
         throw std::runtime_error(std::string("status board: ") + std::strerror(errno));
     }
     status_board board(descriptor, ranks);
-    for (auto& slot : board.slots_) new (&slot) rank_slot;
+    for (auto& slot : board.slots_)
+        new (&slot) rank_slot;
     return board;
 }
 

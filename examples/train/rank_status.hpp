@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// What each rank tells its launcher: the step it is in, and why it failed. Shared memory, so it
-/// survives the death of the rank.
+/// What each rank tells its launcher: the step it is in, and why it failed. Shared
+/// memory, so it survives the death of the rank.
 
 #include <atomic>
 #include <cstdint>
@@ -31,7 +31,8 @@ struct rank_slot {
     void report(failure_kind kind, std::string_view text);
 };
 
-/// The slots of all ranks of this node, in memory that child processes inherit by descriptor.
+/// The slots of all ranks of this node, in memory that child processes inherit by
+/// descriptor.
 class status_board {
 public:
     /// A new board. Throws std::runtime_error when the system gives no memory.

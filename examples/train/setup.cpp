@@ -57,22 +57,24 @@ model_options choose_model_options(const train_config& config,
     if (config.device != "cpu" && available) {
         const auto index = static_cast<c10::DeviceIndex>(environment.local_rank);
         if (index >= c10::cuda::device_count()) {
-            throw app::usage_error("device",
-                                   "local rank " + std::to_string(environment.local_rank) +
-                                       " has no GPU of its own, there are " +
-                                       std::to_string(c10::cuda::device_count()));
+            throw app::usage_error(
+                "device", "local rank " + std::to_string(environment.local_rank) +
+                              " has no GPU of its own, there are " +
+                              std::to_string(c10::cuda::device_count()));
         }
         c10::cuda::set_device(index);
         chosen.device = at::Device(at::kCUDA, index);
         if (!config.bf16) {
-            throw app::usage_error("bf16", "must be true on a GPU: its attention kernels "
-                                           "compute in bf16");
+            throw app::usage_error("bf16",
+                                   "must be true on a GPU: its attention kernels "
+                                   "compute in bf16");
         }
     }
 #else
     if (config.device == "cuda") {
-        throw app::usage_error("device", "cuda is asked for, but this program was built without "
-                                         "it; build the cuda preset");
+        throw app::usage_error("device",
+                               "cuda is asked for, but this program was built without "
+                               "it; build the cuda preset");
     }
 #endif
     if (std::getenv("OMP_NUM_THREADS") == nullptr) {
@@ -86,7 +88,9 @@ model_options choose_model_options(const train_config& config,
 mesh_shape choose_mesh(const train_config& config, std::int64_t world_size) {
     try {
         return resolve_mesh(world_size, config.mesh);
-    } catch (const invalid_argument& fault) { throw app::usage_error("mesh", fault.what()); }
+    } catch (const invalid_argument& fault) {
+        throw app::usage_error("mesh", fault.what());
+    }
 }
 
 namespace {
@@ -98,7 +102,8 @@ bool is_loopback(const std::string& host) {
 /// This rank's settings as one JSON object.
 std::string settings_text(const train_config& config, const token_store& samples) {
     app::ordered_json settings;
-    for (const auto& [key, value] : resolved_settings(config)) settings[key] = value;
+    for (const auto& [key, value] : resolved_settings(config))
+        settings[key] = value;
     settings["content of datasets (hash)"] = std::to_string(samples.content_hash());
     return settings.dump();
 }
@@ -110,12 +115,14 @@ void compare_settings(const std::vector<std::string>& texts) {
         const auto other = app::ordered_json::parse(texts[rank]);
         for (const auto& [key, value] : first.items()) {
             const auto text = [&key](const app::ordered_json& settings) {
-                return settings.contains(key) ? settings[key].get<std::string>() : "(not set)";
+                return settings.contains(key) ? settings[key].get<std::string>()
+                                              : "(not set)";
             };
             if (text(other) != text(first)) {
-                throw app::usage_error(key, "rank 0 has " + text(first) + ", rank " +
-                                                std::to_string(rank) + " has " + text(other) +
-                                                "; all ranks need the same configuration");
+                throw app::usage_error(
+                    key, "rank 0 has " + text(first) + ", rank " + std::to_string(rank) +
+                             " has " + text(other) +
+                             "; all ranks need the same configuration");
             }
         }
     }
@@ -124,10 +131,10 @@ void compare_settings(const std::vector<std::string>& texts) {
 }  // namespace
 
 lt::mesh_groups meet(const train_config& config, const rank_environment& environment,
-                     const mesh_shape& mesh, const token_store& samples, at::Device device,
-                     c10::intrusive_ptr<c10d::Store>& store) {
-    const auto timeout = std::chrono::milliseconds(
-        static_cast<std::int64_t>(config.ddp_timeout * 1000.0));
+                     const mesh_shape& mesh, const token_store& samples,
+                     at::Device device, c10::intrusive_ptr<c10d::Store>& store) {
+    const auto timeout =
+        std::chrono::milliseconds(static_cast<std::int64_t>(config.ddp_timeout * 1000.0));
     if (environment.world_size > 1) {
         store = lt::connect_store(
             {.host = environment.master_addr,
@@ -139,12 +146,14 @@ lt::mesh_groups meet(const train_config& config, const rank_environment& environ
                                              settings_text(config, samples), timeout));
     }
     const lt::group_options options{
-        .timeout = timeout, .address = is_loopback(environment.master_addr) ? "127.0.0.1" : ""};
+        .timeout = timeout,
+        .address = is_loopback(environment.master_addr) ? "127.0.0.1" : ""};
     return lt::make_mesh_groups(
         mesh, environment.rank, [&](const std::string& name, const auto& members) {
 #ifdef PACKKIT_CUDA
             if (device.is_cuda()) {
-                return lt::make_nccl_group(store, name, members, environment.rank, options);
+                return lt::make_nccl_group(store, name, members, environment.rank,
+                                           options);
             }
 #endif
             static_cast<void>(device);
@@ -181,25 +190,29 @@ output_folder::output_folder(const std::string& path, bool resume, bool overwrit
     if (fault) throw app::usage_error("output_dir", path + ": " + fault.message());
     const std::string lock = path + "/.lock";
     lock_ = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (lock_ < 0) throw app::usage_error("output_dir", lock + ": " + std::strerror(errno));
+    if (lock_ < 0)
+        throw app::usage_error("output_dir", lock + ": " + std::strerror(errno));
     if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
         char owner[128] = {};
         const auto count = pread(lock_, owner, sizeof owner - 1, 0);
         close(lock_);
-        throw app::usage_error("output_dir", path + " is in use by another run" +
-                                                 (count > 0 ? " (" + std::string(owner) + ")"
-                                                            : std::string()));
+        throw app::usage_error(
+            "output_dir",
+            path + " is in use by another run" +
+                (count > 0 ? " (" + std::string(owner) + ")" : std::string()));
     }
     if (!resume && !overwrite && holds_a_run(path)) {
         close(lock_);
-        throw app::usage_error("output_dir", path + " holds an earlier run; give --resume to go "
-                                                    "on with it or --overwrite to replace it");
+        throw app::usage_error("output_dir",
+                               path +
+                                   " holds an earlier run; give --resume to go "
+                                   "on with it or --overwrite to replace it");
     }
     char host[64] = "unknown host";
     gethostname(host, sizeof host - 1);
     const std::string owner = "pid " + std::to_string(getpid()) + " on " + host;
-    if (ftruncate(lock_, 0) != 0 ||
-        pwrite(lock_, owner.data(), owner.size(), 0) != static_cast<ssize_t>(owner.size())) {
+    if (ftruncate(lock_, 0) != 0 || pwrite(lock_, owner.data(), owner.size(), 0) !=
+                                        static_cast<ssize_t>(owner.size())) {
         const int reason = errno;
         close(lock_);
         throw app::usage_error("output_dir", lock + ": " + std::strerror(reason));
@@ -207,13 +220,16 @@ output_folder::output_folder(const std::string& path, bool resume, bool overwrit
     if (overwrite && !resume) remove_run(path);
 }
 
-output_folder::~output_folder() { close(lock_); }
+output_folder::~output_folder() {
+    close(lock_);
+}
 
 double peak_flops(at::Device device, at::ScalarType dtype) {
 #ifdef PACKKIT_CUDA
     if (device.is_cuda()) {
         const std::string name = at::cuda::getCurrentDeviceProperties()->name;
-        if (name.find("H100") != std::string::npos || name.find("H200") != std::string::npos) {
+        if (name.find("H100") != std::string::npos ||
+            name.find("H200") != std::string::npos) {
             return 989.5e12;
         }
         if (name.find("A100") != std::string::npos) return 312e12;
@@ -225,7 +241,8 @@ double peak_flops(at::Device device, at::ScalarType dtype) {
     const auto b = at::ones({n, n}, options);
     using clock = std::chrono::steady_clock;
     double best = 0;
-    for (const auto end = clock::now() + std::chrono::milliseconds(100); clock::now() < end;) {
+    for (const auto end = clock::now() + std::chrono::milliseconds(100);
+         clock::now() < end;) {
         const auto begin = clock::now();
         static_cast<void>(at::matmul(a, b).sum().item<double>());
         const std::chrono::duration<double> seconds = clock::now() - begin;

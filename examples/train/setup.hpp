@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// What a run needs before its first step: inputs, device, the other ranks, the output folder.
+/// What a run needs before its first step: inputs, device, the other ranks, the output
+/// folder.
 
 #include "checkpoint.hpp"
 #include "config.hpp"
@@ -36,11 +37,12 @@ model_options choose_model_options(const train_config& config,
 /// The ranks' mesh. Throws app::usage_error.
 mesh_shape choose_mesh(const train_config& config, std::int64_t world_size);
 
-/// Meets the other ranks, checks that all have the same configuration and data, and makes the
-/// groups. Throws app::usage_error naming the first key that differs, and both values.
+/// Meets the other ranks, checks that all have the same configuration and data, and makes
+/// the groups. Throws app::usage_error naming the first key that differs, and both
+/// values.
 lt::mesh_groups meet(const train_config& config, const rank_environment& environment,
-                     const mesh_shape& mesh, const token_store& samples, at::Device device,
-                     c10::intrusive_ptr<c10d::Store>& store);
+                     const mesh_shape& mesh, const token_store& samples,
+                     at::Device device, c10::intrusive_ptr<c10d::Store>& store);
 
 /// What a checkpoint must agree with.
 run_identity identity_of(const train_config& config, const model_shape& shape,
@@ -50,8 +52,9 @@ run_identity identity_of(const train_config& config, const model_shape& shape,
 /// Holds output_dir for one run: a second run finds it locked.
 class output_folder {
 public:
-    /// Creates and locks the folder. Throws app::usage_error when it cannot be written, is locked
-    /// by another process (named), or holds another run and neither resume nor overwrite is given.
+    /// Creates and locks the folder. Throws app::usage_error when it cannot be written,
+    /// is locked by another process (named), or holds another run and neither resume nor
+    /// overwrite is given.
     output_folder(const std::string& path, bool resume, bool overwrite);
     output_folder(const output_folder&) = delete;
     output_folder& operator=(const output_folder&) = delete;
@@ -61,8 +64,9 @@ private:
     int lock_ = -1;
 };
 
-/// Operations a second that this device reaches in `dtype`: its published dense peak if known
-/// (CUDA), else the rate of a matrix product measured now, in about a tenth of a second.
+/// Operations a second that this device reaches in `dtype`: its published dense peak if
+/// known (CUDA), else the rate of a matrix product measured now, in about a tenth of a
+/// second.
 double peak_flops(at::Device device, at::ScalarType dtype);
 
 }  // namespace packkit::train

@@ -5,5 +5,6 @@
 
 #include <packkit/torch/adamw.hpp>
 #include <packkit/torch/cross_entropy.hpp>
+#include <packkit/torch/gradient_norm.hpp>
 #include <packkit/torch/rendezvous.hpp>
 #include <packkit/torch/varlen_attention.hpp>

@@ -10,6 +10,9 @@
 #include "setup.hpp"
 
 #include <packkit/learning_rate.hpp>
+#include <packkit/torch/gradient_norm.hpp>
+
+#include <fmt/format.h>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -59,9 +62,9 @@ learning_rate_schedule schedule_of(const train_config& config, std::int64_t tota
     return {config.learning_rate, warmup, total_steps, shape};
 }
 
-/// Floating-point operations of a step: 6 per parameter and token and 12 per layer, feature and
-/// pair of tokens of one document (PaLM, arXiv 2204.02311, appendix B, with Σ l² for packed
-/// documents in place of T·s).
+/// Floating-point operations of a step: 6 per parameter and token and 12 per layer,
+/// feature and pair of tokens of one document (PaLM, arXiv 2204.02311, appendix B, with Σ
+/// l² for packed documents in place of T·s).
 double flops_of(const model_shape& shape, const step_plan& plan) {
     const auto width = static_cast<double>(shape.num_attention_heads * shape.head_dim);
     return 6.0 * static_cast<double>(parameter_count(shape)) *
@@ -87,12 +90,14 @@ public:
           mesh_(choose_mesh(config, environment_.world_size)),
           placement_(choose_model_options(config, environment_)),
           inputs_(read_inputs(config, environment_.rank == 0)),
-          groups_(meet(config, environment_, mesh_, inputs_.samples, placement_.device, store_)),
+          groups_(meet(config, environment_, mesh_, inputs_.samples, placement_.device,
+                       store_)),
           plan_(inputs_.samples, config, mesh_),
           identity_(identity_of(config, inputs_.shape, plan_, inputs_.samples, mesh_)),
-          model_(inputs_.shape, {groups_.shard.get(), groups_.replicate.get()}, placement_),
-          optimizer_(model_.units(), {config.adam_beta1, config.adam_beta2, config.adam_epsilon,
-                                      config.weight_decay}),
+          model_(inputs_.shape, {groups_.shard.get(), groups_.replicate.get()},
+                 placement_),
+          optimizer_(model_.units(), {config.adam_beta1, config.adam_beta2,
+                                      config.adam_epsilon, config.weight_decay}),
           schedule_(schedule_of(config, plan_.total_steps())),
           peak_flops_(peak_flops(placement_.device, placement_.compute_dtype)) {
         announce();
@@ -112,7 +117,8 @@ private:
 
     step_metrics one_step(std::int64_t step, int& stop_signal);
     /// Forward and backward of all micro-batches. Returns this rank's Σ loss.
-    double accumulate_gradients(std::int64_t step, const step_plan& work, step_metrics& metrics);
+    double accumulate_gradients(std::int64_t step, const step_plan& work,
+                                step_metrics& metrics);
     std::vector<rank_report> exchange(const rank_report& mine);
     void refuse_non_finite(std::int64_t step, const std::vector<rank_report>& reports,
                            double norm) const;
@@ -148,21 +154,24 @@ private:
 
 void run::announce() const {
     if (slot_ == nullptr) {  // otherwise the launcher has said it
-        std::fprintf(stderr, "rank %lld pid %d\n", static_cast<long long>(environment_.rank),
+        std::fprintf(stderr, "rank %lld pid %d\n",
+                     static_cast<long long>(environment_.rank),
                      static_cast<int>(getpid()));
     }
-    for (const auto& warning : config_.warnings) log_("warning: " + warning);
+    for (const auto& warning : config_.warnings)
+        log_("warning: " + warning);
     const auto& report = inputs_.samples.report();
-    log_("data: " + app::grouped(report.samples) + " samples, " + app::grouped(report.tokens) +
-         " tokens, " + app::grouped(report.valid_targets) + " targets; " +
-         app::grouped(report.dropped) + " dropped, " + app::grouped(report.truncated) +
-         " truncated, " + app::grouped(report.split) + " split, " + app::grouped(report.empty) +
-         " empty");
-    log_("mesh: " + to_string(mesh_) + ", " + std::to_string(mesh_.world_size()) + " ranks");
+    log_("data: " + app::grouped(report.samples) + " samples, " +
+         app::grouped(report.tokens) + " tokens, " + app::grouped(report.valid_targets) +
+         " targets; " + app::grouped(report.dropped) + " dropped, " +
+         app::grouped(report.truncated) + " truncated, " + app::grouped(report.split) +
+         " split, " + app::grouped(report.empty) + " empty");
+    log_("mesh: " + to_string(mesh_) + ", " + std::to_string(mesh_.world_size()) +
+         " ranks");
     if (config_.sample_packing) {
-        log_("MultipackBatchSampler: " + app::grouped(static_cast<std::int64_t>(
-                                             plan_.bins().size())) +
-             " bins of " + std::to_string(plan_.row_capacity()) + " tokens, " +
+        log_("MultipackBatchSampler: " +
+             app::grouped(static_cast<std::int64_t>(plan_.bins().size())) + " bins of " +
+             std::to_string(plan_.row_capacity()) + " tokens, " +
              app::grouped(plan_.steps_per_epoch()) + " steps an epoch");
         log_("Sample packing efficiency: " + app::fixed(plan_.efficiency(), 4) +
              " (one sample a row: " + app::fixed(plan_.padded_efficiency(), 4) + ")");
@@ -185,7 +194,8 @@ std::optional<resume_point> run::choose_resume_point(const run_options& options)
         } else if (options.resume || config_.auto_resume_from_checkpoints) {
             std::vector<std::string> warnings;
             const auto found = find_newest_checkpoint(config_.output_dir, warnings);
-            for (const auto& warning : warnings) log_("warning: " + warning);
+            for (const auto& warning : warnings)
+                log_("warning: " + warning);
             if (found) folder = found->folder;
         }
     }
@@ -208,20 +218,22 @@ void run::start_or_resume(const run_options& options) {
         load_checkpoint(*from, model_, optimizer_);
         first_step_ = from->step;
         saved_ = from->folder;
-        log_("resumed from " + from->folder + " after step " + std::to_string(from->step));
+        log_("resumed from " + from->folder + " after step " +
+             std::to_string(from->step));
     } else if (config_.random_init_weights) {
         model_.initialize(config_.seed);
     } else {
         load_weights(config_.base_model, model_);
     }
-    if (first_rank()) metrics_.emplace(config_.output_dir + "/metrics.jsonl", first_step_);
+    if (first_rank())
+        metrics_.emplace(config_.output_dir + "/metrics.jsonl", first_step_);
 }
 
 int run::execute() {
     const std::int64_t total = plan_.total_steps();
     if (first_step_ >= total) {
-        log_("nothing to do: " + std::to_string(first_step_) + " of " + std::to_string(total) +
-             " steps are done");
+        log_("nothing to do: " + std::to_string(first_step_) + " of " +
+             std::to_string(total) + " steps are done");
         return app::exit_done;
     }
     if (first_rank() && isatty(STDERR_FILENO) != 0) {
@@ -259,8 +271,8 @@ step_metrics run::one_step(std::int64_t step, int& stop_signal) {
 
     const auto optimizer_begin = clock::now();
     metrics.grad_norm = lt::gradient_norm(model_.units(), *groups_.shard);
-    const auto reports = exchange(
-        {loss_sum, static_cast<double>(interruption()), peak_flops_});
+    const auto reports =
+        exchange({loss_sum, static_cast<double>(interruption()), peak_flops_});
     refuse_non_finite(step, reports, metrics.grad_norm);
     double peak = 0;
     double loss_of_all = 0;
@@ -273,19 +285,22 @@ step_metrics run::one_step(std::int64_t step, int& stop_signal) {
         lt::clip_gradients(model_.units(), metrics.grad_norm, config_.max_grad_norm);
     }
     optimizer_.update(metrics.learning_rate, step);
-    for (auto& unit : model_.units()) unit.parameters().zero_gradients();
+    for (auto& unit : model_.units())
+        unit.parameters().zero_gradients();
 
     const auto valid = static_cast<double>(std::max<std::int64_t>(1, work.valid_targets));
     metrics.loss = loss_of_all / valid;
-    metrics.epoch = static_cast<double>(step + 1) / static_cast<double>(plan_.steps_per_epoch());
+    metrics.epoch =
+        static_cast<double>(step + 1) / static_cast<double>(plan_.steps_per_epoch());
     metrics.seconds.optimizer = seconds_since(optimizer_begin);
     metrics.seconds.step = seconds_since(begin);
     const auto sent = groups_.sent();
     metrics.seconds.communication = sent.waited.count();
     metrics.bytes = {sent[lt::collective::all_reduce], sent[lt::collective::all_gather],
-                     sent[lt::collective::reduce_scatter], sent[lt::collective::all_to_all],
-                     sent[lt::collective::send_recv]};
-    metrics.tokens_per_second = static_cast<double>(metrics.tokens) / metrics.seconds.step;
+                     sent[lt::collective::reduce_scatter],
+                     sent[lt::collective::all_to_all], sent[lt::collective::send_recv]};
+    metrics.tokens_per_second =
+        static_cast<double>(metrics.tokens) / metrics.seconds.step;
     metrics.mfu = flops_of(inputs_.shape, work) / (metrics.seconds.step * peak);
     metrics.memory_bytes = peak_memory_bytes();
     return metrics;
@@ -293,8 +308,8 @@ step_metrics run::one_step(std::int64_t step, int& stop_signal) {
 
 double run::accumulate_gradients(std::int64_t step, const step_plan& work,
                                  step_metrics& metrics) {
-    // Every rank divides by the targets of the whole step, known from the plan: sums then add up to
-    // the mean, however unevenly the targets lie.
+    // Every rank divides by the targets of the whole step, known from the plan: sums then
+    // add up to the mean, however unevenly the targets lie.
     const auto valid = static_cast<double>(std::max<std::int64_t>(1, work.valid_targets));
     double loss_sum = 0;
     for (std::int64_t micro = 0; micro < plan_.micro_steps(); ++micro) {
@@ -308,7 +323,8 @@ double run::accumulate_gradients(std::int64_t step, const step_plan& work,
         loss_sum += loss.item<double>();
         const auto backward_begin = clock::now();
         (loss / valid).backward();
-        for (auto& unit : model_.units()) unit.parameters().finish_reduce();
+        for (auto& unit : model_.units())
+            unit.parameters().finish_reduce();
         const auto end = clock::now();
         using span = std::chrono::duration<double>;
         metrics.seconds.data += span(forward_begin - data_begin).count();
@@ -320,7 +336,8 @@ double run::accumulate_gradients(std::int64_t step, const step_plan& work,
 
 std::vector<rank_report> run::exchange(const rank_report& mine) {
     const auto options = at::TensorOptions().dtype(at::kDouble).device(placement_.device);
-    const auto values = at::tensor({mine.loss_sum, mine.stop_signal, mine.peak_flops}, options);
+    const auto values =
+        at::tensor({mine.loss_sum, mine.stop_signal, mine.peak_flops}, options);
     auto all = at::empty({environment_.world_size, values.numel()}, options);
     groups_.world->all_gather(all, values).wait();
     const auto held = all.cpu();
@@ -345,16 +362,18 @@ void run::refuse_non_finite(std::int64_t step, const std::vector<rank_report>& r
                 }
             }
         }
-        throw std::runtime_error("step " + std::to_string(step + 1) + ": the loss of rank " +
-                                 std::to_string(rank) + " is " +
-                                 std::to_string(reports[rank].loss_sum) + " (samples " + samples +
-                                 "); no update was made, earlier checkpoints are kept; lower "
-                                 "learning_rate or look at these samples");
+        throw std::runtime_error(
+            "step " + std::to_string(step + 1) + ": the loss of rank " +
+            std::to_string(rank) + " is " + std::to_string(reports[rank].loss_sum) +
+            " (samples " + samples +
+            "); no update was made, earlier checkpoints are kept; lower "
+            "learning_rate or look at these samples");
     }
     if (!std::isfinite(norm)) {
-        throw std::runtime_error("step " + std::to_string(step + 1) + ": the gradient norm is " +
-                                 std::to_string(norm) + "; no update was made, earlier "
-                                                        "checkpoints are kept");
+        throw std::runtime_error("step " + std::to_string(step + 1) +
+                                 ": the gradient norm is " + std::to_string(norm) +
+                                 "; no update was made, earlier "
+                                 "checkpoints are kept");
     }
 }
 
@@ -365,11 +384,12 @@ void run::record(const step_metrics& metrics) {
     total_tokens_ += metrics.tokens;
     if (!first_rank()) return;
     metrics_->append(metrics);
-    const std::string note =
-        "loss " + app::fixed(metrics.loss, 4) + " grad_norm " +
-        app::fixed(metrics.grad_norm, 3) + " lr " + app::shortest(metrics.learning_rate) +
-        " tokens " + std::to_string(metrics.tokens) + " tokens/s " +
-        app::fixed(metrics.tokens_per_second, 0) + " mfu " + app::fixed(metrics.mfu, 3);
+    const std::string note = "loss " + app::fixed(metrics.loss, 4) + " grad_norm " +
+                             app::fixed(metrics.grad_norm, 3) + " lr " +
+                             fmt::format("{:.3g}", metrics.learning_rate) + " tokens " +
+                             std::to_string(metrics.tokens) + " tokens/s " +
+                             app::fixed(metrics.tokens_per_second, 0) + " mfu " +
+                             app::fixed(metrics.mfu, 3);
     if (bar_) {
         bar_->set_note(note);
         bar_->set(static_cast<std::uint64_t>(metrics.step));
@@ -380,14 +400,15 @@ void run::record(const step_metrics& metrics) {
 }
 
 void run::save(std::int64_t steps_done) {
-    saved_ = save_checkpoint(config_.output_dir, steps_done, model_, optimizer_, identity_,
-                             config_.save_total_limit, first_rank());
+    saved_ = save_checkpoint(config_.output_dir, steps_done, model_, optimizer_,
+                             identity_, config_.save_total_limit, first_rank());
     if (!bar_) log_("saved " + saved_);
 }
 
 void run::summarize() const {
     const auto line = [](const std::string& name, const std::string& value) {
-        app::write_stdout(name + std::string(name.size() < 22 ? 22 - name.size() : 1, ' ') +
+        app::write_stdout(name +
+                          std::string(name.size() < 22 ? 22 - name.size() : 1, ' ') +
                           value + "\n");
     };
     line("steps", std::to_string(first_->step) + " to " + std::to_string(last_->step));
@@ -395,10 +416,10 @@ void run::summarize() const {
     line("targets a second",
          app::fixed(static_cast<double>(total_tokens_) / total_seconds_, 0));
     line("row efficiency", app::fixed(plan_.efficiency(), 4));
-    line("parameters per rank", app::bytes_text(static_cast<std::uint64_t>(
-                                    model_.parameter_bytes())));
-    line("peak memory", app::bytes_text(static_cast<std::uint64_t>(last_->memory_bytes)) +
-                            " (rank 0)");
+    line("parameters per rank",
+         app::bytes_text(static_cast<std::uint64_t>(model_.parameter_bytes())));
+    line("peak memory",
+         app::bytes_text(static_cast<std::uint64_t>(last_->memory_bytes)) + " (rank 0)");
     line("checkpoint", saved_);
 }
 
@@ -424,10 +445,10 @@ int check(const train_config& config, std::int64_t processes) {
     for (const auto& warning : config.warnings) {
         std::fprintf(stderr, "warning: %s\n", warning.c_str());
     }
-    app::write_stdout("no problem found: " + app::grouped(inputs.samples.report().samples) +
-                      " samples, " + app::grouped(plan.total_steps()) + " steps on " +
-                      to_string(mesh) + ", row efficiency " + app::fixed(plan.efficiency(), 4) +
-                      "\n");
+    app::write_stdout(
+        "no problem found: " + app::grouped(inputs.samples.report().samples) +
+        " samples, " + app::grouped(plan.total_steps()) + " steps on " + to_string(mesh) +
+        ", row efficiency " + app::fixed(plan.efficiency(), 4) + "\n");
     return app::exit_done;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// A training run, top to bottom: config → data → pack → mesh → model → step → checkpoint.
+/// A training run, top to bottom: config → data → pack → mesh → model → step →
+/// checkpoint.
 
 #include "config.hpp"
 #include "rank_status.hpp"
@@ -14,17 +15,17 @@ struct run_options {
     bool overwrite = false;  ///< remove what an earlier run left in output_dir
 };
 
-/// Trains as one rank of the job that the environment describes, from start or checkpoint to the
-/// last step. `slot`, when there is a launcher, is told the step.
-/// Returns the exit status: 0, or 128 + signal after an interruption that was saved.
-/// Throws app::usage_error, app::input_error, lt::communication_error, std::runtime_error.
+/// Trains as one rank of the job that the environment describes, from start or checkpoint
+/// to the last step. `slot`, when there is a launcher, is told the step. Returns the exit
+/// status: 0, or 128 + signal after an interruption that was saved. Throws
+/// app::usage_error, app::input_error, lt::communication_error, std::runtime_error.
 int train(const train_config& config, const run_options& options, rank_slot* slot);
 
 /// Throws app::usage_error when `processes` ranks do not fit the mesh asked for.
 void check_mesh(const train_config& config, std::int64_t processes);
 
-/// Everything that can be found wrong without training: configuration, model folder, data, mesh of
-/// `processes` ranks. Prints a summary on stdout.
+/// Everything that can be found wrong without training: configuration, model folder,
+/// data, mesh of `processes` ranks. Prints a summary on stdout.
 int check(const train_config& config, std::int64_t processes);
 
 }  // namespace packkit::train

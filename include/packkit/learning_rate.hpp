@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Learning-rate schedules as functions of the step: linear warmup, then constant, linear or cosine
-/// decay to zero.
+/// Learning-rate schedules as functions of the step: linear warmup, then constant, linear
+/// or cosine decay to zero.
 #pragma once
 
 #include <packkit/error.hpp>
@@ -37,8 +37,10 @@ struct learning_rate_schedule {
             static_cast<double>(std::max<std::int64_t>(1, total_steps - warmup_steps));
         const double progress = static_cast<double>(step - warmup_steps) / span;
         switch (shape) {
-            case decay_shape::constant: return peak;
-            case decay_shape::linear: return peak * std::max(0.0, 1.0 - progress);
+            case decay_shape::constant:
+                return peak;
+            case decay_shape::linear:
+                return peak * std::max(0.0, 1.0 - progress);
             case decay_shape::cosine:
                 return peak *
                        std::max(0.0, 0.5 * (1.0 + std::cos(std::numbers::pi * progress)));

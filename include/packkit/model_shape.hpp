@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// A decoder's parameters by name and shape: one list that the planner sums, the trainer allocates
-/// from and the checkpoint lays files out by.
+/// A decoder's parameters by name and shape: one list that the planner sums, the trainer
+/// allocates from and the checkpoint lays files out by.
 ///
 /// Names are those of Hugging Face Transformers, so that a saved folder opens there.
 #pragma once
@@ -28,13 +28,15 @@ struct parameter_shape {
 
     [[nodiscard]] std::int64_t elements() const {
         std::int64_t count = 1;
-        for (const std::int64_t extent : shape) count *= extent;
+        for (const std::int64_t extent : shape)
+            count *= extent;
         return count;
     }
 };
 
 /// A Llama-style decoder: pre-norm blocks of rotary grouped-query attention and SwiGLU.
-/// (Touvron et al. 2023, arXiv 2302.13971; grouped queries: Ainslie et al. 2023, arXiv 2305.13245.)
+/// (Touvron et al. 2023, arXiv 2302.13971; grouped queries: Ainslie et al. 2023, arXiv
+/// 2305.13245.)
 struct model_shape {
     std::int64_t vocab_size = 0;
     std::int64_t hidden_size = 0;
@@ -51,14 +53,15 @@ struct model_shape {
     friend bool operator==(const model_shape&, const model_shape&) = default;
 };
 
-/// Parameters that are gathered, used and freed together: the embedding, one block, or the final
-/// norm with the head.
+/// Parameters that are gathered, used and freed together: the embedding, one block, or
+/// the final norm with the head.
 struct unit_shape {
     std::string name;
     std::vector<parameter_shape> parameters;
 };
 
-/// Throws `invalid_argument` naming the first size that is not positive or does not divide.
+/// Throws `invalid_argument` naming the first size that is not positive or does not
+/// divide.
 inline void check_model_shape(const model_shape& model) {
     const std::pair<const char*, std::int64_t> sizes[] = {
         {"vocab_size", model.vocab_size},
@@ -87,28 +90,31 @@ inline void check_model_shape(const model_shape& model) {
 }
 
 /// The parameters of block `layer`, in the order in which the block uses them.
-[[nodiscard]] inline unit_shape block_shape(const model_shape& model, std::int64_t layer) {
+[[nodiscard]] inline unit_shape block_shape(const model_shape& model,
+                                            std::int64_t layer) {
     const std::string prefix = "model.layers." + std::to_string(layer) + ".";
     const std::int64_t hidden = model.hidden_size;
     const std::int64_t q = model.num_attention_heads * model.head_dim;
     const std::int64_t kv = model.num_key_value_heads * model.head_dim;
     const auto norm = [&](const char* name) {
-        return parameter_shape{prefix + name + ".weight", {hidden}, initializer::ones, false};
+        return parameter_shape{
+            prefix + name + ".weight", {hidden}, initializer::ones, false};
     };
     const auto linear = [&](const char* name, std::int64_t out, std::int64_t in) {
         return parameter_shape{prefix + name + ".weight", {out, in}};
     };
-    return {"model.layers." + std::to_string(layer),
-            {norm("input_layernorm"), linear("self_attn.q_proj", q, hidden),
-             linear("self_attn.k_proj", kv, hidden), linear("self_attn.v_proj", kv, hidden),
-             linear("self_attn.o_proj", hidden, q), norm("post_attention_layernorm"),
-             linear("mlp.gate_proj", model.intermediate_size, hidden),
-             linear("mlp.up_proj", model.intermediate_size, hidden),
-             linear("mlp.down_proj", hidden, model.intermediate_size)}};
+    return {
+        "model.layers." + std::to_string(layer),
+        {norm("input_layernorm"), linear("self_attn.q_proj", q, hidden),
+         linear("self_attn.k_proj", kv, hidden), linear("self_attn.v_proj", kv, hidden),
+         linear("self_attn.o_proj", hidden, q), norm("post_attention_layernorm"),
+         linear("mlp.gate_proj", model.intermediate_size, hidden),
+         linear("mlp.up_proj", model.intermediate_size, hidden),
+         linear("mlp.down_proj", hidden, model.intermediate_size)}};
 }
 
-/// All units in forward order. With tied embeddings the first unit also holds the final norm and
-/// there is no head of its own; otherwise norm and head are the last unit.
+/// All units in forward order. With tied embeddings the first unit also holds the final
+/// norm and there is no head of its own; otherwise norm and head are the last unit.
 /// Throws as `check_model_shape`.
 [[nodiscard]] inline std::vector<unit_shape> unit_shapes(const model_shape& model) {
     check_model_shape(model);
@@ -131,7 +137,8 @@ inline void check_model_shape(const model_shape& model) {
 [[nodiscard]] inline std::int64_t parameter_count(const model_shape& model) {
     std::int64_t count = 0;
     for (const auto& unit : unit_shapes(model)) {
-        for (const auto& parameter : unit.parameters) count += parameter.elements();
+        for (const auto& parameter : unit.parameters)
+            count += parameter.elements();
     }
     return count;
 }

@@ -4,8 +4,9 @@
 ///
 /// ```cpp
 /// std::vector<int> lengths = {900, 3000, 1500, 2000, 700};
-/// for (auto bin : packkit::pack(lengths, 4096)) { /* indices of the samples of one row
-/// */ }
+/// for (auto bin : packkit::pack(lengths, 4096)) {  // indices of the samples of one row
+///     for (auto sample : bin) std::cout << sample << ' ';
+/// }
 /// ```
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Whatever happens to a rank: all processes end in time, one line names rank, step and cause, and
-/// the newest checkpoint goes on.
+/// Whatever happens to a rank: all processes end in time, one line names rank, step and
+/// cause, and the newest checkpoint goes on.
 
 #include "training_run.hpp"
 
@@ -22,17 +22,20 @@ namespace {
 
 using clock_type = std::chrono::steady_clock;
 
-/// Processes that work in `folder`, by the RANK in their environment; −1 for the launcher.
+/// Processes that work in `folder`, by the RANK in their environment; −1 for the
+/// launcher.
 std::vector<std::pair<int, pid_t>> processes_in(const std::string& folder) {
     std::vector<std::pair<int, pid_t>> found;
     for (const auto& entry : fs::directory_iterator("/proc")) {
         const auto name = entry.path().filename().string();
         pid_t pid = 0;
-        if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) {
+        if (std::from_chars(name.data(), name.data() + name.size(), pid).ec !=
+            std::errc()) {
             continue;
         }
         std::error_code gone;
-        if (fs::read_symlink(entry.path() / "cwd", gone) != fs::canonical(folder) || gone) {
+        if (fs::read_symlink(entry.path() / "cwd", gone) != fs::canonical(folder) ||
+            gone) {
             continue;
         }
         std::ifstream file(entry.path() / "environ", std::ios::binary);
@@ -58,7 +61,8 @@ std::optional<pid_t> pid_of(const std::string& folder, int rank) {
 /// A job in the background that can be hurt.
 class background_job {
 public:
-    background_job(const test::training_folder& folder, std::vector<std::string> arguments)
+    background_job(const test::training_folder& folder,
+                   std::vector<std::string> arguments)
         : folder_(folder), result_(std::async(std::launch::async, [this, arguments] {
               return folder_.run(arguments);
           })) {}
@@ -69,7 +73,8 @@ public:
         while (clock_type::now() < end) {
             std::ifstream file(folder_.path("out/metrics.jsonl"));
             std::size_t lines = 0;
-            for (std::string line; std::getline(file, line);) ++lines;
+            for (std::string line; std::getline(file, line);)
+                ++lines;
             if (lines >= steps) return;
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
@@ -96,8 +101,12 @@ private:
     clock_type::time_point sent_ = clock_type::now();
 };
 
-const std::vector<std::string> long_run{"run.yaml",     "max_steps=2000", "save_steps=5",
-                                        "fsdp_version=2", "ddp_timeout=5",  "--processes",
+const std::vector<std::string> long_run{"run.yaml",
+                                        "max_steps=2000",
+                                        "save_steps=5",
+                                        "fsdp_version=2",
+                                        "ddp_timeout=5",
+                                        "--processes",
                                         "2"};
 
 /// The last line of stderr, which must be the only one with the program's name.
@@ -120,8 +129,9 @@ BOOST_AUTO_TEST_CASE(a_killed_rank_ends_the_job_and_is_named) {
         BOOST_TEST(job.seconds_since_signal() < 5.0);
         BOOST_TEST(result.exit_code == 1);
         const auto line = error_line(result);
-        BOOST_TEST(line.find("rank " + std::to_string(rank) + " (pid ") != std::string::npos,
-                   line);
+        BOOST_TEST(
+            line.find("rank " + std::to_string(rank) + " (pid ") != std::string::npos,
+            line);
         BOOST_TEST(line.find("step ") != std::string::npos, line);
         BOOST_TEST(line.find("killed by signal 9") != std::string::npos, line);
         BOOST_TEST(processes_in(folder.path()).empty());
@@ -129,7 +139,8 @@ BOOST_AUTO_TEST_CASE(a_killed_rank_ends_the_job_and_is_named) {
 
         auto resume = long_run;
         resume.insert(resume.end(), {"--resume", "max_steps=12"});
-        // The schedule of another total would be another run; only that it goes on is asked.
+        // The schedule of another total would be another run; only that it goes on is
+        // asked.
         const auto again = folder.run(resume);
         BOOST_TEST(again.exit_code == 0, again.err);
         BOOST_TEST(again.err.find("resumed from") != std::string::npos);
@@ -153,7 +164,8 @@ BOOST_AUTO_TEST_CASE(a_stopped_rank_ends_the_job_after_the_timeout) {
 
 BOOST_AUTO_TEST_CASE(termination_saves_and_can_be_resumed) {
     const test::training_folder folder;
-    const std::vector<std::string> settings{"run.yaml", "max_steps=60", "--processes", "2"};
+    const std::vector<std::string> settings{"run.yaml", "max_steps=60", "--processes",
+                                            "2"};
     auto straight = settings;
     straight.emplace_back("output_dir=straight");
     BOOST_TEST_REQUIRE(folder.run(straight).exit_code == 0);
@@ -165,7 +177,8 @@ BOOST_AUTO_TEST_CASE(termination_saves_and_can_be_resumed) {
     const auto result = job.wait();
     BOOST_TEST(result.exit_code == 143, result.err);
     BOOST_TEST(job.seconds_since_signal() < 15.0);
-    BOOST_TEST(result.err.find("interrupted by signal 15 after step") != std::string::npos);
+    BOOST_TEST(result.err.find("interrupted by signal 15 after step") !=
+               std::string::npos);
     const auto done = folder.metrics("out").size();
     BOOST_TEST(done < 60);
     BOOST_TEST(fs::exists(folder.path("out/checkpoint-" + std::to_string(done))));
@@ -190,7 +203,8 @@ BOOST_AUTO_TEST_CASE(ranks_with_different_configurations_are_refused) {
                                {"MASTER_PORT", "29677"}};
         return folder.run({"run.yaml", setting}, options);
     };
-    auto other = std::async(std::launch::async, [&] { return rank(1, "learning_rate=2e-3"); });
+    auto other =
+        std::async(std::launch::async, [&] { return rank(1, "learning_rate=2e-3"); });
     const auto first = rank(0, "learning_rate=1e-3");
     const auto second = other.get();
     for (const auto& result : {first, second}) {
@@ -214,15 +228,17 @@ BOOST_AUTO_TEST_CASE(a_rank_that_never_comes_is_named) {
     const auto result = folder.run({"run.yaml", "ddp_timeout=2"}, options);
     BOOST_TEST(std::chrono::duration<double>(clock_type::now() - begin).count() < 10.0);
     BOOST_TEST(result.exit_code == 1);
-    BOOST_TEST(error_line(result).find("of 3 ranks these did not come within 2 s: 1, 2") !=
-               std::string::npos);
+    BOOST_TEST(
+        error_line(result).find("of 3 ranks these did not come within 2 s: 1, 2") !=
+        std::string::npos);
     BOOST_TEST(!fs::exists(folder.path("out")));
 }
 
 BOOST_AUTO_TEST_CASE(a_loss_that_is_no_number_stops_all_ranks_before_the_update) {
     const test::training_folder folder;
-    const auto result = folder.run({"run.yaml", "learning_rate=1e30", "max_grad_norm=0",
-                                    "warmup_steps=0", "save_steps=1", "--processes", "2"});
+    const auto result =
+        folder.run({"run.yaml", "learning_rate=1e30", "max_grad_norm=0", "warmup_steps=0",
+                    "save_steps=1", "--processes", "2"});
     BOOST_TEST(result.exit_code == 1);
     const auto line = error_line(result);
     BOOST_TEST(line.find("no update was made") != std::string::npos, line);
@@ -235,7 +251,8 @@ BOOST_AUTO_TEST_CASE(a_loss_that_is_no_number_stops_all_ranks_before_the_update)
 
 BOOST_AUTO_TEST_CASE(bad_data_is_one_error_for_all_ranks) {
     const test::training_folder folder;
-    folder.write("data.jsonl", "{\"text\":\"fine\"}\n{\"text\":\"also\"}\n{\"text\": 3}\n");
+    folder.write("data.jsonl",
+                 "{\"text\":\"fine\"}\n{\"text\":\"also\"}\n{\"text\": 3}\n");
     const auto result = folder.run({"run.yaml", "--processes", "2"});
     BOOST_TEST(result.exit_code == 2);
     BOOST_TEST(error_line(result).find("data.jsonl:3: ") != std::string::npos);
@@ -248,7 +265,8 @@ BOOST_AUTO_TEST_CASE(a_second_run_in_the_same_folder_is_refused) {
     job.wait_for_steps(1);
     const auto second = folder.run({"run.yaml", "--resume"});
     BOOST_TEST(second.exit_code == 2);
-    BOOST_TEST(error_line(second).find("is in use by another run (pid ") != std::string::npos);
+    BOOST_TEST(error_line(second).find("is in use by another run (pid ") !=
+               std::string::npos);
     job.send(-1, SIGINT);
     BOOST_TEST(job.wait().exit_code == 130);
 }

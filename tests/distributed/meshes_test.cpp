@@ -17,12 +17,12 @@ struct mesh_case {
 };
 
 const std::vector<mesh_case> meshes{
-    {2, 2, {}},                                                               // DDP
-    {4, 1, {}},                                                               // DDP
-    {2, 2, {"fsdp_version=2"}},                                               // FSDP
-    {4, 1, {"fsdp_version=2"}},                                               // FSDP
-    {2, 2, {"fsdp_version=2", "fsdp_config.reshard_after_forward=false"}},    // ZeRO-2
-    {4, 1, {"fsdp_version=2", "dp_shard_size=2", "dp_replicate_size=2"}},     // HSDP
+    {2, 2, {}},                                                             // DDP
+    {4, 1, {}},                                                             // DDP
+    {2, 2, {"fsdp_version=2"}},                                             // FSDP
+    {4, 1, {"fsdp_version=2"}},                                             // FSDP
+    {2, 2, {"fsdp_version=2", "fsdp_config.reshard_after_forward=false"}},  // ZeRO-2
+    {4, 1, {"fsdp_version=2", "dp_shard_size=2", "dp_replicate_size=2"}},   // HSDP
 };
 
 std::vector<std::string> arguments_for(const mesh_case& mesh, const std::string& output,
@@ -45,7 +45,8 @@ void compare_meshes(const std::vector<std::string>& settings, double tolerance) 
     BOOST_TEST_REQUIRE(alone.exit_code == 0, alone.err);
     const auto expected = folder.metrics("alone");
     BOOST_TEST_REQUIRE(expected.size() == 20);
-    BOOST_TEST(expected.back()["loss"].get<double>() < expected.front()["loss"].get<double>());
+    BOOST_TEST(expected.back()["loss"].get<double>() <
+               expected.front()["loss"].get<double>());
     for (std::size_t i = 0; i < meshes.size(); ++i) {
         const auto output = "mesh" + std::to_string(i);
         const auto result = folder.run(arguments_for(meshes[i], output, settings));
@@ -60,27 +61,35 @@ void compare_meshes(const std::vector<std::string>& settings, double tolerance) 
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(float64) { compare_meshes({"torch_dtype=float64"}, 1e-12); }
+BOOST_AUTO_TEST_CASE(float64) {
+    compare_meshes({"torch_dtype=float64"}, 1e-12);
+}
 
-BOOST_AUTO_TEST_CASE(float32) { compare_meshes({"torch_dtype=float32"}, 1e-6); }
+BOOST_AUTO_TEST_CASE(float32) {
+    compare_meshes({"torch_dtype=float32"}, 1e-6);
+}
 
 BOOST_AUTO_TEST_CASE(without_packing_and_with_rows_that_do_not_fill_a_step) {
     // 7 samples on 4 ranks: some ranks have nothing to do, and take part all the same.
     const test::training_folder folder;
-    folder.write("data.jsonl",
-                 "{\"text\":\"a\"}\n{\"text\":\"bc\"}\n{\"text\":\"def\"}\n{\"text\":\"g h\"}\n"
-                 "{\"text\":\"ijklmn\"}\n{\"text\":\"op\"}\n{\"text\":\"qrs\"}\n");
+    folder.write(
+        "data.jsonl",
+        "{\"text\":\"a\"}\n{\"text\":\"bc\"}\n{\"text\":\"def\"}\n{\"text\":\"g h\"}\n"
+        "{\"text\":\"ijklmn\"}\n{\"text\":\"op\"}\n{\"text\":\"qrs\"}\n");
     const std::vector<std::string> settings{"sample_packing=false", "torch_dtype=float64",
                                             "max_steps=6"};
     const auto alone = folder.run(arguments_for({1, 4, {}}, "alone", settings));
     BOOST_TEST_REQUIRE(alone.exit_code == 0, alone.err);
-    for (const mesh_case& mesh : {mesh_case{4, 1, {}}, mesh_case{4, 1, {"fsdp_version=2"}}}) {
+    for (const mesh_case& mesh :
+         {mesh_case{4, 1, {}}, mesh_case{4, 1, {"fsdp_version=2"}}}) {
         const auto result = folder.run(
             arguments_for(mesh, mesh.settings.empty() ? "ddp" : "fsdp", settings));
         BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
     }
-    BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("ddp")) <= 1e-12);
-    BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("fsdp")) <= 1e-12);
+    BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("ddp")) <=
+               1e-12);
+    BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("fsdp")) <=
+               1e-12);
 }
 
 BOOST_AUTO_TEST_CASE(tied_embeddings) {
@@ -94,22 +103,24 @@ BOOST_AUTO_TEST_CASE(tied_embeddings) {
     const auto sharded =
         folder.run(arguments_for({4, 1, {"fsdp_version=2"}}, "fsdp", settings));
     BOOST_TEST_REQUIRE(sharded.exit_code == 0, sharded.err);
-    BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("fsdp")) <= 1e-12);
+    BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("fsdp")) <=
+               1e-12);
 }
 
 BOOST_AUTO_TEST_CASE(bytes_sent_are_those_of_the_formulas) {
-    // Ψ bytes of parameters over n ranks: DDP 2Ψ, FSDP 3Ψ a micro-batch, times (n − 1)/n; beside
-    // that the gradient norm and the ranks' reports.
+    // Ψ bytes of parameters over n ranks: DDP 2Ψ, FSDP 3Ψ a micro-batch, times (n − 1)/n;
+    // beside that the gradient norm and the ranks' reports.
     const test::training_folder folder;
     const auto ddp = folder.run(arguments_for({2, 2, {}}, "ddp", {"max_steps=1"}));
     const auto fsdp =
         folder.run(arguments_for({2, 2, {"fsdp_version=2"}}, "fsdp", {"max_steps=1"}));
     BOOST_TEST_REQUIRE(ddp.exit_code == 0, ddp.err);
     BOOST_TEST_REQUIRE(fsdp.exit_code == 0, fsdp.err);
-    const std::int64_t block =
-        2 * 32 + 32 * 32 * 2 + 2 * 16 * 32 + 3 * 52 * 32;  // norms, q and o, k and v, feed-forward
-    const std::int64_t even = 2 * block + 32;              // all but the vocabulary, rows divide
-    const std::int64_t psi_half = 4 * (2 * 130 * 32 + even / 2);  // 259 rows: 130 on each rank
+    const std::int64_t block = 2 * 32 + 32 * 32 * 2 + 2 * 16 * 32 +
+                               3 * 52 * 32;    // norms, q and o, k and v, feed-forward
+    const std::int64_t even = 2 * block + 32;  // all but the vocabulary, rows divide
+    const std::int64_t psi_half =
+        4 * (2 * 130 * 32 + even / 2);  // 259 rows: 130 on each rank
     const std::int64_t reports = 3 * 8;
     const auto sent = [&](const std::string& run, const char* kind) {
         return folder.metrics(run)[0]["bytes"][kind].get<std::int64_t>();

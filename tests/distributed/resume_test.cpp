@@ -22,7 +22,8 @@ test::process_result train(const test::training_folder& folder, const std::strin
     return folder.run(more);
 }
 
-std::vector<std::string> joined(std::vector<std::string> a, const std::vector<std::string>& b) {
+std::vector<std::string> joined(std::vector<std::string> a,
+                                const std::vector<std::string>& b) {
     a.insert(a.end(), b.begin(), b.end());
     return a;
 }
@@ -82,8 +83,8 @@ BOOST_AUTO_TEST_CASE(another_mesh_goes_on_with_the_same_losses) {
     forget_second_half(folder, "out");
     const auto resumed =
         train(folder, "out",
-              joined(exact, {"gradient_accumulation_steps=1", "fsdp_version=2", "--resume",
-                             "--processes", "4"}));
+              joined(exact, {"gradient_accumulation_steps=1", "fsdp_version=2",
+                             "--resume", "--processes", "4"}));
     BOOST_TEST_REQUIRE(resumed.exit_code == 0, resumed.err);
     BOOST_TEST(test::loss_difference(expected, folder.metrics("out")) <= 1e-12);
 }
@@ -102,8 +103,8 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_passed_over) {
         file.seekp(20000);
         file.put(byte);
     }
-    const auto named = train(folder, "other",
-                             {"resume_from_checkpoint=" + folder.path("out/checkpoint-20")});
+    const auto named = train(
+        folder, "other", {"resume_from_checkpoint=" + folder.path("out/checkpoint-20")});
     BOOST_TEST(named.exit_code == 2);
     BOOST_TEST(named.err.find("model.safetensors: is damaged") != std::string::npos);
 
@@ -141,8 +142,8 @@ BOOST_AUTO_TEST_CASE(an_earlier_run_is_never_overwritten_unasked) {
 BOOST_AUTO_TEST_CASE(old_checkpoints_are_removed_beyond_the_limit) {
     const test::training_folder folder;
     BOOST_TEST_REQUIRE(
-        train(folder, "out", {"max_steps=6", "save_steps=2", "save_total_limit=2"}).exit_code ==
-        0);
+        train(folder, "out", {"max_steps=6", "save_steps=2", "save_total_limit=2"})
+            .exit_code == 0);
     BOOST_TEST(!std::filesystem::exists(folder.path("out/checkpoint-2")));
     BOOST_TEST(std::filesystem::exists(folder.path("out/checkpoint-4")));
     BOOST_TEST(std::filesystem::exists(folder.path("out/checkpoint-6")));

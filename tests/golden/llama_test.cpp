@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Our Llama against Transformers' figures in float64, and packed rows against documents alone.
+/// Our Llama against Transformers' figures in float64, and packed rows against documents
+/// alone.
 
 #include "checkpoint.hpp"
 #include "common/json.hpp"
@@ -23,7 +24,9 @@ namespace {
 
 const std::vector<std::string> names{"llama_untied", "llama_tied"};
 
-std::string folder_of(const std::string& name) { return PACKKIT_GOLDEN "/" + name; }
+std::string folder_of(const std::string& name) {
+    return PACKKIT_GOLDEN "/" + name;
+}
 
 struct golden {
     std::vector<std::vector<std::int64_t>> documents;
@@ -46,7 +49,8 @@ at::Tensor as_tensor(const app::json& values) {
         return at::tensor(flat, at::kDouble);
     }
     for (const auto& row : values) {
-        for (const auto& value : row) flat.push_back(value.get<double>());
+        for (const auto& value : row)
+            flat.push_back(value.get<double>());
     }
     return at::tensor(flat, at::kDouble).view({rows, -1});
 }
@@ -72,7 +76,8 @@ struct evaluation {
     std::map<std::string, at::Tensor> gradients;
 };
 
-evaluation evaluate(const std::string& name, const packed_row& row, at::ScalarType dtype) {
+evaluation evaluate(const std::string& name, const packed_row& row,
+                    at::ScalarType dtype) {
     static lt::single_communicator alone("alone");
     model state(read_model_config(folder_of(name)), {&alone, &alone},
                 {.master_dtype = dtype, .compute_dtype = dtype});
@@ -123,8 +128,9 @@ void check_equals_transformers(const std::string& name) {
     }
     BOOST_TEST(compared >= 6);
     for (const auto& [parameter, norm] : reference.figures["gradient_norms"].items()) {
-        BOOST_TEST(ours.gradients.at(parameter).norm().item<double>() == norm.get<double>(),
-                   boost::test_tools::tolerance(1e-12));
+        BOOST_TEST(
+            ours.gradients.at(parameter).norm().item<double>() == norm.get<double>(),
+            boost::test_tools::tolerance(1e-12));
     }
 }
 
@@ -135,7 +141,8 @@ BOOST_DATA_TEST_CASE(equals_transformers, boost::unit_test::data::make(names), n
 void check_names_and_shapes_are_those_of_transformers(const std::string& name) {
     std::map<std::string, std::vector<std::int64_t>> ours;
     for (const auto& unit : unit_shapes(read_model_config(folder_of(name)))) {
-        for (const auto& parameter : unit.parameters) ours[parameter.name] = parameter.shape;
+        for (const auto& parameter : unit.parameters)
+            ours[parameter.name] = parameter.shape;
     }
     const auto theirs = read_golden(name)
                             .figures["tensors"]
@@ -143,7 +150,8 @@ void check_names_and_shapes_are_those_of_transformers(const std::string& name) {
     BOOST_TEST((ours == theirs));
 }
 
-BOOST_DATA_TEST_CASE(names_and_shapes_are_those_of_transformers, boost::unit_test::data::make(names), name) {
+BOOST_DATA_TEST_CASE(names_and_shapes_are_those_of_transformers,
+                     boost::unit_test::data::make(names), name) {
     check_names_and_shapes_are_those_of_transformers(name);
 }
 
@@ -152,7 +160,8 @@ void check_both_styles_of_config_are_the_same_model(const std::string& name) {
                 read_model_config(folder_of(name) + "/config_transformers5.json")));
 }
 
-BOOST_DATA_TEST_CASE(both_styles_of_config_are_the_same_model, boost::unit_test::data::make(names), name) {
+BOOST_DATA_TEST_CASE(both_styles_of_config_are_the_same_model,
+                     boost::unit_test::data::make(names), name) {
     check_both_styles_of_config_are_the_same_model(name);
 }
 
@@ -186,7 +195,8 @@ void check_a_packed_document_equals_the_document_alone(const std::string& name) 
     }
 }
 
-BOOST_DATA_TEST_CASE(a_packed_document_equals_the_document_alone, boost::unit_test::data::make(names), name) {
+BOOST_DATA_TEST_CASE(a_packed_document_equals_the_document_alone,
+                     boost::unit_test::data::make(names), name) {
     check_a_packed_document_equals_the_document_alone(name);
 }
 
@@ -194,7 +204,8 @@ BOOST_AUTO_TEST_CASE(documents_are_isolated) {
     // Another neighbour must not change a document; with the boundary gone it must.
     const auto documents = read_golden("llama_untied").documents;
     const auto with = [&](const std::vector<std::int64_t>& neighbour) {
-        return evaluate("llama_untied", pack_documents({neighbour, documents[1]}), at::kDouble)
+        return evaluate("llama_untied", pack_documents({neighbour, documents[1]}),
+                        at::kDouble)
             .logits.slice(0, static_cast<std::int64_t>(neighbour.size()));
     };
     BOOST_TEST(difference(with(documents[0]), with(documents[2])) <= 1e-12);

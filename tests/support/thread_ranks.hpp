@@ -30,7 +30,8 @@ inline void run_ranks(int ranks, const std::function<void(lt::communicator&)>& b
             }
         });
     }
-    for (auto& thread : threads) thread.join();
+    for (auto& thread : threads)
+        thread.join();
     for (const auto& failure : failures) {
         if (failure) std::rethrow_exception(failure);
     }

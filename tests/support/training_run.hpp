@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// @file
-/// For tests of packkit-train: a folder with a small model, ragged text and a configuration.
+/// For tests of packkit-train: a folder with a small model, ragged text and a
+/// configuration.
 
 #include "run_process.hpp"
 
@@ -69,7 +70,8 @@ output_dir: out
     [[nodiscard]] std::vector<app::json> metrics(const std::string& output) const {
         std::vector<app::json> lines;
         app::jsonl_reader reader(path(output + "/metrics.jsonl"));
-        for (app::json line; reader.next(line);) lines.push_back(line);
+        for (app::json line; reader.next(line);)
+            lines.push_back(line);
         return lines;
     }
 
@@ -93,8 +95,10 @@ private:
     temporary_folder folder_;
 };
 
-/// Largest relative difference between the losses of two runs; infinite when they differ in length.
-inline double loss_difference(const std::vector<app::json>& a, const std::vector<app::json>& b) {
+/// Largest relative difference between the losses of two runs; infinite when they differ
+/// in length.
+inline double loss_difference(const std::vector<app::json>& a,
+                              const std::vector<app::json>& b) {
     if (a.size() != b.size() || a.empty()) return std::numeric_limits<double>::infinity();
     double worst = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {

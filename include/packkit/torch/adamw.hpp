@@ -6,13 +6,9 @@
 #include <packkit/torch/fully_shard.hpp>
 
 #include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
 
-#include <cmath>
 #include <cstdint>
-#include <limits>
 #include <span>
-#include <string>
 #include <vector>
 
 namespace packkit::lt {
@@ -36,9 +32,9 @@ public:
         }
     }
 
-    /// Updates every shard from its accumulated gradient with learning rate `rate`. `step` counts
-    /// from 0. LibTorch's fused kernel, one call for all parameters with and one for those without
-    /// weight decay.
+    /// Updates every shard from its accumulated gradient with learning rate `rate`.
+    /// `step` counts from 0. LibTorch's fused kernel, one call for all parameters with
+    /// and one for those without weight decay.
     void update(double rate, std::int64_t step) {
         update_where(true, options_.weight_decay, rate, step);
         update_where(false, 0.0, rate, step);
@@ -65,8 +61,9 @@ private:
             }
         }
         if (shards.empty()) return;
-        at::_fused_adamw_(shards, gradients, first, second, {}, steps, rate, options_.beta1,
-                          options_.beta2, weight_decay, options_.eps, /*amsgrad=*/false,
+        at::_fused_adamw_(shards, gradients, first, second, {}, steps, rate,
+                          options_.beta1, options_.beta2, weight_decay, options_.eps,
+                          /*amsgrad=*/false,
                           /*maximize=*/false);
     }
 
@@ -75,36 +72,5 @@ private:
     std::vector<at::Tensor> exp_avg_;
     std::vector<at::Tensor> exp_avg_sq_;
 };
-
-/// The 2-norm of all accumulated gradients, each parameter counted once; equal on every rank.
-/// `shard` is the group over which the parameters are split. Squares are added in float64.
-[[nodiscard]] inline double gradient_norm(std::span<fully_sharded_unit> units,
-                                          communicator& shard) {
-    at::Tensor squares;
-    for (auto& unit : units) {
-        auto& parameters = unit.parameters();
-        for (std::size_t i = 0; i < parameters.size(); ++i) {
-            const auto norm = at::linalg_vector_norm(parameters.gradient(i), 2.0, std::nullopt,
-                                                     false, at::kDouble);
-            const auto square = norm * norm;
-            squares = squares.defined() ? squares + square : square;
-        }
-    }
-    auto sum = squares.reshape({1}).contiguous();
-    shard.all_reduce(sum).wait();
-    return std::sqrt(sum.item<double>());
-}
-
-/// Scales all accumulated gradients so that their norm is at most `max_norm`
-/// (Pascanu et al. 2013, arXiv 1211.5063; the factor is PyTorch's max_norm / (norm + 1e-6)).
-inline void clip_gradients(std::span<fully_sharded_unit> units, double norm, double max_norm) {
-    const double factor = max_norm / (norm + 1e-6);
-    if (!(factor < 1.0)) return;
-    for (auto& unit : units) {
-        for (std::size_t i = 0; i < unit.parameters().size(); ++i) {
-            unit.parameters().gradient(i).mul_(factor);
-        }
-    }
-}
 
 }  // namespace packkit::lt

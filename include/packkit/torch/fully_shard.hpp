@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Runs a unit of a model on sharded parameters: gather, run, free; in backward gather again,
-/// differentiate, scatter the gradients.
+/// Runs a unit of a model on sharded parameters: gather, run, free; in backward gather
+/// again, differentiate, scatter the gradients.
 ///
-/// Autograd keeps every weight that a backward needs. So the unit runs inside a function of its own:
-/// `forward` records an inner graph and then takes the storage away from the gathered weights;
-/// `backward` gives them storage again and differentiates the inner graph. What stays between is
-/// the graph and its activations, never a gathered weight.
+/// Autograd keeps every weight that a backward needs. So the unit runs inside a function
+/// of its own: `forward` records an inner graph and then takes the storage away from the
+/// gathered weights; `backward` gives them storage again and differentiates the inner
+/// graph. What stays between is the graph and its activations, never a gathered weight.
 #pragma once
 
 #include <packkit/torch/sharded_parameters.hpp>
@@ -22,197 +22,210 @@
 
 namespace packkit::lt {
 
-/// What a unit computes: (full parameters in the compute dtype, input) → output. Everything that
-/// needs no gradient (ids, positions, cu_seqlens) is captured.
+/// What a unit computes: (full parameters in the compute dtype, input) → output.
+/// Everything that needs no gradient (ids, positions, cu_seqlens) is captured.
 using unit_function =
     std::function<at::Tensor(const std::vector<at::Tensor>&, const at::Tensor&)>;
 
 /// A group of parameters that is gathered, used and freed together.
 ///
-/// A unit may be applied several times in a forward (tied embeddings): its gradients are summed
-/// here and reduced once, when the last application has been differentiated.
+/// A unit may be applied several times in a forward (tied embeddings): its gradients are
+/// summed here and reduced once, when the last application has been differentiated.
 class fully_sharded_unit {
- public:
-  struct options {
-    at::ScalarType compute_dtype = at::kFloat;
-    /// true: free after forward, gather again in backward (ZeRO-3); false: keep (ZeRO-2).
-    bool reshard_after_forward = true;
-  };
+public:
+    struct options {
+        at::ScalarType compute_dtype = at::kFloat;
+        /// true: free after forward, gather again in backward (ZeRO-3); false: keep
+        /// (ZeRO-2).
+        bool reshard_after_forward = true;
+    };
 
-  fully_sharded_unit(sharded_parameters parameters, options chosen)
-      : parameters_(std::move(parameters)), options_(chosen) {}
-  fully_sharded_unit(fully_sharded_unit&&) = default;
+    fully_sharded_unit(sharded_parameters parameters, options chosen)
+        : parameters_(std::move(parameters)), options_(chosen) {}
+    fully_sharded_unit(fully_sharded_unit&&) = default;
 
-  [[nodiscard]] sharded_parameters& parameters() { return parameters_; }
-  [[nodiscard]] const sharded_parameters& parameters() const { return parameters_; }
+    [[nodiscard]] sharded_parameters& parameters() { return parameters_; }
+    [[nodiscard]] const sharded_parameters& parameters() const { return parameters_; }
 
-  /// `function(parameters, input)` with gradients for the input and, through `reduce`, for the
-  /// parameters. `input` is any tensor; for a unit whose input carries no gradient (an embedding)
-  /// pass `gradient_anchor()`. Collective over the shard group. Keeps a reference to this unit
-  /// until backward has run.
-  [[nodiscard]] at::Tensor apply(unit_function function, const at::Tensor& input);
+    /// `function(parameters, input)` with gradients for the input and, through `reduce`,
+    /// for the parameters. `input` is any tensor; for a unit whose input carries no
+    /// gradient (an embedding) pass `gradient_anchor()`. Collective over the shard group.
+    /// Keeps a reference to this unit until backward has run.
+    [[nodiscard]] at::Tensor apply(unit_function function, const at::Tensor& input);
 
-  /// An empty tensor that asks for gradients.
-  [[nodiscard]] static at::Tensor gradient_anchor() {
-    return at::empty({0}).requires_grad_(true);
-  }
+    /// An empty tensor that asks for gradients.
+    [[nodiscard]] static at::Tensor gradient_anchor() {
+        return at::empty({0}).requires_grad_(true);
+    }
 
-  /// The coming backward is the last of the step: also sum over the replicate group.
-  void set_last_micro_step(bool last) { last_micro_step_ = last; }
+    /// The coming backward is the last of the step: also sum over the replicate group.
+    void set_last_micro_step(bool last) { last_micro_step_ = last; }
 
-  /// Bytes of gathered weights that hold storage now.
-  [[nodiscard]] std::int64_t gathered_bytes() const;
+    /// Bytes of gathered weights that hold storage now.
+    [[nodiscard]] std::int64_t gathered_bytes() const;
 
- private:
-  struct application;
-  struct function;
+private:
+    struct application;
+    struct function;
 
-  void make_resident();
-  void free_gathered();
-  void finish_application(std::vector<at::Tensor> gradients);
+    void make_resident();
+    void free_gathered();
+    void finish_application(std::vector<at::Tensor> gradients);
 
-  sharded_parameters parameters_;
-  options options_;
-  bool last_micro_step_ = true;
-  std::vector<at::Tensor> gathered_;   // leaves of the inner graphs; storage comes and goes
-  bool resident_ = false;
-  int unfinished_ = 0;                 // applications whose backward is still to come
-  std::vector<at::Tensor> gradients_;  // summed over finished applications
+    sharded_parameters parameters_;
+    options options_;
+    bool last_micro_step_ = true;
+    std::vector<at::Tensor>
+        gathered_;  // leaves of the inner graphs; storage comes and goes
+    bool resident_ = false;
+    int unfinished_ = 0;                 // applications whose backward is still to come
+    std::vector<at::Tensor> gradients_;  // summed over finished applications
 };
 
-// --- implementation -----------------------------------------------------------------------------
+// --- implementation
+// -----------------------------------------------------------------------------
 
 namespace detail {
 
 /// Moves the memory of `from` into `to`, which keeps identity and version counter.
 inline void give_storage(const at::Tensor& to, const at::Tensor& from) {
-  auto* source = from.storage().unsafeGetStorageImpl();
-  auto* target = to.storage().unsafeGetStorageImpl();
-  const auto bytes = source->nbytes();
-  target->set_data_ptr_noswap(source->set_data_ptr(at::DataPtr(nullptr, from.device())));
-  target->set_nbytes(bytes);
-  source->set_nbytes(0);
+    auto* source = from.storage().unsafeGetStorageImpl();
+    auto* target = to.storage().unsafeGetStorageImpl();
+    const auto bytes = source->nbytes();
+    target->set_data_ptr_noswap(
+        source->set_data_ptr(at::DataPtr(nullptr, from.device())));
+    target->set_nbytes(bytes);
+    source->set_nbytes(0);
 }
 
 inline void take_storage(const at::Tensor& tensor) {
-  auto* storage = tensor.storage().unsafeGetStorageImpl();
-  storage->set_data_ptr_noswap(at::DataPtr(nullptr, tensor.device()));
-  storage->set_nbytes(0);
+    auto* storage = tensor.storage().unsafeGetStorageImpl();
+    storage->set_data_ptr_noswap(at::DataPtr(nullptr, tensor.device()));
+    storage->set_nbytes(0);
 }
 
 }  // namespace detail
 
-/// One run of the unit: the inner graph from `input` and the gathered parameters to `output`.
+/// One run of the unit: the inner graph from `input` and the gathered parameters to
+/// `output`.
 struct fully_sharded_unit::application : torch::CustomClassHolder {
-  fully_sharded_unit* unit = nullptr;
-  at::Tensor input;
-  at::Tensor output;
+    fully_sharded_unit* unit = nullptr;
+    at::Tensor input;
+    at::Tensor output;
 };
 
-struct fully_sharded_unit::function : torch::autograd::Function<fully_sharded_unit::function> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& input,
-                            fully_sharded_unit* unit, const unit_function* run) {
-    auto record = c10::make_intrusive<application>();
-    record->unit = unit;
-    record->input = input.detach();
-    unit->make_resident();
-    {
-      const at::AutoGradMode enabled(true);
-      record->input.requires_grad_(input.requires_grad());
-      record->output = (*run)(unit->gathered_, record->input);
+struct fully_sharded_unit::function
+    : torch::autograd::Function<fully_sharded_unit::function> {
+    static at::Tensor forward(torch::autograd::AutogradContext* context,
+                              const at::Tensor& input, fully_sharded_unit* unit,
+                              const unit_function* run) {
+        auto record = c10::make_intrusive<application>();
+        record->unit = unit;
+        record->input = input.detach();
+        unit->make_resident();
+        {
+            const at::AutoGradMode enabled(true);
+            record->input.requires_grad_(input.requires_grad());
+            record->output = (*run)(unit->gathered_, record->input);
+        }
+        ++unit->unfinished_;
+        if (unit->options_.reshard_after_forward) { unit->free_gathered(); }
+        const auto result = record->output.detach();
+        context->saved_data["application"] = c10::IValue::make_capsule(std::move(record));
+        return result;
     }
-    ++unit->unfinished_;
-    if (unit->options_.reshard_after_forward) { unit->free_gathered(); }
-    const auto result = record->output.detach();
-    context->saved_data["application"] = c10::IValue::make_capsule(std::move(record));
-    return result;
-  }
 
-  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
-                                               torch::autograd::tensor_list output_gradients) {
-    auto capsule = context->saved_data["application"].toCapsule();
-    auto& record = static_cast<application&>(*capsule);
-    auto& unit = *record.unit;
-    unit.make_resident();
-    std::vector<at::Tensor> sources = unit.gathered_;
-    const bool wants_input = record.input.requires_grad();
-    if (wants_input) { sources.push_back(record.input); }
-    auto gradients =
-        torch::autograd::grad({record.output}, sources, {output_gradients[0]},
-                              /*retain_graph=*/false, /*create_graph=*/false,
-                              /*allow_unused=*/true);
-    record.output.reset();
-    at::Tensor input_gradient;
-    if (wants_input) {
-      input_gradient = std::move(gradients.back());
-      gradients.pop_back();
-      if (!input_gradient.defined()) { input_gradient = at::zeros_like(record.input); }
+    static torch::autograd::tensor_list backward(
+        torch::autograd::AutogradContext* context,
+        torch::autograd::tensor_list output_gradients) {
+        auto capsule = context->saved_data["application"].toCapsule();
+        auto& record = static_cast<application&>(*capsule);
+        auto& unit = *record.unit;
+        unit.make_resident();
+        std::vector<at::Tensor> sources = unit.gathered_;
+        const bool wants_input = record.input.requires_grad();
+        if (wants_input) { sources.push_back(record.input); }
+        auto gradients =
+            torch::autograd::grad({record.output}, sources, {output_gradients[0]},
+                                  /*retain_graph=*/false, /*create_graph=*/false,
+                                  /*allow_unused=*/true);
+        record.output.reset();
+        at::Tensor input_gradient;
+        if (wants_input) {
+            input_gradient = std::move(gradients.back());
+            gradients.pop_back();
+            if (!input_gradient.defined()) {
+                input_gradient = at::zeros_like(record.input);
+            }
+        }
+        unit.finish_application(std::move(gradients));
+        return {input_gradient, at::Tensor(), at::Tensor()};
     }
-    unit.finish_application(std::move(gradients));
-    return {input_gradient, at::Tensor(), at::Tensor()};
-  }
 };
 
 inline at::Tensor fully_sharded_unit::apply(unit_function run, const at::Tensor& input) {
-  if (!at::GradMode::is_enabled()) {
-    make_resident();
-    auto result = run(gathered_, input);
-    if (options_.reshard_after_forward) { free_gathered(); }
-    return result;
-  }
-  return function::apply(input, this, &run);
+    if (!at::GradMode::is_enabled()) {
+        make_resident();
+        auto result = run(gathered_, input);
+        if (options_.reshard_after_forward) { free_gathered(); }
+        return result;
+    }
+    return function::apply(input, this, &run);
 }
 
 inline void fully_sharded_unit::make_resident() {
-  if (resident_) { return; }
-  resident_ = true;
-  auto full = parameters_.gather(options_.compute_dtype);
-  if (gathered_.empty()) {
-    for (auto& tensor : full) {
-      gathered_.push_back(tensor.detach().requires_grad_(true));
+    if (resident_) { return; }
+    resident_ = true;
+    auto full = parameters_.gather(options_.compute_dtype);
+    if (gathered_.empty()) {
+        for (auto& tensor : full) {
+            gathered_.push_back(tensor.detach().requires_grad_(true));
+        }
+    } else if (!parameters_.is_whole(options_.compute_dtype)) {
+        for (std::size_t i = 0; i < full.size(); ++i) {
+            detail::give_storage(gathered_[i], full[i]);
+        }
     }
-  } else if (!parameters_.is_whole(options_.compute_dtype)) {
-    for (std::size_t i = 0; i < full.size(); ++i) {
-      detail::give_storage(gathered_[i], full[i]);
-    }
-  }
 }
 
 inline void fully_sharded_unit::free_gathered() {
-  resident_ = false;
-  if (parameters_.is_whole(options_.compute_dtype)) {
-    if (unfinished_ == 0) { gathered_.clear(); }
-    return;
-  }
-  if (unfinished_ == 0) {
-    gathered_.clear();
-  } else {
-    for (auto& tensor : gathered_) { detail::take_storage(tensor); }
-  }
+    resident_ = false;
+    if (parameters_.is_whole(options_.compute_dtype)) {
+        if (unfinished_ == 0) { gathered_.clear(); }
+        return;
+    }
+    if (unfinished_ == 0) {
+        gathered_.clear();
+    } else {
+        for (auto& tensor : gathered_) {
+            detail::take_storage(tensor);
+        }
+    }
 }
 
 inline void fully_sharded_unit::finish_application(std::vector<at::Tensor> gradients) {
-  if (gradients_.empty()) {
-    gradients_ = std::move(gradients);
-  } else {
-    for (std::size_t i = 0; i < gradients.size(); ++i) {
-      if (!gradients[i].defined()) { continue; }
-      gradients_[i] = gradients_[i].defined() ? gradients_[i] + gradients[i] : gradients[i];
+    if (gradients_.empty()) {
+        gradients_ = std::move(gradients);
+    } else {
+        for (std::size_t i = 0; i < gradients.size(); ++i) {
+            if (!gradients[i].defined()) { continue; }
+            gradients_[i] =
+                gradients_[i].defined() ? gradients_[i] + gradients[i] : gradients[i];
+        }
     }
-  }
-  --unfinished_;
-  if (unfinished_ == 0 || options_.reshard_after_forward) { free_gathered(); }
-  if (unfinished_ == 0) {
-    parameters_.reduce(std::exchange(gradients_, {}), last_micro_step_);
-  }
+    --unfinished_;
+    if (unfinished_ == 0 || options_.reshard_after_forward) { free_gathered(); }
+    if (unfinished_ == 0) {
+        parameters_.reduce(std::exchange(gradients_, {}), last_micro_step_);
+    }
 }
 
 inline std::int64_t fully_sharded_unit::gathered_bytes() const {
-  std::int64_t bytes = 0;
-  for (const auto& tensor : gathered_) {
-    bytes += static_cast<std::int64_t>(tensor.storage().nbytes());
-  }
-  return parameters_.is_whole(options_.compute_dtype) ? 0 : bytes;
+    std::int64_t bytes = 0;
+    for (const auto& tensor : gathered_) {
+        bytes += static_cast<std::int64_t>(tensor.storage().nbytes());
+    }
+    return parameters_.is_whole(options_.compute_dtype) ? 0 : bytes;
 }
 
 }  // namespace packkit::lt

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Ranks as threads of one process: the data really moves, so every parallel path can be tested
-/// without a second process. Sums run in rank order, as in `process_group.hpp` over Gloo.
+/// Ranks as threads of one process: the data really moves, so every parallel path can be
+/// tested without a second process. Sums run in rank order, as in `process_group.hpp`
+/// over Gloo.
 #pragma once
 
 #include <packkit/torch/communicator.hpp>
-
 
 #include <barrier>
 #include <memory>
@@ -13,95 +13,100 @@
 
 namespace packkit::lt {
 
-/// What the threads of one group share. Make one, then one `in_process_communicator` a thread.
+/// What the threads of one group share. Make one, then one `in_process_communicator` a
+/// thread.
 class in_process_group {
- public:
-  explicit in_process_group(int size)
-      : size_(size), slots_(static_cast<std::size_t>(size)), barrier_(size) {}
+public:
+    explicit in_process_group(int size)
+        : size_(size), slots_(static_cast<std::size_t>(size)), barrier_(size) {}
 
-  [[nodiscard]] int size() const { return size_; }
+    [[nodiscard]] int size() const { return size_; }
 
- private:
-  friend class in_process_communicator;
-  int size_;
-  std::vector<at::Tensor> slots_;
-  std::barrier<> barrier_;
+private:
+    friend class in_process_communicator;
+    int size_;
+    std::vector<at::Tensor> slots_;
+    std::barrier<> barrier_;
 };
 
 /// One thread's end of an `in_process_group`. Collectives complete inside the call.
 class in_process_communicator final : public communicator {
- public:
-  in_process_communicator(std::string name, int rank, std::shared_ptr<in_process_group> group)
-      : communicator(std::move(name), rank, group->size()), group_(std::move(group)) {}
+public:
+    in_process_communicator(std::string name, int rank,
+                            std::shared_ptr<in_process_group> group)
+        : communicator(std::move(name), rank, group->size()), group_(std::move(group)) {}
 
- protected:
-  pending do_all_reduce(at::Tensor tensor) override {
-    at::Tensor sum;
-    exchange(tensor.view({-1}), [&] {
-      for (int i = 0; i < size(); ++i) {
-        sum = i == 0 ? slot(i).clone() : sum.add_(slot(i));
-      }
-    });
-    tensor.view({-1}).copy_(sum);
-    return {};
-  }
+protected:
+    pending do_all_reduce(at::Tensor tensor) override {
+        at::Tensor sum;
+        exchange(tensor.view({-1}), [&] {
+            for (int i = 0; i < size(); ++i) {
+                sum = i == 0 ? slot(i).clone() : sum.add_(slot(i));
+            }
+        });
+        tensor.view({-1}).copy_(sum);
+        return {};
+    }
 
-  pending do_all_gather(at::Tensor output, at::Tensor input) override {
-    exchange(input.view({-1}), [&] {
-      for (int i = 0; i < size(); ++i) {
-        output.view({-1}).narrow(0, i * input.numel(), input.numel()).copy_(slot(i));
-      }
-    });
-    return {};
-  }
+    pending do_all_gather(at::Tensor output, at::Tensor input) override {
+        exchange(input.view({-1}), [&] {
+            for (int i = 0; i < size(); ++i) {
+                output.view({-1})
+                    .narrow(0, i * input.numel(), input.numel())
+                    .copy_(slot(i));
+            }
+        });
+        return {};
+    }
 
-  pending do_reduce_scatter(at::Tensor output, at::Tensor input) override {
-    const auto chunk = output.numel();
-    at::Tensor sum;
-    exchange(input.view({-1}), [&] {
-      for (int i = 0; i < size(); ++i) {
-        const auto part = slot(i).narrow(0, rank() * chunk, chunk);
-        sum = i == 0 ? part.clone() : sum.add_(part);
-      }
-    });
-    output.view({-1}).copy_(sum);
-    return {};
-  }
+    pending do_reduce_scatter(at::Tensor output, at::Tensor input) override {
+        const auto chunk = output.numel();
+        at::Tensor sum;
+        exchange(input.view({-1}), [&] {
+            for (int i = 0; i < size(); ++i) {
+                const auto part = slot(i).narrow(0, rank() * chunk, chunk);
+                sum = i == 0 ? part.clone() : sum.add_(part);
+            }
+        });
+        output.view({-1}).copy_(sum);
+        return {};
+    }
 
-  pending do_all_to_all(at::Tensor output, at::Tensor input) override {
-    const auto chunk = input.numel() / size();
-    exchange(input.view({-1}), [&] {
-      for (int i = 0; i < size(); ++i) {
-        output.view({-1})
-            .narrow(0, i * chunk, chunk)
-            .copy_(slot(i).narrow(0, rank() * chunk, chunk));
-      }
-    });
-    return {};
-  }
+    pending do_all_to_all(at::Tensor output, at::Tensor input) override {
+        const auto chunk = input.numel() / size();
+        exchange(input.view({-1}), [&] {
+            for (int i = 0; i < size(); ++i) {
+                output.view({-1})
+                    .narrow(0, i * chunk, chunk)
+                    .copy_(slot(i).narrow(0, rank() * chunk, chunk));
+            }
+        });
+        return {};
+    }
 
-  pending do_send_recv(at::Tensor send, int, at::Tensor receive, int from) override {
-    exchange(send.view({-1}), [&] { receive.view({-1}).copy_(slot(from)); });
-    return {};
-  }
+    pending do_send_recv(at::Tensor send, int, at::Tensor receive, int from) override {
+        exchange(send.view({-1}), [&] { receive.view({-1}).copy_(slot(from)); });
+        return {};
+    }
 
-  void do_barrier() override { group_->barrier_.arrive_and_wait(); }
+    void do_barrier() override { group_->barrier_.arrive_and_wait(); }
 
- private:
-  /// Publishes `mine`, lets `read` look at every rank's tensor, and returns when all have looked.
-  template <class Read>
-  void exchange(const at::Tensor& mine, Read read) {
-    group_->slots_[static_cast<std::size_t>(rank())] = mine;
-    group_->barrier_.arrive_and_wait();
-    read();
-    group_->barrier_.arrive_and_wait();
-  }
+private:
+    /// Publishes `mine`, lets `read` look at every rank's tensor, and returns when all
+    /// have looked.
+    template <class Read>
+    void exchange(const at::Tensor& mine, Read read) {
+        group_->slots_[static_cast<std::size_t>(rank())] = mine;
+        group_->barrier_.arrive_and_wait();
+        read();
+        group_->barrier_.arrive_and_wait();
+    }
 
-  [[nodiscard]] const at::Tensor& slot(int rank) const {
-    return group_->slots_[static_cast<std::size_t>(rank)];
-  }
+    [[nodiscard]] const at::Tensor& slot(int rank) const {
+        return group_->slots_[static_cast<std::size_t>(rank)];
+    }
 
-  std::shared_ptr<in_process_group> group_;
+    std::shared_ptr<in_process_group> group_;
 };
 
 }  // namespace packkit::lt

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Communicators over LibTorch's process groups: Gloo between CPU processes, NCCL between GPUs.
+/// Communicators over LibTorch's process groups: Gloo between CPU processes, NCCL between
+/// GPUs.
 ///
-/// Over Gloo a reduce-scatter is an all-to-all followed by a local sum in rank order: Gloo's own
-/// costs an all-reduce a rank, and its order of summation depends on the number of ranks. An
-/// all-reduce is a reduce-scatter and an all-gather, so DDP and FSDP add in the same order.
+/// Over Gloo a reduce-scatter is an all-to-all followed by a local sum in rank order:
+/// Gloo's own costs an all-reduce a rank, and its order of summation depends on the
+/// number of ranks. An all-reduce is a reduce-scatter and an all-gather, so DDP and FSDP
+/// add in the same order.
 #pragma once
 
 #include <packkit/torch/communicator.hpp>
@@ -28,119 +30,129 @@ namespace packkit::lt {
 
 /// A group over any LibTorch backend.
 class process_group_communicator : public communicator {
- public:
-  process_group_communicator(std::string name, c10::intrusive_ptr<c10d::Backend> backend)
-      : communicator(std::move(name), backend->getRank(), backend->getSize()),
-        backend_(std::move(backend)) {}
+public:
+    process_group_communicator(std::string name,
+                               c10::intrusive_ptr<c10d::Backend> backend)
+        : communicator(std::move(name), backend->getRank(), backend->getSize()),
+          backend_(std::move(backend)) {}
 
- protected:
-  pending do_all_reduce(at::Tensor tensor) override {
-    std::vector<at::Tensor> tensors{tensor};
-    return waiting(backend_->allreduce(tensors), {tensor});
-  }
+protected:
+    pending do_all_reduce(at::Tensor tensor) override {
+        std::vector<at::Tensor> tensors{tensor};
+        return waiting(backend_->allreduce(tensors), {tensor});
+    }
 
-  pending do_all_gather(at::Tensor output, at::Tensor input) override {
-    auto flat_output = output.view({-1});
-    auto flat_input = input.view({-1});
-    return waiting(backend_->_allgather_base(flat_output, flat_input), {output, input});
-  }
+    pending do_all_gather(at::Tensor output, at::Tensor input) override {
+        auto flat_output = output.view({-1});
+        auto flat_input = input.view({-1});
+        return waiting(backend_->_allgather_base(flat_output, flat_input),
+                       {output, input});
+    }
 
-  pending do_reduce_scatter(at::Tensor output, at::Tensor input) override {
-    auto flat_output = output.view({-1});
-    auto flat_input = input.view({-1});
-    return waiting(backend_->_reduce_scatter_base(flat_output, flat_input), {output, input});
-  }
+    pending do_reduce_scatter(at::Tensor output, at::Tensor input) override {
+        auto flat_output = output.view({-1});
+        auto flat_input = input.view({-1});
+        return waiting(backend_->_reduce_scatter_base(flat_output, flat_input),
+                       {output, input});
+    }
 
-  pending do_all_to_all(at::Tensor output, at::Tensor input) override {
-    auto flat_output = output.view({-1});
-    auto flat_input = input.view({-1});
-    std::vector<std::int64_t> even;
-    return waiting(backend_->alltoall_base(flat_output, flat_input, even, even),
-                   {output, input});
-  }
+    pending do_all_to_all(at::Tensor output, at::Tensor input) override {
+        auto flat_output = output.view({-1});
+        auto flat_input = input.view({-1});
+        std::vector<std::int64_t> even;
+        return waiting(backend_->alltoall_base(flat_output, flat_input, even, even),
+                       {output, input});
+    }
 
-  pending do_send_recv(at::Tensor send, int to, at::Tensor receive, int from) override {
-    std::vector<at::Tensor> out{std::move(send)};
-    std::vector<at::Tensor> in{std::move(receive)};
-    auto receiving = backend_->recv(in, from, 0);
-    auto sending = backend_->send(out, to, 0);
-    return pending([receiving, sending, out, in] {
-      receiving->wait();
-      sending->wait();
-    });
-  }
+    pending do_send_recv(at::Tensor send, int to, at::Tensor receive, int from) override {
+        std::vector<at::Tensor> out{std::move(send)};
+        std::vector<at::Tensor> in{std::move(receive)};
+        auto receiving = backend_->recv(in, from, 0);
+        auto sending = backend_->send(out, to, 0);
+        return pending([receiving, sending, out, in] {
+            receiving->wait();
+            sending->wait();
+        });
+    }
 
-  void do_barrier() override { backend_->barrier()->wait(); }
+    void do_barrier() override { backend_->barrier()->wait(); }
 
-  static pending waiting(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> held) {
-    return pending([work = std::move(work), held = std::move(held)] { work->wait(); });
-  }
+    static pending waiting(c10::intrusive_ptr<c10d::Work> work,
+                           std::vector<at::Tensor> held) {
+        return pending(
+            [work = std::move(work), held = std::move(held)] { work->wait(); });
+    }
 
-  [[nodiscard]] c10d::Backend& backend() { return *backend_; }
+    [[nodiscard]] c10d::Backend& backend() { return *backend_; }
 
- private:
-  c10::intrusive_ptr<c10d::Backend> backend_;
+private:
+    c10::intrusive_ptr<c10d::Backend> backend_;
 };
 
 /// CPU processes over TCP.
 class gloo_communicator final : public process_group_communicator {
- public:
-  using process_group_communicator::process_group_communicator;
+public:
+    using process_group_communicator::process_group_communicator;
 
- protected:
-  pending do_reduce_scatter(at::Tensor output, at::Tensor input) override {
-    auto parts = at::empty({size(), output.numel()}, input.options());
-    auto exchange = do_all_to_all(parts, std::move(input));
-    return pending([exchange = std::move(exchange), parts, output]() mutable {
-      exchange.wait();
-      auto sum = output.view({-1});
-      sum.copy_(parts[0]);
-      for (std::int64_t i = 1; i < parts.size(0); ++i) { sum.add_(parts[i]); }
-    });
-  }
-
-  pending do_all_reduce(at::Tensor tensor) override {
-    const auto flat = tensor.view({-1});
-    const std::int64_t chunk = (flat.numel() + size() - 1) / size();
-    at::Tensor padded = flat;
-    if (chunk * size() != flat.numel()) {
-      padded = at::zeros({chunk * size()}, flat.options());
-      padded.narrow(0, 0, flat.numel()).copy_(flat);
+protected:
+    pending do_reduce_scatter(at::Tensor output, at::Tensor input) override {
+        auto parts = at::empty({size(), output.numel()}, input.options());
+        auto exchange = do_all_to_all(parts, std::move(input));
+        return pending([exchange = std::move(exchange), parts, output]() mutable {
+            exchange.wait();
+            auto sum = output.view({-1});
+            sum.copy_(parts[0]);
+            for (std::int64_t i = 1; i < parts.size(0); ++i) {
+                sum.add_(parts[i]);
+            }
+        });
     }
-    auto mine = at::empty({chunk}, flat.options());
-    auto scatter = do_reduce_scatter(mine, padded);
-    return pending([this, scatter = std::move(scatter), mine, padded, flat]() mutable {
-      scatter.wait();
-      do_all_gather(padded, mine).wait();
-      if (!padded.is_same(flat)) { flat.copy_(padded.narrow(0, 0, flat.numel())); }
-    });
-  }
+
+    pending do_all_reduce(at::Tensor tensor) override {
+        const auto flat = tensor.view({-1});
+        const std::int64_t chunk = (flat.numel() + size() - 1) / size();
+        at::Tensor padded = flat;
+        if (chunk * size() != flat.numel()) {
+            padded = at::zeros({chunk * size()}, flat.options());
+            padded.narrow(0, 0, flat.numel()).copy_(flat);
+        }
+        auto mine = at::empty({chunk}, flat.options());
+        auto scatter = do_reduce_scatter(mine, padded);
+        return pending(
+            [this, scatter = std::move(scatter), mine, padded, flat]() mutable {
+                scatter.wait();
+                do_all_gather(padded, mine).wait();
+                if (!padded.is_same(flat)) {
+                    flat.copy_(padded.narrow(0, 0, flat.numel()));
+                }
+            });
+    }
 };
 
 #ifdef PACKKIT_CUDA
 /// GPUs. Sends and receives of one call are one NCCL group, so rings cannot deadlock.
 class nccl_communicator final : public process_group_communicator {
- public:
-  using process_group_communicator::process_group_communicator;
+public:
+    using process_group_communicator::process_group_communicator;
 
- protected:
-  pending do_send_recv(at::Tensor send, int to, at::Tensor receive, int from) override {
-    std::vector<at::Tensor> out{send};
-    std::vector<at::Tensor> in{receive};
-    backend().startCoalescing();
-    backend().send(out, to, 0);
-    backend().recv(in, from, 0);
-    return waiting(backend().endCoalescing(), {std::move(send), std::move(receive)});
-  }
+protected:
+    pending do_send_recv(at::Tensor send, int to, at::Tensor receive, int from) override {
+        std::vector<at::Tensor> out{send};
+        std::vector<at::Tensor> in{receive};
+        backend().startCoalescing();
+        backend().send(out, to, 0);
+        backend().recv(in, from, 0);
+        return waiting(backend().endCoalescing(), {std::move(send), std::move(receive)});
+    }
 };
 #endif
 
 /// How processes find each other and how long they wait.
 struct group_options {
-  std::chrono::milliseconds timeout = std::chrono::minutes(2);
-  /// Address or host name that Gloo binds. Loopback keeps a single-node job off the network; empty
-  /// lets Gloo choose by this host's name.
-  std::string address = "127.0.0.1";
+    std::chrono::milliseconds timeout = std::chrono::minutes(2);
+    /// Address or host name that Gloo binds. Loopback keeps a single-node job off the
+    /// network; empty lets Gloo choose by this host's name.
+    std::string address = "127.0.0.1";
 };
 
 namespace detail {
@@ -148,40 +160,43 @@ namespace detail {
 /// This rank's place among `members`; throws when it is not one of them.
 [[nodiscard]] inline int place_in(std::span<const std::int64_t> members,
                                   std::int64_t global_rank, const std::string& name) {
-  const auto place = std::find(members.begin(), members.end(), global_rank);
-  if (place == members.end()) {
-    throw invalid_argument("rank " + std::to_string(global_rank) + " is not in group " + name);
-  }
-  return static_cast<int>(place - members.begin());
+    const auto place = std::find(members.begin(), members.end(), global_rank);
+    if (place == members.end()) {
+        throw invalid_argument("rank " + std::to_string(global_rank) +
+                               " is not in group " + name);
+    }
+    return static_cast<int>(place - members.begin());
 }
 
-/// Keys of one group in the shared store: groups of one dimension differ by their first member.
+/// Keys of one group in the shared store: groups of one dimension differ by their first
+/// member.
 [[nodiscard]] inline c10::intrusive_ptr<c10d::Store> store_of(
     const c10::intrusive_ptr<c10d::Store>& store, const std::string& name,
     std::span<const std::int64_t> members) {
-  return c10::make_intrusive<c10d::PrefixStore>(name + "/" + std::to_string(members.front()),
-                                                store);
+    return c10::make_intrusive<c10d::PrefixStore>(
+        name + "/" + std::to_string(members.front()), store);
 }
 
 }  // namespace detail
 
 /// A Gloo group of the ranks in `members` (ascending global ranks, this one among them).
-/// Every member must call it, in the same order as its other groups. A group of one needs no store.
+/// Every member must call it, in the same order as its other groups. A group of one needs
+/// no store.
 [[nodiscard]] inline std::unique_ptr<communicator> make_gloo_group(
     const c10::intrusive_ptr<c10d::Store>& store, const std::string& name,
     std::span<const std::int64_t> members, std::int64_t global_rank,
     const group_options& options) {
-  const int place = detail::place_in(members, global_rank, name);
-  if (members.size() == 1) { return std::make_unique<single_communicator>(name); }
-  auto gloo = c10d::ProcessGroupGloo::Options::create(options.timeout);
-  gloo->devices.push_back(
-      options.address.empty()
-          ? c10d::ProcessGroupGloo::createDefaultDevice()
-          : c10d::ProcessGroupGloo::createDeviceForHostname(options.address));
-  return std::make_unique<gloo_communicator>(
-      name, c10::make_intrusive<c10d::ProcessGroupGloo>(
-                detail::store_of(store, name, members), place,
-                static_cast<int>(members.size()), gloo));
+    const int place = detail::place_in(members, global_rank, name);
+    if (members.size() == 1) { return std::make_unique<single_communicator>(name); }
+    auto gloo = c10d::ProcessGroupGloo::Options::create(options.timeout);
+    gloo->devices.push_back(
+        options.address.empty()
+            ? c10d::ProcessGroupGloo::createDefaultDevice()
+            : c10d::ProcessGroupGloo::createDeviceForHostname(options.address));
+    return std::make_unique<gloo_communicator>(
+        name, c10::make_intrusive<c10d::ProcessGroupGloo>(
+                  detail::store_of(store, name, members), place,
+                  static_cast<int>(members.size()), gloo));
 }
 
 #ifdef PACKKIT_CUDA
@@ -190,14 +205,14 @@ namespace detail {
     const c10::intrusive_ptr<c10d::Store>& store, const std::string& name,
     std::span<const std::int64_t> members, std::int64_t global_rank,
     const group_options& options) {
-  const int place = detail::place_in(members, global_rank, name);
-  if (members.size() == 1) { return std::make_unique<single_communicator>(name); }
-  auto nccl = c10d::ProcessGroupNCCL::Options::create();
-  nccl->timeout = options.timeout;
-  return std::make_unique<nccl_communicator>(
-      name, c10::make_intrusive<c10d::ProcessGroupNCCL>(
-                detail::store_of(store, name, members), place,
-                static_cast<int>(members.size()), nccl));
+    const int place = detail::place_in(members, global_rank, name);
+    if (members.size() == 1) { return std::make_unique<single_communicator>(name); }
+    auto nccl = c10d::ProcessGroupNCCL::Options::create();
+    nccl->timeout = options.timeout;
+    return std::make_unique<nccl_communicator>(
+        name, c10::make_intrusive<c10d::ProcessGroupNCCL>(
+                  detail::store_of(store, name, members), place,
+                  static_cast<int>(members.size()), nccl));
 }
 #endif
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// How the ranks of a job find each other: a TCP store, values that every rank publishes, and the
-/// groups of a mesh.
+/// How the ranks of a job find each other: a TCP store, values that every rank publishes,
+/// and the groups of a mesh.
 #pragma once
 
 #include <packkit/mesh.hpp>
@@ -42,19 +42,22 @@ struct rendezvous_options {
             "rendezvous at " + options.host + ":" + std::to_string(options.port) +
             (options.is_server ? " cannot be opened" : " does not answer") + " (" +
             reason.substr(0, reason.find('\n')) +
-            "); set MASTER_ADDR and MASTER_PORT to an address and a free port of rank 0's node");
+            "); set MASTER_ADDR and MASTER_PORT to an address and a free port of rank "
+            "0's node");
     }
 }
 
 /// Publishes `value` for this rank under `key` and returns every rank's, in rank order.
 /// Throws `runtime_error` naming the ranks that did not come within `timeout`.
 [[nodiscard]] inline std::vector<std::string> exchange_values(
-    c10d::Store& store, const std::string& key, std::int64_t rank, std::int64_t world_size,
-    const std::string& value, std::chrono::milliseconds timeout) {
+    c10d::Store& store, const std::string& key, std::int64_t rank,
+    std::int64_t world_size, const std::string& value,
+    std::chrono::milliseconds timeout) {
     const auto key_of = [&](std::int64_t r) { return key + "/" + std::to_string(r); };
     store.set(key_of(rank), std::vector<std::uint8_t>(value.begin(), value.end()));
     std::vector<std::string> keys;
-    for (std::int64_t r = 0; r < world_size; ++r) keys.push_back(key_of(r));
+    for (std::int64_t r = 0; r < world_size; ++r)
+        keys.push_back(key_of(r));
     try {
         store.wait(keys, timeout);
     } catch (const std::exception&) {
@@ -65,8 +68,10 @@ struct rendezvous_options {
             }
         }
         throw packkit::runtime_error(
-            "rendezvous: of " + std::to_string(world_size) + " ranks these did not come within " +
-            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(timeout).count()) +
+            "rendezvous: of " + std::to_string(world_size) +
+            " ranks these did not come within " +
+            std::to_string(
+                std::chrono::duration_cast<std::chrono::seconds>(timeout).count()) +
             " s: " + missing);
     }
     std::vector<std::string> values;
@@ -79,8 +84,9 @@ struct rendezvous_options {
 
 /// One communicator per set of ranks that work together.
 struct mesh_groups {
-    std::unique_ptr<communicator> world;      ///< all ranks
-    std::unique_ptr<communicator> shard;      ///< dp_shard × cp: ranks that split the parameters
+    std::unique_ptr<communicator> world;  ///< all ranks
+    std::unique_ptr<communicator>
+        shard;  ///< dp_shard × cp: ranks that split the parameters
     std::unique_ptr<communicator> replicate;  ///< dp_replicate: ranks that repeat them
 
     /// What all groups sent since the last reset.
@@ -97,14 +103,15 @@ struct mesh_groups {
     }
 };
 
-/// Makes the groups of `rank` in `mesh`. `make_group(name, members)` makes one group of the given
-/// global ranks; every rank calls it for the same names in the same order.
+/// Makes the groups of `rank` in `mesh`. `make_group(name, members)` makes one group of
+/// the given global ranks; every rank calls it for the same names in the same order.
 template <class MakeGroup>
 [[nodiscard]] mesh_groups make_mesh_groups(const mesh_shape& mesh, std::int64_t rank,
                                            MakeGroup make_group) {
     using enum mesh_dimension;
     mesh_groups groups;
-    groups.world = make_group("world", group_of(mesh, rank, {dp_replicate, dp_shard, cp, tp}));
+    groups.world =
+        make_group("world", group_of(mesh, rank, {dp_replicate, dp_shard, cp, tp}));
     groups.shard = make_group("shard", group_of(mesh, rank, {dp_shard, cp}));
     groups.replicate = make_group("replicate", group_of(mesh, rank, {dp_replicate}));
     return groups;

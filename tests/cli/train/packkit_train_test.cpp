@@ -12,10 +12,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// One line on stderr that starts with the program's name and holds `part`; exit status 2; nothing
-/// written.
-void check_refused(const test::training_folder& folder, const std::vector<std::string>& words,
-                   const std::string& part) {
+/// One line on stderr that starts with the program's name and holds `part`; exit status
+/// 2; nothing written.
+void check_refused(const test::training_folder& folder,
+                   const std::vector<std::string>& words, const std::string& part) {
     const auto result = folder.run(words);
     BOOST_TEST(result.exit_code == 2, result.err);
     BOOST_TEST(result.err.starts_with("packkit-train: "), result.err);
@@ -28,7 +28,9 @@ struct refusal {
     std::string setting, part;
 };
 
-std::ostream& operator<<(std::ostream& out, const refusal& r) { return out << r.setting; }
+std::ostream& operator<<(std::ostream& out, const refusal& r) {
+    return out << r.setting;
+}
 
 const std::vector<refusal> refusals{
     {"sequence_lenn=64", "key 'sequence_lenn' is unknown; did you mean 'sequence_len'?"},
@@ -44,11 +46,14 @@ const std::vector<refusal> refusals{
     {"dp_shard_size=3", "dp_shard"},
 };
 
-std::string golden(const std::string& name) { return PACKKIT_GOLDEN "/llama_untied/" + name; }
+std::string golden(const std::string& name) {
+    return PACKKIT_GOLDEN "/llama_untied/" + name;
+}
 
 }  // namespace
 
-BOOST_DATA_TEST_CASE(a_bad_setting_is_refused, boost::unit_test::data::make(refusals), bad) {
+BOOST_DATA_TEST_CASE(a_bad_setting_is_refused, boost::unit_test::data::make(refusals),
+                     bad) {
     const test::training_folder folder;
     check_refused(folder, {"run.yaml", bad.setting}, bad.part);
 }
@@ -56,14 +61,16 @@ BOOST_DATA_TEST_CASE(a_bad_setting_is_refused, boost::unit_test::data::make(refu
 BOOST_AUTO_TEST_CASE(the_place_of_a_bad_key_is_told) {
     const test::training_folder folder;
     folder.write("bad.yaml", "base_model: model/\n\nsample_paking: true\n");
-    check_refused(folder, {"bad.yaml"},
-                  "bad.yaml:3: key 'sample_paking' is unknown; did you mean 'sample_packing'?");
+    check_refused(
+        folder, {"bad.yaml"},
+        "bad.yaml:3: key 'sample_paking' is unknown; did you mean 'sample_packing'?");
 }
 
 BOOST_AUTO_TEST_CASE(wrong_use_is_refused) {
     const test::training_folder folder;
     check_refused(folder, {"nowhere.yaml"}, "nowhere.yaml: cannot be opened");
-    check_refused(folder, {"run.yaml", "--procesess", "2"}, "did you mean '--processes'?");
+    check_refused(folder, {"run.yaml", "--procesess", "2"},
+                  "did you mean '--processes'?");
     check_refused(folder, {"run.yaml", "dp_shard_size=2", "--processes", "3"},
                   "dp_shard can be one of 1, 3");
     check_refused(folder, {"logits", "model"}, "expected packkit-train logits");
@@ -108,9 +115,9 @@ BOOST_AUTO_TEST_CASE(a_run_leaves_metrics_log_and_checkpoint) {
     const auto steps = folder.metrics("out");
     BOOST_TEST_REQUIRE(steps.size() == 3);
     for (const auto& step : steps) {
-        for (const char* key : {"step", "epoch", "loss", "loss_bits", "grad_norm",
-                                "learning_rate", "tokens", "tokens_per_second", "mfu",
-                                "memory_bytes", "seconds", "bytes"}) {
+        for (const char* key :
+             {"step", "epoch", "loss", "loss_bits", "grad_norm", "learning_rate",
+              "tokens", "tokens_per_second", "mfu", "memory_bytes", "seconds", "bytes"}) {
             BOOST_TEST(step.contains(key), key);
         }
         for (const char* key :
@@ -127,8 +134,8 @@ BOOST_AUTO_TEST_CASE(a_run_leaves_metrics_log_and_checkpoint) {
     }
     // Random bytes over 259 ids: the first loss is near ln 259.
     BOOST_TEST(std::abs(steps[0]["loss"].get<double>() - std::log(259.0)) < 0.2);
-    for (const char* file :
-         {"config.json", "model.safetensors", "optimizer.safetensors", "trainer_state.json"}) {
+    for (const char* file : {"config.json", "model.safetensors", "optimizer.safetensors",
+                             "trainer_state.json"}) {
         BOOST_TEST(fs::exists(folder.path("out/checkpoint-3/") + file), file);
     }
     BOOST_TEST(result.out.find("checkpoint-3") != std::string::npos);
@@ -156,8 +163,8 @@ BOOST_AUTO_TEST_CASE(weights_are_read_and_written_unchanged) {
     fs::copy(golden("model.safetensors"), folder.path("model/model.safetensors"));
     folder.write("data.jsonl", "{\"input_ids\":[1,2,3,4,5]}\n");
     const auto result = folder.run(
-        {"run.yaml", "random_init_weights=false", "datasets.0.type=tokens", "learning_rate=0",
-         "torch_dtype=float64", "max_steps=1", "sequence_len=16"});
+        {"run.yaml", "random_init_weights=false", "datasets.0.type=tokens",
+         "learning_rate=0", "torch_dtype=float64", "max_steps=1", "sequence_len=16"});
     // The byte tokenizer needs 259 ids and this model has 67; tokens bring their own ids.
     BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
     folder.write("tokens.json", "{\"documents\": [[1,2,3],[4,5]]}");
@@ -173,8 +180,9 @@ BOOST_AUTO_TEST_CASE(logits_are_those_of_the_reference) {
     const test::training_folder folder;
     const auto figures = app::read_json_file(golden("golden.json"));
     folder.write("tokens.json", app::json{{"documents", figures["documents"]}}.dump());
-    const auto result = folder.run({"logits", std::string(PACKKIT_GOLDEN) + "/llama_untied",
-                                    "tokens.json", "--dtype", "float64"});
+    const auto result =
+        folder.run({"logits", std::string(PACKKIT_GOLDEN) + "/llama_untied",
+                    "tokens.json", "--dtype", "float64"});
     BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
     const auto found = app::parse_json(result.out, "stdout")["logits"];
     double worst = 0;
@@ -182,16 +190,17 @@ BOOST_AUTO_TEST_CASE(logits_are_those_of_the_reference) {
         BOOST_TEST_REQUIRE(found[d].size() == figures["documents"][d].size());
         for (std::size_t t = 0; t < found[d].size(); ++t) {
             for (std::size_t v = 0; v < 67; ++v) {
-                worst = std::max(worst, std::abs(found[d][t][v].get<double>() -
-                                                 figures["logits"][d][t][v].get<double>()));
+                worst =
+                    std::max(worst, std::abs(found[d][t][v].get<double>() -
+                                             figures["logits"][d][t][v].get<double>()));
             }
         }
     }
     BOOST_TEST(worst <= 1e-12);
     folder.write("tokens.json", "{\"documents\": [[1, 67]]}");
-    check_refused(folder,
-                  {"logits", std::string(PACKKIT_GOLDEN) + "/llama_untied", "tokens.json"},
-                  "documents[0][1]: id is 67, the vocabulary has 67");
+    check_refused(
+        folder, {"logits", std::string(PACKKIT_GOLDEN) + "/llama_untied", "tokens.json"},
+        "documents[0][1]: id is 67, the vocabulary has 67");
 }
 
 BOOST_AUTO_TEST_CASE(help_and_version) {

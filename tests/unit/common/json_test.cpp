@@ -219,3 +219,14 @@ BOOST_AUTO_TEST_CASE(kinds) {
     BOOST_TEST(app::json_kind(app::json(false)) == "false");
     BOOST_TEST(app::json_kind(app::json()) == "null");
 }
+
+BOOST_AUTO_TEST_CASE(a_nul_byte_does_not_hide_what_follows) {
+    using namespace std::string_literals;
+    const auto refused = [](const std::string& text, const std::string& message) {
+        BOOST_CHECK_EXCEPTION((void)packkit::app::parse_json(text, "f.json"),
+                              packkit::app::input_error,
+                              [&](const auto& fault) { return fault.what() == message; });
+    };
+    refused("{\"a\":1}\0junk"s, "f.json:1: not valid JSON: a NUL byte");
+    refused("{\n\"a\"\n:\0 1}"s, "f.json:3: not valid JSON: a NUL byte");
+}

@@ -3,6 +3,7 @@
 
 #include <packkit/torch/adamw.hpp>
 #include <packkit/torch/cross_entropy.hpp>
+#include <packkit/torch/gradient_norm.hpp>
 
 #include <ATen/ATen.h>
 
@@ -21,7 +22,8 @@ const std::vector<lt::parameter_info> infos{{"w", {5, 3}, true}, {"norm", {5}, f
 
 /// Gradient of update `step`.
 at::Tensor gradient_of(std::size_t i, int step) {
-    return at::cos(at::arange(0, i == 0 ? 15 : 5, at::kDouble) + step).view(infos[i].shape);
+    return at::cos(at::arange(0, i == 0 ? 15 : 5, at::kDouble) + step)
+        .view(infos[i].shape);
 }
 
 /// Algorithm 2 of the paper, element by element.
@@ -48,7 +50,8 @@ std::vector<lt::fully_sharded_unit> make_units(lt::communicator& shard,
                                                lt::communicator& replicate) {
     std::vector<lt::fully_sharded_unit> units;
     lt::sharded_parameters parameters(infos, {&shard, &replicate}, at::kDouble);
-    for (std::size_t i = 0; i < infos.size(); ++i) parameters.shard(i).fill_(1.0);
+    for (std::size_t i = 0; i < infos.size(); ++i)
+        parameters.shard(i).fill_(1.0);
     units.emplace_back(std::move(parameters),
                        lt::fully_sharded_unit::options{at::kDouble, true});
     return units;
@@ -88,9 +91,9 @@ BOOST_AUTO_TEST_CASE(equals_the_paper_on_any_number_of_ranks) {
 }
 
 BOOST_AUTO_TEST_CASE(norm_counts_each_parameter_once_and_clipping_scales_to_it) {
-    const double expected = std::sqrt((gradient_of(0, 1).square().sum() +
-                                       gradient_of(1, 1).square().sum())
-                                          .item<double>());
+    const double expected =
+        std::sqrt((gradient_of(0, 1).square().sum() + gradient_of(1, 1).square().sum())
+                      .item<double>());
     for (const int ranks : {1, 2, 3, 8}) {
         test::run_ranks(ranks, [&](lt::communicator& shard) {
             lt::single_communicator alone("replicate");
@@ -115,7 +118,8 @@ BOOST_AUTO_TEST_CASE(cross_entropy_is_a_sum_over_valid_targets) {
     double expected = 0;
     for (const int row : {0, 2, 3}) {
         const auto r = logits[row];
-        expected += (r.exp().sum().log() - r[targets[row].item<std::int64_t>()]).item<double>();
+        expected +=
+            (r.exp().sum().log() - r[targets[row].item<std::int64_t>()]).item<double>();
     }
     BOOST_TEST(lt::cross_entropy_sum(logits, targets).item<double>() == expected,
                boost::test_tools::tolerance(1e-14));

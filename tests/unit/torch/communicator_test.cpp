@@ -31,7 +31,8 @@ void check_collectives(lt::communicator& group) {
     auto sum = numbers(5, 10 * me);
     group.all_reduce(sum).wait();
     auto expected = at::zeros({5}, at::kDouble);
-    for (int r = 0; r < n; ++r) expected += numbers(5, 10.0 * r);
+    for (int r = 0; r < n; ++r)
+        expected += numbers(5, 10.0 * r);
 
     auto gathered = at::empty({n, 3}, at::kDouble);
     group.all_gather(gathered, numbers(3, me)).wait();
@@ -43,8 +44,9 @@ void check_collectives(lt::communicator& group) {
     group.all_to_all(exchanged, numbers(n, 100 * me)).wait();
 
     auto received = at::empty({1}, at::kDouble);
-    group.send_recv(numbers(1, me), (group.rank() + 1) % n, received,
-                    (group.rank() + n - 1) % n)
+    group
+        .send_recv(numbers(1, me), (group.rank() + 1) % n, received,
+                   (group.rank() + n - 1) % n)
         .wait();
     group.barrier();
 
@@ -69,7 +71,8 @@ void check_collectives(lt::communicator& group) {
 }
 
 /// Runs `body(rank, store)` on threads that share a store.
-void run_gloo(int ranks, const std::function<void(std::int64_t, lt::communicator&)>& body) {
+void run_gloo(int ranks,
+              const std::function<void(std::int64_t, lt::communicator&)>& body) {
     const auto store = c10::make_intrusive<c10d::HashStore>();
     std::vector<std::int64_t> members(static_cast<std::size_t>(ranks));
     std::iota(members.begin(), members.end(), 0);
@@ -81,7 +84,8 @@ void run_gloo(int ranks, const std::function<void(std::int64_t, lt::communicator
             body(rank, *group);
         });
     }
-    for (auto& thread : threads) thread.join();
+    for (auto& thread : threads)
+        thread.join();
 }
 
 }  // namespace
@@ -92,12 +96,14 @@ BOOST_AUTO_TEST_CASE(one_rank_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(ranks_as_threads) {
-    for (const int ranks : {2, 3, 4}) test::run_ranks(ranks, check_collectives);
+    for (const int ranks : {2, 3, 4})
+        test::run_ranks(ranks, check_collectives);
 }
 
 BOOST_AUTO_TEST_CASE(processes_over_gloo) {
     for (const int ranks : {2, 3}) {
-        run_gloo(ranks, [](std::int64_t, lt::communicator& group) { check_collectives(group); });
+        run_gloo(ranks,
+                 [](std::int64_t, lt::communicator& group) { check_collectives(group); });
     }
 }
 
@@ -124,10 +130,12 @@ BOOST_AUTO_TEST_CASE(gloo_and_threads_add_in_the_same_order) {
 
 BOOST_AUTO_TEST_CASE(wrong_sizes_are_refused) {
     lt::single_communicator alone("alone");
-    BOOST_CHECK_THROW((void)alone.all_gather(at::empty({3}), at::empty({2})), invalid_argument);
+    BOOST_CHECK_THROW((void)alone.all_gather(at::empty({3}), at::empty({2})),
+                      invalid_argument);
     BOOST_CHECK_THROW((void)alone.reduce_scatter(at::empty({3}), at::empty({2})),
                       invalid_argument);
-    BOOST_CHECK_THROW((void)alone.all_to_all(at::empty({3}), at::empty({2})), invalid_argument);
+    BOOST_CHECK_THROW((void)alone.all_to_all(at::empty({3}), at::empty({2})),
+                      invalid_argument);
 }
 
 BOOST_AUTO_TEST_CASE(a_rank_that_does_not_come_is_a_named_failure) {
@@ -149,7 +157,8 @@ BOOST_AUTO_TEST_CASE(a_rank_that_does_not_come_is_a_named_failure) {
             } catch (const lt::communication_error& fault) { message = fault.what(); }
         });
     }
-    for (auto& thread : threads) thread.join();
+    for (auto& thread : threads)
+        thread.join();
     BOOST_TEST(message.find("all_reduce number 1 of group pair (rank 0 of 2) failed") !=
                std::string::npos);
 }
@@ -167,8 +176,10 @@ BOOST_AUTO_TEST_CASE(values_of_all_ranks_come_in_rank_order) {
                boost::test_tools::per_element());
     BOOST_CHECK_EXCEPTION((void)lt::exchange_values(store, "late", 0, 3, "here", wait),
                           packkit::runtime_error, [](const auto& fault) {
-                              return std::string(fault.what()).find("of 3 ranks these did not "
-                                                                    "come within 0 s: 1, 2") !=
+                              return std::string(fault.what())
+                                         .find(
+                                             "of 3 ranks these did not "
+                                             "come within 0 s: 1, 2") !=
                                      std::string::npos;
                           });
 }

@@ -24,7 +24,8 @@ const std::vector<lt::parameter_info> infos{
 std::vector<at::Tensor> full_values() {
     at::manual_seed(5);
     std::vector<at::Tensor> values;
-    for (const auto& info : infos) values.push_back(at::randn(info.shape, at::kDouble));
+    for (const auto& info : infos)
+        values.push_back(at::randn(info.shape, at::kDouble));
     return values;
 }
 
@@ -46,7 +47,8 @@ struct expectation {
 /// Plain autograd over `samples` samples, two applications of the unit each.
 expectation plain(std::int64_t samples) {
     auto values = full_values();
-    for (auto& value : values) value.requires_grad_(true);
+    for (auto& value : values)
+        value.requires_grad_(true);
     expectation result;
     for (std::int64_t s = 0; s < samples; ++s) {
         auto x = sample(s).requires_grad_(true);
@@ -55,7 +57,8 @@ expectation plain(std::int64_t samples) {
         y.square().sum().backward();
         if (s == 0) result.input_gradient = x.grad();
     }
-    for (const auto& value : values) result.gradients.push_back(value.grad());
+    for (const auto& value : values)
+        result.gradients.push_back(value.grad());
     return result;
 }
 
@@ -89,7 +92,8 @@ void check_gradients(lt::fully_sharded_unit& unit, const expectation& expected) 
     for (std::size_t i = 0; i < infos.size(); ++i) {
         const auto rows = unit.parameters().rows(i);
         BOOST_TEST(difference(unit.parameters().gradient(i),
-                              expected.gradients[i].slice(0, rows.begin, rows.end)) <= 1e-12);
+                              expected.gradients[i].slice(0, rows.begin, rows.end)) <=
+                   1e-12);
     }
 }
 
@@ -172,8 +176,8 @@ BOOST_AUTO_TEST_CASE(no_gathered_weight_is_held_between_forward_and_backward) {
 }
 
 BOOST_AUTO_TEST_CASE(bytes_sent_follow_the_formulas) {
-    // Reshard: two all-gathers and one reduce-scatter a micro-batch; kept: one of each. A unit that
-    // is applied twice is gathered for each application.
+    // Reshard: two all-gathers and one reduce-scatter a micro-batch; kept: one of each. A
+    // unit that is applied twice is gathered for each application.
     constexpr int ranks = 4;
     std::int64_t chunk = 0;
     for (const auto& info : infos) {
@@ -190,7 +194,8 @@ BOOST_AUTO_TEST_CASE(bytes_sent_follow_the_formulas) {
             const std::lock_guard lock(checking);
             BOOST_TEST(shard.sent()[lt::collective::all_gather] ==
                        (reshard ? 2 : 1) * (ranks - 1) * chunk * 8);
-            BOOST_TEST(shard.sent()[lt::collective::reduce_scatter] == (ranks - 1) * chunk * 8);
+            BOOST_TEST(shard.sent()[lt::collective::reduce_scatter] ==
+                       (ranks - 1) * chunk * 8);
         });
     }
 }
@@ -201,7 +206,8 @@ BOOST_AUTO_TEST_CASE(full_tensors_survive_sharding) {
         test::run_ranks(ranks, [&](lt::communicator& shard) {
             lt::single_communicator alone("replicate");
             auto unit = make_unit(shard, alone, true);
-            const auto full = unit.parameters().gather_full(unit.parameters().flat_shards());
+            const auto full =
+                unit.parameters().gather_full(unit.parameters().flat_shards());
             const std::lock_guard lock(checking);
             for (std::size_t i = 0; i < infos.size(); ++i) {
                 BOOST_TEST(at::equal(full[i], values[i]));
@@ -211,7 +217,8 @@ BOOST_AUTO_TEST_CASE(full_tensors_survive_sharding) {
 }
 
 BOOST_AUTO_TEST_CASE(compute_in_a_narrower_type) {
-    // float32 compute over float64 masters: gathered in float32, gradients added in float64.
+    // float32 compute over float64 masters: gathered in float32, gradients added in
+    // float64.
     const auto expected = plain(2);
     test::run_ranks(2, [&](lt::communicator& shard) {
         lt::single_communicator alone("replicate");
@@ -257,7 +264,7 @@ BOOST_AUTO_TEST_CASE(shards_and_replicas_have_the_same_bits) {
         if (replicate.rank() == 0) replicated = unit.parameters().gradient(0).clone();
     });
     for (std::size_t rank = 0; rank < ranks; ++rank) {
-        BOOST_TEST(
-            at::equal(sharded[rank], replicated.slice(0, rows[rank].begin, rows[rank].end)));
+        BOOST_TEST(at::equal(sharded[rank],
+                             replicated.slice(0, rows[rank].begin, rows[rank].end)));
     }
 }

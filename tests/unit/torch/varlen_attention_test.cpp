@@ -15,7 +15,8 @@ using namespace packkit;
 namespace {
 
 struct inputs {
-    at::Tensor q, k, v, weight;  // weight: a fixed direction, so that the gradient is not symmetric
+    at::Tensor q, k, v,
+        weight;  // weight: a fixed direction, so that the gradient is not symmetric
 };
 
 inputs random_inputs(std::int64_t total, std::int64_t heads, std::int64_t kv_heads,
@@ -45,8 +46,8 @@ double difference(const at::Tensor& a, const at::Tensor& b) {
 }
 
 double worst(const outcome& a, const outcome& b) {
-    return std::max({difference(a.out, b.out), difference(a.dq, b.dq), difference(a.dk, b.dk),
-                     difference(a.dv, b.dv)});
+    return std::max({difference(a.out, b.out), difference(a.dq, b.dq),
+                     difference(a.dk, b.dk), difference(a.dv, b.dv)});
 }
 
 const std::vector<std::vector<std::int32_t>> layouts{
@@ -60,12 +61,13 @@ const std::vector<std::vector<std::int32_t>> layouts{
 
 }  // namespace
 
-BOOST_DATA_TEST_CASE(equals_the_definition, boost::unit_test::data::xrange(layouts.size()),
-                     which) {
+BOOST_DATA_TEST_CASE(equals_the_definition,
+                     boost::unit_test::data::xrange(layouts.size()), which) {
     const auto& cu_seqlens = layouts[which];
     const lt::document_layout layout(cu_seqlens);
     for (const bool causal : {true, false}) {
-        for (const auto& [heads, kv_heads] : {std::pair{4, 4}, std::pair{4, 2}, std::pair{6, 1}}) {
+        for (const auto& [heads, kv_heads] :
+             {std::pair{4, 4}, std::pair{4, 2}, std::pair{6, 1}}) {
             const lt::attention_options options{.causal = causal};
             const auto in =
                 random_inputs(cu_seqlens.back(), heads, kv_heads, 16, at::kDouble);
@@ -86,10 +88,10 @@ BOOST_AUTO_TEST_CASE(float32_and_bfloat16_stay_near_float64) {
     for (const auto& [dtype, tolerance] :
          {std::pair{at::kFloat, 2e-5}, std::pair{at::kBFloat16, 2e-1}}) {
         const auto in = random_inputs(120, 4, 2, 16, dtype);
-        const auto exact =
-            inputs{in.q.detach().to(at::kDouble).requires_grad_(true),
-                   in.k.detach().to(at::kDouble).requires_grad_(true),
-                   in.v.detach().to(at::kDouble).requires_grad_(true), in.weight.to(at::kDouble)};
+        const auto exact = inputs{in.q.detach().to(at::kDouble).requires_grad_(true),
+                                  in.k.detach().to(at::kDouble).requires_grad_(true),
+                                  in.v.detach().to(at::kDouble).requires_grad_(true),
+                                  in.weight.to(at::kDouble)};
         const auto fast = evaluate(in, [&](auto& q, auto& k, auto& v) {
             return lt::varlen_attention(q, k, v, layout, {});
         });
@@ -129,7 +131,8 @@ BOOST_AUTO_TEST_CASE(the_scale_is_used) {
         lt::varlen_attention(in.q, in.k, in.v, lt::document_layout(cu_seqlens), options);
     const auto slow = lt::reference_attention(in.q, in.k, in.v, cu_seqlens, options);
     BOOST_TEST(difference(fast, slow) <= 1e-13);
-    BOOST_TEST(difference(fast, lt::reference_attention(in.q, in.k, in.v, cu_seqlens, {})) > 1e-3);
+    BOOST_TEST(difference(fast, lt::reference_attention(in.q, in.k, in.v, cu_seqlens,
+                                                        {})) > 1e-3);
 }
 
 BOOST_AUTO_TEST_CASE(shapes_that_disagree_are_refused) {

@@ -136,6 +136,15 @@ BOOST_AUTO_TEST_CASE(limits) {
     }
     BOOST_TEST(read(bomb) ==
                "c.yaml:5: more than 100000 values once aliases are expanded");
+    // One large value, many times.
+    std::string many = "a: &a [";
+    for (int i = 0; i < 9999; ++i)
+        many += "1,";
+    many += "1]\nb: [*a, *a, *a, *a, *a, *a, *a]";
+    BOOST_TEST(read(many).starts_with("{ a:[ '1' "));
+    many.insert(many.size() - 1, ", *a");
+    BOOST_TEST(read(many) ==
+               "c.yaml:2: more than 100000 values once aliases are expanded");
     std::string wide = "[";
     for (int i = 0; i < 99998; ++i)
         wide += "1,";

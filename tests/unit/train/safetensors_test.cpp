@@ -313,6 +313,18 @@ BOOST_AUTO_TEST_CASE(files_without_tensors_and_large_ones) {
     BOOST_TEST(writer.checksum() == file_checksum(path));
 }
 
+BOOST_AUTO_TEST_CASE(data_is_aligned_whatever_the_names) {
+    for (std::size_t length = 1; length <= 16; ++length) {
+        const std::string path = folder / "w.safetensors";
+        safetensors_writer writer(path, {{std::string(length, 'n'), "F64", {1}}});
+        writer.write(bytes("12345678"));
+        writer.finish();
+        BOOST_TEST(writer.file_bytes() % 8 == 0u);
+        BOOST_TEST(text_of(safetensors_file(path).data(std::string(length, 'n'))) ==
+                   "12345678");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_moved_file_keeps_its_data) {
     safetensors_file file = opened(file_of(
         "{\"s\":{\"shape\":[4],\"data_offsets\":[0,4],\"dtype\":\"U8\"}}", "abcd"));
