@@ -11,6 +11,8 @@
 #include <cmath>
 #include <cstdint>
 #include <numeric>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -54,23 +56,29 @@ void pack_lengths(benchmark::State& state,
         benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
-void sizes(benchmark::internal::Benchmark* bench) {
-    bench->RangeMultiplier(10)->Range(1000, 1'000'000)->Unit(benchmark::kMillisecond);
+template <class Policy>
+void register_policy() {
+    const auto name = std::string(Policy::name);
+    for (const auto& [shape, lengths_of] : {std::pair{"lognormal", &lognormal_lengths},
+                                            std::pair{"uniform", &uniform_lengths}}) {
+        benchmark::RegisterBenchmark((name + "/" + shape).c_str(), pack_lengths<Policy>,
+                                     lengths_of)
+            ->RangeMultiplier(10)
+            ->Range(1000, 1'000'000)
+            ->Unit(benchmark::kMillisecond);
+    }
 }
-
-BENCHMARK_CAPTURE(pack_lengths<packkit::first_fit_decreasing>, lognormal,
-                  lognormal_lengths)
-    ->Apply(sizes);
-BENCHMARK_CAPTURE(pack_lengths<packkit::first_fit_decreasing>, uniform, uniform_lengths)
-    ->Apply(sizes);
-BENCHMARK_CAPTURE(pack_lengths<packkit::best_fit_decreasing>, lognormal,
-                  lognormal_lengths)
-    ->Apply(sizes);
-BENCHMARK_CAPTURE(pack_lengths<packkit::first_fit>, lognormal, lognormal_lengths)
-    ->Apply(sizes);
-BENCHMARK_CAPTURE(pack_lengths<packkit::next_fit>, lognormal, lognormal_lengths)
-    ->Apply(sizes);
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+    register_policy<packkit::first_fit_decreasing>();
+    register_policy<packkit::best_fit_decreasing>();
+    register_policy<packkit::first_fit>();
+    register_policy<packkit::next_fit>();
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    return 0;
+}

@@ -201,7 +201,7 @@ std::string deviation_chart(const std::string& name, const std::vector<double>& 
     }
     return "<h3>" + name + "</h3>" +
            column_chart(name + " of each rank against the mean", marks,
-                        {-0.5, static_cast<double>(loads.size()) - 0.5, "rank", false},
+                        {-0.5, static_cast<double>(loads.size()) - 0.5, "rank", false, true},
                         true, largest, {720, 190});
 }
 

@@ -180,10 +180,12 @@ std::string column_chart(std::string_view title, const std::vector<chart_mark>& 
     }
     svg += line_between(left, y_of(0), right, y_of(0), "axis");
     const auto along = round_ticks(axis.from, axis.to, size.width < 400 ? 2 : 6);
+    const double along_step = axis.whole ? 1.0 : step_of(along);
     for (const double tick : along) {
+        if (axis.whole && tick != std::round(tick)) continue;
         const double share = (tick - axis.from) / (axis.to - axis.from);
         svg += text_at(x_of(share), bottom + 16,
-                       tick_text(tick, step_of(along), axis.percent), "middle");
+                       tick_text(tick, along_step, axis.percent), "middle");
     }
     if (!axis.name.empty()) {
         svg += text_at(x_of(0.5), size.height - 6.0, axis.name, "middle", "label");

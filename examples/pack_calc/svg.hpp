@@ -32,6 +32,7 @@ struct chart_axis {
     double to = 1;
     std::string name;
     bool percent = false;  ///< ticks as percent of 1
+    bool whole = false;    ///< ticks at whole numbers only
 };
 
 /// Size of a chart in user units; it scales with the page.

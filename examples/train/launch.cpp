@@ -6,6 +6,8 @@
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <fmt/format.h>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -232,15 +234,13 @@ int launch(int processes, const std::vector<std::string>& arguments) {
     const auto rendezvous = listen_on_loopback();
     job ranks(count, board);
     for (std::size_t rank = 0; rank < count; ++rank) {
-        const auto number = std::to_string(rank);
-        const auto total = std::to_string(processes);
         ranks[rank].pid = start_rank(
-            arguments, {"RANK=" + number, "LOCAL_RANK=" + number, "WORLD_SIZE=" + total,
-                        "LOCAL_WORLD_SIZE=" + total, "MASTER_ADDR=127.0.0.1",
-                        "MASTER_PORT=" + std::to_string(rendezvous.port),
-                        "PACKKIT_STORE_IS_HOSTED=1",
-                        std::string(status_board::variable) + "=" +
-                            std::to_string(board.descriptor()) + ":" + total});
+            arguments,
+            {fmt::format("RANK={}", rank), fmt::format("LOCAL_RANK={}", rank),
+             fmt::format("WORLD_SIZE={}", count),
+             fmt::format("LOCAL_WORLD_SIZE={}", count), "MASTER_ADDR=127.0.0.1",
+             fmt::format("MASTER_PORT={}", rendezvous.port), "PACKKIT_STORE_IS_HOSTED=1",
+             fmt::format("{}={}:{}", status_board::variable, board.descriptor(), count)});
         ranks[rank].running = true;
         std::fprintf(stderr, "rank %zu pid %d\n", rank,
                      static_cast<int>(ranks[rank].pid));

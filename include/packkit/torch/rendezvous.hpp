@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -47,38 +48,59 @@ struct rendezvous_options {
     }
 }
 
+namespace detail {
+
+/// Waits until every rank has counted itself under `key`: whoever hosts the store must
+/// not leave while others still read. Gives up silently, since the values themselves are
+/// complete.
+inline void wait_for_readers(c10d::Store& store, const std::string& key,
+                             std::int64_t ranks) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (store.add(key, 0) < ranks && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+}
+
+[[nodiscard]] inline std::string missing_ranks(c10d::Store& store,
+                                               const std::vector<std::string>& keys) {
+    std::string missing;
+    for (std::size_t rank = 0; rank < keys.size(); ++rank) {
+        if (store.check({keys[rank]})) continue;
+        missing += (missing.empty() ? "" : ", ") + std::to_string(rank);
+    }
+    return missing;
+}
+
+}  // namespace detail
+
 /// Publishes `value` for this rank under `key` and returns every rank's, in rank order.
 /// Throws `runtime_error` naming the ranks that did not come within `timeout`.
 [[nodiscard]] inline std::vector<std::string> exchange_values(
     c10d::Store& store, const std::string& key, std::int64_t rank,
     std::int64_t world_size, const std::string& value,
     std::chrono::milliseconds timeout) {
-    const auto key_of = [&](std::int64_t r) { return key + "/" + std::to_string(r); };
-    store.set(key_of(rank), std::vector<std::uint8_t>(value.begin(), value.end()));
     std::vector<std::string> keys;
     for (std::int64_t r = 0; r < world_size; ++r)
-        keys.push_back(key_of(r));
+        keys.push_back(key + "/" + std::to_string(r));
+    store.set(keys[static_cast<std::size_t>(rank)],
+              std::vector<std::uint8_t>(value.begin(), value.end()));
     try {
         store.wait(keys, timeout);
     } catch (const std::exception&) {
-        std::string missing;
-        for (std::int64_t r = 0; r < world_size; ++r) {
-            if (!store.check({key_of(r)})) {
-                missing += (missing.empty() ? "" : ", ") + std::to_string(r);
-            }
-        }
-        throw packkit::runtime_error(
-            "rendezvous: of " + std::to_string(world_size) +
-            " ranks these did not come within " +
-            std::to_string(
-                std::chrono::duration_cast<std::chrono::seconds>(timeout).count()) +
-            " s: " + missing);
+        const auto seconds =
+            std::chrono::duration_cast<std::chrono::seconds>(timeout).count();
+        throw packkit::runtime_error("rendezvous: of " + std::to_string(world_size) +
+                                     " ranks these did not come within " +
+                                     std::to_string(seconds) +
+                                     " s: " + detail::missing_ranks(store, keys));
     }
     std::vector<std::string> values;
     for (const auto& k : keys) {
         const auto bytes = store.get(k);
         values.emplace_back(bytes.begin(), bytes.end());
     }
+    store.add(key + "/read", 1);
+    if (rank == 0) detail::wait_for_readers(store, key + "/read", world_size);
     return values;
 }
 

@@ -43,6 +43,7 @@ def train(program, folder, *settings):
     config.write_text(
         "base_model: model/\nrandom_init_weights: true\ntokenizer_type: bytes\n"
         "datasets: [{path: data.jsonl}]\nsequence_len: 64\nsample_packing: true\n"
+        "micro_batch_size: 1\ngradient_accumulation_steps: 1\n"
         "max_steps: 2\nlearning_rate: 1.0e-3\n")
     subprocess.run([program, str(config), *settings], check=True, capture_output=True)
 

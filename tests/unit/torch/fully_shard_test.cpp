@@ -21,11 +21,16 @@ std::mutex checking;
 const std::vector<lt::parameter_info> infos{
     {"w", {7, 4}}, {"bias", {7}}, {"out", {2, 7}}, {"scale", {1}, false}};
 
-std::vector<at::Tensor> full_values() {
-    at::manual_seed(5);
-    std::vector<at::Tensor> values;
-    for (const auto& info : infos)
-        values.push_back(at::randn(info.shape, at::kDouble));
+/// The same values for all ranks; drawn once, because LibTorch's generator is shared by
+/// threads.
+const std::vector<at::Tensor>& full_values() {
+    static const std::vector<at::Tensor> values = [] {
+        at::manual_seed(5);
+        std::vector<at::Tensor> drawn;
+        for (const auto& info : infos)
+            drawn.push_back(at::randn(info.shape, at::kDouble));
+        return drawn;
+    }();
     return values;
 }
 
@@ -46,9 +51,10 @@ struct expectation {
 
 /// Plain autograd over `samples` samples, two applications of the unit each.
 expectation plain(std::int64_t samples) {
-    auto values = full_values();
-    for (auto& value : values)
-        value.requires_grad_(true);
+    std::vector<at::Tensor> values;
+    for (const auto& value : full_values()) {
+        values.push_back(value.clone().requires_grad_(true));
+    }
     expectation result;
     for (std::int64_t s = 0; s < samples; ++s) {
         auto x = sample(s).requires_grad_(true);
@@ -65,7 +71,7 @@ expectation plain(std::int64_t samples) {
 lt::fully_sharded_unit make_unit(lt::communicator& shard, lt::communicator& replicate,
                                  bool reshard) {
     lt::sharded_parameters parameters(infos, {&shard, &replicate}, at::kDouble);
-    const auto values = full_values();
+    const auto& values = full_values();
     for (std::size_t i = 0; i < infos.size(); ++i) {
         parameters.load_full(parameters.flat_shards(), i, values[i]);
     }
@@ -201,7 +207,7 @@ BOOST_AUTO_TEST_CASE(bytes_sent_follow_the_formulas) {
 }
 
 BOOST_AUTO_TEST_CASE(full_tensors_survive_sharding) {
-    const auto values = full_values();
+    const auto& values = full_values();
     for (const int ranks : {2, 5, 8}) {
         test::run_ranks(ranks, [&](lt::communicator& shard) {
             lt::single_communicator alone("replicate");
@@ -223,7 +229,7 @@ BOOST_AUTO_TEST_CASE(compute_in_a_narrower_type) {
     test::run_ranks(2, [&](lt::communicator& shard) {
         lt::single_communicator alone("replicate");
         lt::sharded_parameters parameters(infos, {&shard, &alone}, at::kDouble);
-        const auto values = full_values();
+        const auto& values = full_values();
         for (std::size_t i = 0; i < infos.size(); ++i) {
             parameters.load_full(parameters.flat_shards(), i, values[i]);
         }

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The README's code is an example that runs, with the output it shows; its configuration is one that
+packkit-train accepts; its links lead somewhere.
+
+Usage: readme_test.py SOURCE_DIR PACK_LENGTHS [PACKKIT_TRAIN]"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def example(path):
+    """The lines between the marks, and the end of main()."""
+    text = path.read_text(encoding="utf-8")
+    return re.search(r"// example-begin readme\n(.*?) *// example-end readme", text,
+                     re.DOTALL)[1] + "}\n"
+
+
+def check_snippet(source, readme, program):
+    shown = blocks(readme, "cpp")[0]
+    assert shown == example(source / "examples/quickstart/pack_lengths.cpp"), shown
+    output = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    trimmed = "".join(line.rstrip() + "\n" for line in output.splitlines())
+    assert blocks(readme, "text")[0] == trimmed, output
+
+
+def check_links(source, readme):
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", readme) if "://" not in link]
+    assert len(links) >= 10, links
+    for link in links:
+        assert (source / link).exists(), link
+
+
+def check_configuration(readme, program):
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "model").mkdir()
+        (folder / "model/config.json").write_text(json.dumps({
+            "model_type": "llama", "vocab_size": 259, "hidden_size": 32,
+            "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4}))
+        (folder / "data.jsonl").write_text('{"text": "hello"}\n' * 20)
+        (folder / "run.yaml").write_text(blocks(readme, "yaml")[0])
+        subprocess.run([program, "check", str(folder / "run.yaml"), "--processes", "2"],
+                       check=True, capture_output=True)
+
+
+def main(source, pack_lengths, packkit_train=None):
+    readme = (source / "README.md").read_text(encoding="utf-8")
+    check_snippet(source, readme, pack_lengths)
+    check_links(source, readme)
+    if packkit_train is not None:
+        check_configuration(readme, packkit_train)
+    print("3 passed, 0 failed")
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]), *sys.argv[2:])
