@@ -129,7 +129,7 @@ train "$here/packed.log" "$here/train.yaml"
 say "training on packed rows: $((SECONDS - begin)) s"
 begin=$SECONDS
 say "the same model and data, one text a row and padded to 2048 tokens, for comparison"
-train "$here/padded.log" "$here/train.yaml" sample_packing=false max_steps=20 \
+train "$here/padded.log" "$here/train.yaml" sample_packing=false max_steps=60 \
   output_dir=out-padded
 say "training on padded rows: $((SECONDS - begin)) s"
 
