@@ -65,7 +65,10 @@ data_plan::data_plan(const token_store& samples, const train_config& config,
         config.sample_packing || config.pad_to_sequence_len ? row_capacity_ : longest);
     padded_efficiency_ = packing_efficiency(
         tokens, static_cast<std::int64_t>(lengths.size()), config.sequence_len);
-    if (config.sample_packing) bins_ = equalize_bins(bins_, lengths, rows_per_step);
+    // Where the order counts, the last step has empty rows instead of split ones.
+    if (config.sample_packing && shuffles(config)) {
+        bins_ = equalize_bins(bins_, lengths, rows_per_step);
+    }
     sampler_ = batch_sampler(
         bins_.size(),
         {.ranks = static_cast<std::size_t>(ranks_),
