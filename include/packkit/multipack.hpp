@@ -11,16 +11,19 @@
 #pragma once
 
 #include <packkit/best_fit.hpp>
+#include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/concepts.hpp>
 #include <packkit/detail/lengths.hpp>
 #include <packkit/detail/placement.hpp>
 #include <packkit/error.hpp>
 #include <packkit/first_fit.hpp>
+#include <packkit/first_fit_decreasing.hpp>
 #include <packkit/sequential.hpp>
 #include <packkit/worst_fit.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -44,9 +47,15 @@ struct first_fit {
 /// bins (Dósa 2007, doi:10.1007/978-3-540-74450-4_1), if items a bin are not limited.
 struct first_fit_decreasing {
     static constexpr std::string_view name = "first_fit_decreasing";
-    constexpr void operator()(std::span<const std::int64_t> lengths, bin_limits limits,
+    template <std::integral Length>
+    constexpr void operator()(std::span<const Length> lengths, bin_limits limits,
                               std::uint32_t first, bin_list<>& bins) const {
-        detail::pack_decreasing(assign_first_fit, lengths, limits, first, bins);
+        if (detail::few_lengths(lengths.size(), limits)) {
+            detail::pack_counted(plan_first_fit_decreasing, lengths, limits, first, bins);
+        } else {
+            detail::pack_decreasing(assign_first_fit, detail::as_int64(lengths), limits,
+                                    first, bins);
+        }
     }
 };
 
@@ -63,9 +72,15 @@ struct best_fit {
 /// (Johnson 1973).
 struct best_fit_decreasing {
     static constexpr std::string_view name = "best_fit_decreasing";
-    void operator()(std::span<const std::int64_t> lengths, bin_limits limits,
-                    std::uint32_t first, bin_list<>& bins) const {
-        detail::pack_decreasing(assign_best_fit, lengths, limits, first, bins);
+    template <std::integral Length>
+    constexpr void operator()(std::span<const Length> lengths, bin_limits limits,
+                              std::uint32_t first, bin_list<>& bins) const {
+        if (detail::few_lengths(lengths.size(), limits)) {
+            detail::pack_counted(plan_best_fit_decreasing, lengths, limits, first, bins);
+        } else {
+            detail::pack_decreasing(assign_best_fit, detail::as_int64(lengths), limits,
+                                    first, bins);
+        }
     }
 };
 
@@ -112,16 +127,17 @@ struct pack_limits {
 /// @throws invalid_argument if the capacity or a length is not positive, a length exceeds
 ///   the capacity (see excess_length.hpp), or there are 2^32 samples or more
 ///
-/// O(N log N) for the policies here, O(N) for `next_fit`. The result depends on nothing
-/// but the arguments. Usable in constant expressions, with `best_fit` and
-/// `best_fit_decreasing` excepted.
+/// O(N) for `next_fit`, and for the first-fit and best-fit decreasing of more samples
+/// than a sixteenth of the capacity, which are placed by length; else O(N log N). The
+/// result depends on nothing but the arguments. Usable in constant expressions,
+/// `best_fit` and a `best_fit_decreasing` of few samples excepted.
 template <class Lengths, class Policy = first_fit_decreasing, class Proj = std::identity>
     requires length_range<const Lengths&, Proj> && packing_policy<Policy>
 [[nodiscard]] constexpr bin_list<> pack(const Lengths& lengths, std::int64_t capacity,
                                         Policy policy = {}, pack_limits limits = {},
                                         Proj proj = {}) {
-    const auto held = detail::contiguous_lengths(lengths, proj);
-    const std::span<const std::int64_t> all(held);
+    const auto held = detail::contiguous_integers(lengths, proj);
+    const std::span all(held);
     detail::check_lengths(all, capacity);
     if (all.size() > std::numeric_limits<std::uint32_t>::max()) {
         detail::throw_invalid_argument("cannot index ", all.size(), " items, at most ",
@@ -131,8 +147,9 @@ template <class Lengths, class Policy = first_fit_decreasing, class Proj = std::
     bin_list<> bins;
     for (std::size_t first = 0; first < all.size();) {
         const std::size_t count = std::min(group, all.size() - first);
-        policy(all.subspan(first, count), bin_limits{capacity, limits.bin_size},
-               static_cast<std::uint32_t>(first), bins);
+        detail::apply_policy(policy, all.subspan(first, count),
+                             bin_limits{capacity, limits.bin_size},
+                             static_cast<std::uint32_t>(first), bins);
         first += count;
     }
     return bins;

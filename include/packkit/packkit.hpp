@@ -5,17 +5,20 @@
 
 #include <packkit/batch_size.hpp>
 #include <packkit/best_fit.hpp>
+#include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/concepts.hpp>
 #include <packkit/cu_seqlens.hpp>
 #include <packkit/error.hpp>
 #include <packkit/excess_length.hpp>
 #include <packkit/first_fit.hpp>
+#include <packkit/first_fit_decreasing.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/model_shape.hpp>
 #include <packkit/multipack.hpp>
+#include <packkit/packing_plan.hpp>
 #include <packkit/random.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/sequential.hpp>

@@ -46,6 +46,31 @@ template <class Lengths, class Proj>
     }
 }
 
+/// The lengths in one piece and of one integral type: a span of theirs when they lie so
+/// already, else an int64 copy. Converts to a span.
+template <class Lengths, class Proj>
+[[nodiscard]] constexpr auto contiguous_integers(const Lengths& lengths, Proj& proj) {
+    if constexpr (std::same_as<Proj, std::identity> &&
+                  std::ranges::contiguous_range<const Lengths>) {
+        using length = std::ranges::range_value_t<const Lengths>;
+        return std::span<const length>(std::ranges::data(lengths),
+                                       std::ranges::size(lengths));
+    } else {
+        const auto copy = contiguous_lengths(lengths, proj);
+        return std::vector<std::int64_t>(copy.begin(), copy.end());
+    }
+}
+
+/// Lengths as int64, copied only where they are of another type.
+template <std::integral Length>
+[[nodiscard]] constexpr auto as_int64(std::span<const Length> lengths) {
+    if constexpr (std::same_as<Length, std::int64_t>) {
+        return lengths;
+    } else {
+        return std::vector<std::int64_t>(lengths.begin(), lengths.end());
+    }
+}
+
 constexpr void check_capacity(std::int64_t capacity) {
     if (capacity <= 0) {
         throw_invalid_argument("capacity is ", capacity, ", it must be positive");
@@ -53,15 +78,15 @@ constexpr void check_capacity(std::int64_t capacity) {
 }
 
 /// Every length in [1, capacity], or the exception that names the first that is not.
-constexpr void check_lengths(std::span<const std::int64_t> lengths,
-                             std::int64_t capacity) {
+template <std::integral Length>
+constexpr void check_lengths(std::span<const Length> lengths, std::int64_t capacity) {
     check_capacity(capacity);
     for (std::size_t i = 0; i < lengths.size(); ++i) {
-        if (lengths[i] < 1) {
+        if (std::cmp_less(lengths[i], 1)) {
             throw_invalid_argument("item ", i, " has length ", lengths[i],
                                    ", lengths must be positive");
         }
-        if (lengths[i] > capacity) {
+        if (std::cmp_greater(lengths[i], capacity)) {
             throw_invalid_argument(
                 "item ", i, " has length ", lengths[i], ", capacity is ", capacity,
                 " (drop, truncate or split it with apply_excess_length)");

@@ -6,11 +6,16 @@
 #pragma once
 
 #include <packkit/bins.hpp>
+#include <packkit/detail/lengths.hpp>
+#include <packkit/packing_plan.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -92,6 +97,39 @@ constexpr void pack_decreasing(Assign assign, std::span<const std::int64_t> leng
                                      std::span<std::uint32_t>(bin_of));
     append_placed<std::uint32_t>(
         bin_of, count, first, [&order](std::size_t k) { return order[k]; }, bins);
+}
+
+/// Whether placing by length pays: counters for every length up to the capacity must not
+/// cost more than the samples do. Not in constant expressions, which know no raw memory.
+[[nodiscard]] constexpr bool few_lengths(std::size_t samples, bin_limits limits) {
+    if (std::is_constant_evaluated()) return false;
+    return static_cast<std::uint64_t>(limits.capacity) / 16 < samples &&
+           limits.capacity < std::int64_t{1} << 31;
+}
+
+/// Packs by length: `plan(counts, capacity, bin_size)` says which lengths go together.
+template <class Plan, std::integral Length>
+void pack_counted(Plan plan, std::span<const Length> lengths, bin_limits limits,
+                  std::uint32_t first, bin_list<>& bins) {
+    const auto most = static_cast<std::uint32_t>(std::min<std::size_t>(
+        limits.bin_size, std::numeric_limits<std::uint32_t>::max()));
+    const length_counts counts = count_lengths(lengths, limits.capacity);
+    bins.append_bins(
+        expand(plan(counts, static_cast<std::uint32_t>(limits.capacity), most),
+               samples_by_length(lengths, counts, first), lengths.size()));
+}
+
+/// Calls the policy with the lengths as they are, if it takes them, else as int64.
+template <class Policy, std::integral Length>
+constexpr void apply_policy(const Policy& policy, std::span<const Length> lengths,
+                            bin_limits limits, std::uint32_t first, bin_list<>& bins) {
+    if constexpr (std::invocable<const Policy&, std::span<const Length>, bin_limits,
+                                 std::uint32_t, bin_list<>&>) {
+        policy(lengths, limits, first, bins);
+    } else {
+        const auto held = as_int64(lengths);
+        policy(std::span<const std::int64_t>(held), limits, first, bins);
+    }
 }
 
 }  // namespace packkit::detail
