@@ -384,18 +384,17 @@ void run::record(const step_metrics& metrics) {
     total_tokens_ += metrics.tokens;
     if (!first_rank()) return;
     metrics_->append(metrics);
-    const std::string note = "loss " + app::fixed(metrics.loss, 4) + " grad_norm " +
-                             app::fixed(metrics.grad_norm, 3) + " lr " +
-                             fmt::format("{:.3g}", metrics.learning_rate) + " tokens " +
-                             std::to_string(metrics.tokens) + " tokens/s " +
-                             app::fixed(metrics.tokens_per_second, 0) + " mfu " +
-                             app::fixed(metrics.mfu, 3);
     if (bar_) {
-        bar_->set_note(note);
+        bar_->set_note(fmt::format("loss {:.4f}, {:.0f} tokens/s", metrics.loss,
+                                   metrics.tokens_per_second));
         bar_->set(static_cast<std::uint64_t>(metrics.step));
     } else if (metrics.step % config_.logging_steps == 0) {
-        log_("step " + std::to_string(metrics.step) + "/" +
-             std::to_string(plan_.total_steps()) + " " + note);
+        log_(
+            fmt::format("step {}/{} loss {:.4f} grad_norm {:.3f} lr {:.3g} tokens {} "
+                        "tokens/s {:.0f} mfu {:.3f}",
+                        metrics.step, plan_.total_steps(), metrics.loss,
+                        metrics.grad_norm, metrics.learning_rate, metrics.tokens,
+                        metrics.tokens_per_second, metrics.mfu));
     }
 }
 

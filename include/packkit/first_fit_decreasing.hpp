@@ -69,17 +69,17 @@ private:
     }
 
     constexpr void fill_block(std::size_t b) {
-        scratch_.clear();
-        const auto keep = [this](const open_run& run) { scratch_.push_back(run); };
-        for (const open_run& run : blocks_[b].runs) {
-            if (filler_.left() > 0 && run.room >= filler_.length()) {
-                filler_.fill(run, keep);
-            } else {
-                keep(run);
-            }
+        auto& runs = blocks_[b].runs;
+        for (std::size_t i = 0; i < runs.size() && filler_.left() > 0; ++i) {
+            if (runs[i].room < filler_.length()) continue;
+            parts_.clear();
+            filler_.fill(runs[i], [this](const open_run& run) { parts_.push_back(run); });
+            runs[i] = parts_.front();
+            runs.insert(runs.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                        parts_.begin() + 1, parts_.end());
+            i += parts_.size() - 1;
         }
-        blocks_[b].runs.swap(scratch_);
-        if (blocks_[b].runs.size() > 2 * block_runs) split(b);
+        if (runs.size() > 2 * block_runs) split(b);
         refresh(blocks_[b]);
     }
 
@@ -97,7 +97,7 @@ private:
 
     run_filler filler_;
     std::vector<block> blocks_;
-    std::vector<open_run> scratch_;
+    std::vector<open_run> parts_;  // what one run becomes
 };
 
 }  // namespace detail

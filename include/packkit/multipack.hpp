@@ -128,7 +128,7 @@ struct pack_limits {
 ///   the capacity (see excess_length.hpp), or there are 2^32 samples or more
 ///
 /// O(N) for `next_fit`, and for the first-fit and best-fit decreasing of more samples
-/// than a sixteenth of the capacity, which are placed by length; else O(N log N). The
+/// than a quarter of the capacity, which are placed by length; else O(N log N). The
 /// result depends on nothing but the arguments. Usable in constant expressions,
 /// `best_fit` and a `best_fit_decreasing` of few samples excepted.
 template <class Lengths, class Policy = first_fit_decreasing, class Proj = std::identity>

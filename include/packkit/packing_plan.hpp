@@ -87,12 +87,19 @@ public:
     [[nodiscard]] constexpr std::vector<placement> placements_of(
         const bin_run& run) const {
         std::vector<placement> chain;
+        placements_of(run, chain);
+        return chain;
+    }
+
+    /// The same into a vector that is used again.
+    constexpr void placements_of(const bin_run& run,
+                                 std::vector<placement>& chain) const {
+        chain.clear();
         for (std::uint32_t at = run.last_placement;; at = placements_[at].before) {
             chain.push_back(placements_[at]);
             if (placements_[at].before == at) break;
         }
         std::reverse(chain.begin(), chain.end());
-        return chain;
     }
 
     /// The run that holds bin `bin`. O(log runs). @throws invalid_argument past the end
@@ -119,9 +126,9 @@ public:
     /// A counting sort, O(N + longest). `counts` must be those of `lengths`; indices
     /// begin at `first`.
     ///
-    /// Written through a buffer of one cache line a length: the thousands of places
-    /// written to lie in as many memory pages, and finding pages is what a plain counting
-    /// sort spends its time on (at 10^7 samples the buffer halves it).
+    /// Many samples are written through a buffer of one cache line a length: the
+    /// thousands of places written to lie in as many memory pages, and finding pages is
+    /// what a plain counting sort spends its time on.
     template <class Length>
     samples_by_length(std::span<const Length> lengths, const length_counts& counts,
                       std::uint32_t first = 0)
@@ -134,15 +141,13 @@ public:
             at += counts.count[s];
         }
         std::vector<std::uint32_t> next(begin_.begin(), begin_.end());
-        std::vector<std::uint32_t> lines(counts.count.size() * line);
-        for (std::size_t i = 0; i < lengths.size(); ++i) {
-            const auto length = static_cast<std::size_t>(lengths[i]);
-            const std::uint32_t to = next[length]++;
-            lines[length * line + to % line] = first + static_cast<std::uint32_t>(i);
-            if (to % line == line - 1) flush(lines, length, to + 1);
-        }
-        for (std::size_t length = 0; length < counts.count.size(); ++length) {
-            if (next[length] % line != 0) flush(lines, length, next[length]);
+        if (lengths.size() / 64 < counts.count.size()) {
+            for (std::size_t i = 0; i < lengths.size(); ++i) {
+                samples_[next[static_cast<std::size_t>(lengths[i])]++] =
+                    first + static_cast<std::uint32_t>(i);
+            }
+        } else {
+            scatter_by_lines(lengths, next, first);
         }
     }
 
@@ -152,6 +157,21 @@ public:
 
 private:
     static constexpr std::uint32_t line = 16;  // indices in a cache line
+
+    template <class Length>
+    void scatter_by_lines(std::span<const Length> lengths,
+                          std::vector<std::uint32_t>& next, std::uint32_t first) {
+        std::vector<std::uint32_t> lines(next.size() * line);
+        for (std::size_t i = 0; i < lengths.size(); ++i) {
+            const auto length = static_cast<std::size_t>(lengths[i]);
+            const std::uint32_t to = next[length]++;
+            lines[length * line + to % line] = first + static_cast<std::uint32_t>(i);
+            if (to % line == line - 1) flush(lines, length, to + 1);
+        }
+        for (std::size_t length = 0; length < next.size(); ++length) {
+            if (next[length] % line != 0) flush(lines, length, next[length]);
+        }
+    }
 
     /// Writes what the line of `length` holds of the places before `end`.
     void flush(const std::vector<std::uint32_t>& lines, std::size_t length,
@@ -180,12 +200,14 @@ private:
         std::uint32_t per_bin;
     };
     std::vector<source> sources;
+    std::vector<placement> chain;
     std::uint32_t* out = items.data();
     std::size_t* offset = offsets.data();
     std::size_t filled = 0;
     for (const bin_run& run : plan.runs()) {
         sources.clear();
-        for (const placement& p : plan.placements_of(run)) {
+        plan.placements_of(run, chain);
+        for (const placement& p : chain) {
             sources.push_back({samples.of(p.length) + p.start +
                                    std::size_t{run.first_bin - p.first_bin} * p.per_bin,
                                p.per_bin});

@@ -103,7 +103,7 @@ constexpr void pack_decreasing(Assign assign, std::span<const std::int64_t> leng
 /// cost more than the samples do. Not in constant expressions, which know no raw memory.
 [[nodiscard]] constexpr bool few_lengths(std::size_t samples, bin_limits limits) {
     if (std::is_constant_evaluated()) return false;
-    return static_cast<std::uint64_t>(limits.capacity) / 16 < samples &&
+    return static_cast<std::uint64_t>(limits.capacity) / 4 < samples &&
            limits.capacity < std::int64_t{1} << 31;
 }
 
