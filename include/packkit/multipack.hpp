@@ -129,8 +129,8 @@ struct pack_limits {
 ///
 /// O(N) for `next_fit`, and for the first-fit and best-fit decreasing of more samples
 /// than a quarter of the capacity, which are placed by length; else O(N log N). The
-/// result depends on nothing but the arguments. Usable in constant expressions,
-/// `best_fit` and a `best_fit_decreasing` of few samples excepted.
+/// result depends on nothing but the arguments. Usable in constant expressions, with
+/// `best_fit` and `best_fit_decreasing` excepted.
 template <class Lengths, class Policy = first_fit_decreasing, class Proj = std::identity>
     requires length_range<const Lengths&, Proj> && packing_policy<Policy>
 [[nodiscard]] constexpr bin_list<> pack(const Lengths& lengths, std::int64_t capacity,
