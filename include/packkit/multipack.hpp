@@ -50,12 +50,8 @@ struct first_fit_decreasing {
     template <std::integral Length>
     constexpr void operator()(std::span<const Length> lengths, bin_limits limits,
                               std::uint32_t first, bin_list<>& bins) const {
-        if (detail::few_lengths(lengths.size(), limits)) {
-            detail::pack_counted(plan_first_fit_decreasing, lengths, limits, first, bins);
-        } else {
-            detail::pack_decreasing(assign_first_fit, detail::as_int64(lengths), limits,
-                                    first, bins);
-        }
+        detail::pack_by_length(plan_first_fit_decreasing, assign_first_fit, lengths,
+                               limits, first, bins);
     }
 };
 
@@ -75,12 +71,8 @@ struct best_fit_decreasing {
     template <std::integral Length>
     constexpr void operator()(std::span<const Length> lengths, bin_limits limits,
                               std::uint32_t first, bin_list<>& bins) const {
-        if (detail::few_lengths(lengths.size(), limits)) {
-            detail::pack_counted(plan_best_fit_decreasing, lengths, limits, first, bins);
-        } else {
-            detail::pack_decreasing(assign_best_fit, detail::as_int64(lengths), limits,
-                                    first, bins);
-        }
+        detail::pack_by_length(plan_best_fit_decreasing, assign_best_fit, lengths, limits,
+                               first, bins);
     }
 };
 

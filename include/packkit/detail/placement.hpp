@@ -119,6 +119,18 @@ void pack_counted(Plan plan, std::span<const Length> lengths, bin_limits limits,
                samples_by_length(lengths, counts, first), lengths.size()));
 }
 
+/// Packs longest first: by length where that pays, else item by item. `plan` and `assign`
+/// are two ways to the same bins.
+template <class Plan, class Assign, std::integral Length>
+constexpr void pack_by_length(Plan plan, Assign assign, std::span<const Length> lengths,
+                              bin_limits limits, std::uint32_t first, bin_list<>& bins) {
+    if (few_lengths(lengths.size(), limits)) {
+        pack_counted(plan, lengths, limits, first, bins);
+    } else {
+        pack_decreasing(assign, as_int64(lengths), limits, first, bins);
+    }
+}
+
 /// Calls the policy with the lengths as they are, if it takes them, else as int64.
 template <class Policy, std::integral Length>
 constexpr void apply_policy(const Policy& policy, std::span<const Length> lengths,
