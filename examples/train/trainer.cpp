@@ -65,10 +65,10 @@ learning_rate_schedule schedule_of(const train_config& config, std::int64_t tota
 /// Floating-point operations of a step: 6 per parameter and token and 12 per layer,
 /// feature and pair of tokens of one document (PaLM, arXiv 2204.02311, appendix B, with Σ
 /// l² for packed documents in place of T·s).
-double flops_of(const model_shape& shape, const step_plan& plan) {
+double flops_of(const model_shape& shape, std::int64_t parameters,
+                const step_plan& plan) {
     const auto width = static_cast<double>(shape.num_attention_heads * shape.head_dim);
-    return 6.0 * static_cast<double>(parameter_count(shape)) *
-               static_cast<double>(plan.real_tokens) +
+    return 6.0 * static_cast<double>(parameters) * static_cast<double>(plan.real_tokens) +
            12.0 * static_cast<double>(shape.num_hidden_layers) * width *
                static_cast<double>(plan.squared_lengths);
 }
@@ -92,6 +92,7 @@ public:
           inputs_(read_inputs(config, environment_.rank == 0)),
           groups_(meet(config, environment_, mesh_, inputs_.samples, placement_.device,
                        store_)),
+          parameters_(parameter_count(inputs_.shape)),
           plan_(inputs_.samples, config, mesh_),
           identity_(identity_of(config, inputs_.shape, plan_, inputs_.samples, mesh_)),
           model_(inputs_.shape, {groups_.shard.get(), groups_.replicate.get()},
@@ -135,6 +136,7 @@ private:
     run_inputs inputs_;
     c10::intrusive_ptr<c10d::Store> store_;
     lt::mesh_groups groups_;
+    std::int64_t parameters_;  // of the whole model
     data_plan plan_;
     run_identity identity_;
     model model_;
@@ -179,10 +181,9 @@ void run::announce() const {
         log_("Sample packing: off; one sample a row: efficiency " +
              app::fixed(plan_.efficiency(), 4));
     }
-    const auto parameters = parameter_count(inputs_.shape);
     log_(std::string(mesh_.effective_shard_size() > 1 ? "FSDP" : "DDP") + ": " +
          app::grouped(model_.parameter_bytes()) + " bytes of parameters per rank, " +
-         app::grouped(parameters) + " parameters in all");
+         app::grouped(parameters_) + " parameters in all");
 }
 
 std::optional<resume_point> run::choose_resume_point(const run_options& options) {
@@ -301,7 +302,8 @@ step_metrics run::one_step(std::int64_t step, int& stop_signal) {
                      sent[lt::collective::all_to_all], sent[lt::collective::send_recv]};
     metrics.tokens_per_second =
         static_cast<double>(metrics.tokens) / metrics.seconds.step;
-    metrics.mfu = flops_of(inputs_.shape, work) / (metrics.seconds.step * peak);
+    metrics.mfu =
+        flops_of(inputs_.shape, parameters_, work) / (metrics.seconds.step * peak);
     metrics.memory_bytes = peak_memory_bytes();
     return metrics;
 }
