@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <set>
 #include <span>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,8 +23,9 @@ namespace packkit {
 /// Preconditions: lengths in [1, limits.capacity], `bin_of.size() == lengths.size()`,
 /// both less than 2^32. O(N log bins) time, O(bins) memory beside the result.
 /// Deterministic.
-inline std::size_t assign_best_fit(std::span<const std::int64_t> lengths,
-                                   bin_limits limits, std::span<std::uint32_t> bin_of) {
+template <class = void>  // costs nothing before it is called
+std::size_t assign_best_fit(std::span<const std::int64_t> lengths, bin_limits limits,
+                            std::span<std::uint32_t> bin_of) {
     PACKKIT_ASSERT(bin_of.size() == lengths.size());
     std::set<std::pair<std::int64_t, std::uint32_t>>
         open;                        // (residual, bin), residual > 0
@@ -42,7 +42,8 @@ inline std::size_t assign_best_fit(std::span<const std::int64_t> lengths,
             ++bins;
             if (limits.bin_size != 0) count.push_back(0);
         } else {
-            std::tie(residual, bin) = node.value();
+            residual = node.value().first;
+            bin = node.value().second;
         }
         residual -= lengths[i];
         const bool full = limits.bin_size != 0 && ++count[bin] == limits.bin_size;

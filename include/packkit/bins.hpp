@@ -3,6 +3,7 @@
 /// `bin_list`: the result of a packing, as sample indices in compressed rows.
 #pragma once
 
+#include <packkit/detail/large_array.hpp>
 #include <packkit/error.hpp>
 
 #include <compare>
@@ -10,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <iterator>
 #include <span>
 #include <utility>
 #include <vector>
@@ -133,11 +133,11 @@ public:
     }
     constexpr ~bin_list() = default;
 
-    /// Takes over compressed rows made elsewhere.
+    /// A list of compressed rows made elsewhere, which are copied.
     /// @throws invalid_argument unless `offsets` starts at 0, never decreases, and ends
     ///   at `items.size()`; the message names the first offset that is wrong.
-    [[nodiscard]] static constexpr bin_list from_csr(std::vector<Index> items,
-                                                     std::vector<std::size_t> offsets) {
+    [[nodiscard]] static constexpr bin_list from_csr(
+        const std::vector<Index>& items, const std::vector<std::size_t>& offsets) {
         if (offsets.empty()) {
             detail::throw_invalid_argument(
                 "bin_list offsets are empty, expected one more than there are bins, from "
@@ -159,8 +159,8 @@ public:
                                            ", but ", items.size(), " items were given");
         }
         bin_list bins;
-        bins.items_ = std::move(items);
-        bins.offsets_ = std::move(offsets);
+        bins.items_.assign(items.begin(), items.end());
+        bins.offsets_.assign(offsets.begin(), offsets.end());
         return bins;
     }
 
@@ -221,6 +221,40 @@ public:
         append(std::span<const Index>(items.begin(), items.size()));
     }
 
+    /// Appends bins that the caller writes in place, for packings of many samples:
+    /// write(new_items, new_ends) sets all `items` values of the first span, and of the
+    /// second for each of the `bins` bins where it ends in `items()`, so that the last
+    /// one ends at `items().size()`. Both hold unset values before. When `write` throws,
+    /// the list is as it was.
+    template <class Write>
+        requires std::invocable<Write&, std::span<Index>, std::span<std::size_t>>
+    constexpr void append_written(std::size_t bins, std::size_t items, Write write) {
+        start();
+        const std::size_t old_bins = offsets_.size();
+        const std::size_t old_items = items_.size();
+        struct rollback {
+            bin_list& list;
+            std::size_t bins, items;
+            constexpr ~rollback() {
+                list.offsets_.resize(bins);
+                list.items_.resize(items);
+            }
+        } undo{*this, old_bins, old_items};
+        offsets_.resize(old_bins + bins);
+        items_.resize(old_items + items);
+        write(std::span<Index>(items_).subspan(old_items),
+              std::span<std::size_t>(offsets_).subspan(old_bins));
+        PACKKIT_ASSERT(offsets_.back() == items_.size());
+        undo.bins += bins;
+        undo.items += items;
+    }
+
+    /// No bins, with the memory kept for the next ones.
+    constexpr void clear() noexcept {
+        items_.clear();
+        offsets_.clear();
+    }
+
     /// Appends all bins of another list, in their order. Takes the storage over if this
     /// list holds no bins.
     constexpr void append_bins(bin_list other) {
@@ -250,8 +284,9 @@ private:
         if (offsets_.empty()) offsets_.push_back(0);
     }
 
-    std::vector<Index> items_;
-    std::vector<std::size_t> offsets_;  // empty, or size() + 1 values starting at 0
+    detail::large_array<Index> items_;
+    detail::large_array<std::size_t>
+        offsets_;  // empty, or size() + 1 values starting at 0
 };
 
 }  // namespace packkit

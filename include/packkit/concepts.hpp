@@ -11,10 +11,9 @@
 
 #include <packkit/bins.hpp>
 
+#include <algorithm>  // std::identity, as every library declares it there
 #include <concepts>
 #include <cstdint>
-#include <functional>
-#include <iterator>
 #include <span>
 #include <string_view>
 #include <type_traits>

@@ -84,10 +84,7 @@ template <class Lengths, class Proj = std::identity>
     detail::check_capacity(capacity);
     const auto held = detail::contiguous_lengths(lengths, proj);
     const std::span<const std::int64_t> all(held);
-    if (all.size() > std::numeric_limits<std::uint32_t>::max()) {
-        detail::throw_invalid_argument("cannot index ", all.size(), " items, at most ",
-                                       std::numeric_limits<std::uint32_t>::max());
-    }
+    detail::check_sample_count(all.size());
     fitted_lengths fitted;
     fitted.lengths.reserve(all.size());
     fitted.sample.reserve(all.size());

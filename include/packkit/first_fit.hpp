@@ -88,6 +88,7 @@ private:
 /// Preconditions: lengths in [1, limits.capacity], `bin_of.size() == lengths.size()`,
 /// both less than 2^32. O(N log bins) time, O(bins) memory beside the result.
 /// Deterministic.
+template <class = void>  // costs nothing before it is called
 constexpr std::size_t assign_first_fit(std::span<const std::int64_t> lengths,
                                        bin_limits limits,
                                        std::span<std::uint32_t> bin_of) {

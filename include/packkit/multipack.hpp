@@ -26,7 +26,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <span>
 #include <string_view>
@@ -37,9 +36,10 @@ namespace packkit {
 /// (Dósa and Sgall 2013).
 struct first_fit {
     static constexpr std::string_view name = "first_fit";
-    constexpr void operator()(std::span<const std::int64_t> lengths, bin_limits limits,
+    template <std::same_as<std::int64_t> Length>
+    constexpr void operator()(std::span<const Length> lengths, bin_limits limits,
                               std::uint32_t first, bin_list<>& bins) const {
-        detail::pack_in_order(assign_first_fit, lengths, limits, first, bins);
+        detail::pack_in_order(assign_first_fit<>, lengths, limits, first, bins);
     }
 };
 
@@ -49,18 +49,27 @@ struct first_fit_decreasing {
     static constexpr std::string_view name = "first_fit_decreasing";
     template <std::integral Length>
     constexpr void operator()(std::span<const Length> lengths, bin_limits limits,
-                              std::uint32_t first, bin_list<>& bins) const {
-        detail::pack_by_length(plan_first_fit_decreasing, assign_first_fit, lengths,
-                               limits, first, bins);
+                              std::uint32_t first, bin_list<>& bins,
+                              pack_workspace* workspace = nullptr) const {
+        detail::pack_by_length(plan<>, assign_first_fit<>, lengths, limits, first, bins,
+                               workspace);
+    }
+    /// The plan alone.
+    template <class = void>
+    [[nodiscard]] static constexpr packing_plan plan(const length_counts& counts,
+                                                     std::uint32_t capacity,
+                                                     std::uint32_t bin_size = 0) {
+        return plan_first_fit_decreasing(counts, capacity, bin_size);
     }
 };
 
 /// Best fit in the order given: the fullest bin with room, lowest-numbered among equals.
 struct best_fit {
     static constexpr std::string_view name = "best_fit";
-    void operator()(std::span<const std::int64_t> lengths, bin_limits limits,
+    template <std::same_as<std::int64_t> Length>
+    void operator()(std::span<const Length> lengths, bin_limits limits,
                     std::uint32_t first, bin_list<>& bins) const {
-        detail::pack_in_order(assign_best_fit, lengths, limits, first, bins);
+        detail::pack_in_order(assign_best_fit<>, lengths, limits, first, bins);
     }
 };
 
@@ -70,9 +79,17 @@ struct best_fit_decreasing {
     static constexpr std::string_view name = "best_fit_decreasing";
     template <std::integral Length>
     constexpr void operator()(std::span<const Length> lengths, bin_limits limits,
-                              std::uint32_t first, bin_list<>& bins) const {
-        detail::pack_by_length(plan_best_fit_decreasing, assign_best_fit, lengths, limits,
-                               first, bins);
+                              std::uint32_t first, bin_list<>& bins,
+                              pack_workspace* workspace = nullptr) const {
+        detail::pack_by_length(plan<>, assign_best_fit<>, lengths, limits, first, bins,
+                               workspace);
+    }
+    /// The plan alone.
+    template <class = void>
+    [[nodiscard]] static constexpr packing_plan plan(const length_counts& counts,
+                                                     std::uint32_t capacity,
+                                                     std::uint32_t bin_size = 0) {
+        return plan_best_fit_decreasing(counts, capacity, bin_size);
     }
 };
 
@@ -80,7 +97,8 @@ struct best_fit_decreasing {
 /// Fewer than 2 OPT bins.
 struct next_fit {
     static constexpr std::string_view name = "next_fit";
-    constexpr void operator()(std::span<const std::int64_t> lengths, bin_limits limits,
+    template <std::same_as<std::int64_t> Length>
+    constexpr void operator()(std::span<const Length> lengths, bin_limits limits,
                               std::uint32_t first, bin_list<>& bins) const {
         detail::pack_in_order(assign_next_fit, lengths, limits, first, bins);
     }
@@ -89,9 +107,10 @@ struct next_fit {
 /// Worst-fit decreasing: the longest first, each into the bin with the most room.
 struct worst_fit_decreasing {
     static constexpr std::string_view name = "worst_fit_decreasing";
-    constexpr void operator()(std::span<const std::int64_t> lengths, bin_limits limits,
+    template <std::same_as<std::int64_t> Length>
+    constexpr void operator()(std::span<const Length> lengths, bin_limits limits,
                               std::uint32_t first, bin_list<>& bins) const {
-        detail::pack_decreasing(assign_worst_fit, lengths, limits, first, bins);
+        detail::pack_decreasing(assign_worst_fit<>, lengths, limits, first, bins);
     }
 };
 
@@ -105,6 +124,30 @@ struct pack_limits {
 
     friend constexpr bool operator==(const pack_limits&, const pack_limits&) = default;
 };
+
+namespace detail {
+
+/// Packs group after group.
+template <class Lengths, class Policy, class Proj>
+constexpr void pack_groups(const Lengths& lengths, std::int64_t capacity,
+                           const Policy& policy, pack_limits limits, Proj& proj,
+                           bin_list<>& bins, pack_workspace* workspace) {
+    check_capacity(capacity);
+    const auto held = contiguous_integers(lengths, proj);
+    const std::span all(held);
+    check_sample_count(all.size());
+    const std::size_t group = limits.group_size == 0 ? all.size() : limits.group_size;
+    bins.reserve(0, all.size());
+    for (std::size_t first = 0; first < all.size();) {
+        const std::size_t count = std::min(group, all.size() - first);
+        apply_policy(policy, all.subspan(first, count),
+                     bin_limits{capacity, limits.bin_size},
+                     static_cast<std::uint32_t>(first), bins, workspace);
+        first += count;
+    }
+}
+
+}  // namespace detail
 
 /// Packs samples into bins of `capacity` tokens: every sample goes into exactly one bin,
 /// no bin holds more than `capacity` tokens or `limits.bin_size` samples.
@@ -128,23 +171,22 @@ template <class Lengths, class Policy = first_fit_decreasing, class Proj = std::
 [[nodiscard]] constexpr bin_list<> pack(const Lengths& lengths, std::int64_t capacity,
                                         Policy policy = {}, pack_limits limits = {},
                                         Proj proj = {}) {
-    const auto held = detail::contiguous_integers(lengths, proj);
-    const std::span all(held);
-    detail::check_lengths(all, capacity);
-    if (all.size() > std::numeric_limits<std::uint32_t>::max()) {
-        detail::throw_invalid_argument("cannot index ", all.size(), " items, at most ",
-                                       std::numeric_limits<std::uint32_t>::max());
-    }
-    const std::size_t group = limits.group_size == 0 ? all.size() : limits.group_size;
     bin_list<> bins;
-    for (std::size_t first = 0; first < all.size();) {
-        const std::size_t count = std::min(group, all.size() - first);
-        detail::apply_policy(policy, all.subspan(first, count),
-                             bin_limits{capacity, limits.bin_size},
-                             static_cast<std::uint32_t>(first), bins);
-        first += count;
-    }
+    detail::pack_groups(lengths, capacity, policy, limits, proj, bins, nullptr);
     return bins;
+}
+
+/// `pack` into a list that is cleared first, with memory that is used again: packing as
+/// many samples a second time allocates little. (Policies that do not pack by length use
+/// no workspace.)
+/// @throws invalid_argument as `pack` does; the list then holds nothing of use
+template <class Lengths, class Policy = first_fit_decreasing, class Proj = std::identity>
+    requires length_range<const Lengths&, Proj> && packing_policy<Policy>
+constexpr void pack_into(bin_list<>& bins, pack_workspace& workspace,
+                         const Lengths& lengths, std::int64_t capacity,
+                         Policy policy = {}, pack_limits limits = {}, Proj proj = {}) {
+    bins.clear();
+    detail::pack_groups(lengths, capacity, policy, limits, proj, bins, &workspace);
 }
 
 }  // namespace packkit

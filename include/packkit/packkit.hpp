@@ -13,6 +13,7 @@
 #include <packkit/excess_length.hpp>
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/lazy_bins.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/mesh.hpp>

@@ -10,7 +10,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <span>
 #include <type_traits>
@@ -18,6 +17,19 @@
 #include <vector>
 
 namespace packkit::detail {
+
+/// proj(item), where `proj` may be a pointer to a member as well: `std::invoke` without
+/// <functional>, which costs as much to compile as all of multipack.hpp's own code.
+template <class Proj, class Item>
+[[nodiscard]] constexpr decltype(auto) project(Proj& proj, Item&& item) {
+    if constexpr (std::is_member_object_pointer_v<Proj>) {
+        return (item.*proj);
+    } else if constexpr (std::is_member_function_pointer_v<Proj>) {
+        return (item.*proj)();
+    } else {
+        return proj(std::forward<Item>(item));
+    }
+}
 
 /// The lengths as `int64` in one piece: a span when they already are, else a copy. Both
 /// convert to `std::span<const std::int64_t>`.
@@ -32,16 +44,14 @@ template <class Lengths, class Proj>
     } else {
         std::vector<std::int64_t> copy;
         copy.reserve(static_cast<std::size_t>(std::ranges::size(lengths)));
-        std::ranges::for_each(
-            lengths,
-            [&](auto length) {
-                if (!std::in_range<std::int64_t>(length)) {
-                    throw_invalid_argument("item ", copy.size(), " has length ", length,
-                                           ", lengths must fit into 64 bits with a sign");
-                }
-                copy.push_back(static_cast<std::int64_t>(length));
-            },
-            std::ref(proj));
+        for (auto&& item : lengths) {
+            const auto length = project(proj, item);
+            if (!std::in_range<std::int64_t>(length)) {
+                throw_invalid_argument("item ", copy.size(), " has length ", length,
+                                       ", lengths must fit into 64 bits with a sign");
+            }
+            copy.push_back(static_cast<std::int64_t>(length));
+        }
         return copy;
     }
 }
@@ -77,20 +87,30 @@ constexpr void check_capacity(std::int64_t capacity) {
     }
 }
 
-/// Every length in [1, capacity], or the exception that names the first that is not.
+/// Every length in [1, capacity], or the exception that names the first that is not;
+/// `first` is the number of the first item.
 template <std::integral Length>
-constexpr void check_lengths(std::span<const Length> lengths, std::int64_t capacity) {
+constexpr void check_lengths(std::span<const Length> lengths, std::int64_t capacity,
+                             std::size_t first = 0) {
     check_capacity(capacity);
     for (std::size_t i = 0; i < lengths.size(); ++i) {
         if (std::cmp_less(lengths[i], 1)) {
-            throw_invalid_argument("item ", i, " has length ", lengths[i],
+            throw_invalid_argument("item ", first + i, " has length ", lengths[i],
                                    ", lengths must be positive");
         }
         if (std::cmp_greater(lengths[i], capacity)) {
             throw_invalid_argument(
-                "item ", i, " has length ", lengths[i], ", capacity is ", capacity,
-                " (drop, truncate or split it with apply_excess_length)");
+                "item ", first + i, " has length ", lengths[i], ", capacity is ",
+                capacity, " (drop, truncate or split it with apply_excess_length)");
         }
+    }
+}
+
+/// Samples are numbered with 32 bits.
+constexpr void check_sample_count(std::size_t samples) {
+    if (samples > std::numeric_limits<std::uint32_t>::max()) {
+        throw_invalid_argument("cannot index ", samples, " items, at most ",
+                               std::numeric_limits<std::uint32_t>::max());
     }
 }
 

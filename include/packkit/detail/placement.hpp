@@ -60,17 +60,21 @@ namespace packkit::detail {
 template <class Index, class IndexOf>
 constexpr void append_placed(std::span<const std::uint32_t> bin_of, std::size_t bin_count,
                              Index first, IndexOf index_of, bin_list<Index>& bins) {
-    std::vector<std::size_t> offsets(bin_count + 1, 0);
+    std::vector<std::size_t> next(bin_count + 1, 0);
     for (const std::uint32_t bin : bin_of)
-        ++offsets[bin + std::size_t{1}];
+        ++next[bin + std::size_t{1}];
     for (std::size_t b = 0; b < bin_count; ++b)
-        offsets[b + 1] += offsets[b];
-    std::vector<std::size_t> next(offsets.begin(), offsets.end() - 1);
-    std::vector<Index> items(bin_of.size(), Index{});
-    for (std::size_t k = 0; k < bin_of.size(); ++k) {
-        items[next[bin_of[k]]++] = static_cast<Index>(first + index_of(k));
-    }
-    bins.append_bins(bin_list<Index>::from_csr(std::move(items), std::move(offsets)));
+        next[b + 1] += next[b];
+    const std::size_t before = bins.items().size();
+    bins.append_written(bin_count, bin_of.size(),
+                        [&](std::span<Index> items, std::span<std::size_t> ends) {
+                            for (std::size_t b = 0; b < bin_count; ++b)
+                                ends[b] = before + next[b + 1];
+                            for (std::size_t k = 0; k < bin_of.size(); ++k) {
+                                items[next[bin_of[k]]++] =
+                                    static_cast<Index>(first + index_of(k));
+                            }
+                        });
 }
 
 /// Places items in the order given: `assign(lengths, limits, bin_of)` says where.
@@ -108,33 +112,54 @@ constexpr void pack_decreasing(Assign assign, std::span<const std::int64_t> leng
 }
 
 /// Packs by length: `plan(counts, capacity, bin_size)` says which lengths go together.
+/// Checks the lengths.
 template <class Plan, std::integral Length>
 void pack_counted(Plan plan, std::span<const Length> lengths, bin_limits limits,
-                  std::uint32_t first, bin_list<>& bins) {
+                  std::uint32_t first, bin_list<>& bins, pack_workspace& workspace) {
     const auto most = static_cast<std::uint32_t>(std::min<std::size_t>(
         limits.bin_size, std::numeric_limits<std::uint32_t>::max()));
-    const length_counts counts = count_lengths(lengths, limits.capacity);
-    bins.append_bins(
-        expand(plan(counts, static_cast<std::uint32_t>(limits.capacity), most),
-               samples_by_length(lengths, counts, first), lengths.size()));
+    count_lengths(lengths, limits.capacity, workspace.counts, first);
+    const packing_plan made =
+        plan(workspace.counts, static_cast<std::uint32_t>(limits.capacity), most);
+    workspace.samples.assign(lengths, workspace.counts, first);
+    expand(made, workspace.samples, lengths.size(), bins);
 }
 
 /// Packs longest first: by length where that pays, else item by item. `plan` and `assign`
-/// are two ways to the same bins.
+/// are two ways to the same bins. Checks the lengths.
 template <class Plan, class Assign, std::integral Length>
 constexpr void pack_by_length(Plan plan, Assign assign, std::span<const Length> lengths,
-                              bin_limits limits, std::uint32_t first, bin_list<>& bins) {
-    if (few_lengths(lengths.size(), limits)) {
-        pack_counted(plan, lengths, limits, first, bins);
-    } else {
+                              bin_limits limits, std::uint32_t first, bin_list<>& bins,
+                              pack_workspace* workspace) {
+    if (!few_lengths(lengths.size(), limits)) {
+        check_lengths(lengths, limits.capacity, first);
         pack_decreasing(assign, as_int64(lengths), limits, first, bins);
+    } else if (workspace != nullptr) {
+        pack_counted(plan, lengths, limits, first, bins, *workspace);
+    } else {
+        pack_workspace own;
+        pack_counted(plan, lengths, limits, first, bins, own);
     }
 }
 
-/// Calls the policy with the lengths as they are, if it takes them, else as int64.
+/// Whether a policy has a form that takes lengths as they are, checks them itself, and
+/// uses a workspace (null: its own).
+template <class Policy, class Length>
+concept packs_by_length =
+    std::invocable<const Policy&, std::span<const Length>, bin_limits, std::uint32_t,
+                   bin_list<>&, pack_workspace*>;
+
+/// Checks the lengths and calls the policy with them as they are, if it takes them, else
+/// as int64.
 template <class Policy, std::integral Length>
 constexpr void apply_policy(const Policy& policy, std::span<const Length> lengths,
-                            bin_limits limits, std::uint32_t first, bin_list<>& bins) {
+                            bin_limits limits, std::uint32_t first, bin_list<>& bins,
+                            pack_workspace* workspace = nullptr) {
+    if constexpr (packs_by_length<Policy, Length>) {
+        policy(lengths, limits, first, bins, workspace);
+        return;
+    }
+    check_lengths(lengths, limits.capacity, first);
     if constexpr (std::invocable<const Policy&, std::span<const Length>, bin_limits,
                                  std::uint32_t, bin_list<>&>) {
         policy(lengths, limits, first, bins);

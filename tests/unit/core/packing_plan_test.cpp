@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "expect.hpp"
 #include "textbook.hpp"
 
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/lazy_bins.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/random.hpp>
 
 #include <boost/test/unit_test.hpp>
 
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <vector>
@@ -42,10 +45,10 @@ void check_plans(const std::vector<std::int64_t>& lengths, std::int64_t capacity
                  std::size_t bin_size) {
     const auto narrow = static_cast<std::uint32_t>(capacity);
     const auto items = static_cast<std::uint32_t>(bin_size);
-    BOOST_TEST_REQUIRE((bins_of(plan_first_fit_decreasing, lengths, narrow, items) ==
-                        item_by_item(assign_first_fit, lengths, capacity, bin_size)));
-    BOOST_TEST_REQUIRE((bins_of(plan_best_fit_decreasing, lengths, narrow, items) ==
-                        item_by_item(assign_best_fit, lengths, capacity, bin_size)));
+    BOOST_TEST_REQUIRE((bins_of(plan_first_fit_decreasing<>, lengths, narrow, items) ==
+                        item_by_item(assign_first_fit<>, lengths, capacity, bin_size)));
+    BOOST_TEST_REQUIRE((bins_of(plan_best_fit_decreasing<>, lengths, narrow, items) ==
+                        item_by_item(assign_best_fit<>, lengths, capacity, bin_size)));
 }
 
 std::vector<std::int64_t> lengths_of_shape(int shape, std::size_t count,
@@ -94,7 +97,7 @@ BOOST_AUTO_TEST_CASE(the_textbooks_bins_on_random_cases) {
 
 BOOST_AUTO_TEST_CASE(the_textbooks_bins_on_large_sets) {
     for (int shape = 0; shape < 5; ++shape) {
-        check_plans(lengths_of_shape(shape, 200'000, 4096), 4096, 0);
+        check_plans(lengths_of_shape(shape, 1'000'000, 4096), 4096, 0);
         check_plans(lengths_of_shape(shape, 50'000, 4096), 4096, 7);
         check_plans(lengths_of_shape(shape, 20'000, 131'072), 131'072, 0);
     }
@@ -102,7 +105,7 @@ BOOST_AUTO_TEST_CASE(the_textbooks_bins_on_large_sets) {
 
 BOOST_AUTO_TEST_CASE(pack_takes_any_integer_type) {
     const auto lengths = lengths_of_shape(0, 5000, 4096);
-    const auto expected = item_by_item(assign_first_fit, lengths, 4096, 0);
+    const auto expected = item_by_item(assign_first_fit<>, lengths, 4096, 0);
     BOOST_TEST((pack(lengths, 4096) == expected));
     BOOST_TEST((pack(std::vector<std::int32_t>(lengths.begin(), lengths.end()), 4096) ==
                 expected));
@@ -147,16 +150,87 @@ BOOST_AUTO_TEST_CASE(lengths_outside_are_named) {
     };
     BOOST_TEST(count({}).samples == 0);
     for (const std::int32_t bad : {0, -1, 11}) {
-        BOOST_CHECK_EXCEPTION(
-            (void)count({3, bad}), invalid_argument, [&](const auto& fault) {
-                return fault.what() == "item 1 has length " + std::to_string(bad) +
-                                           ", expected 1 to the capacity of 10";
-            });
+        expect::message_of<invalid_argument>(
+            [&] { (void)count({3, bad}); }, "item 1 has length " + std::to_string(bad),
+            bad < 1 ? "must be positive" : "capacity is 10");
     }
 }
 
 BOOST_AUTO_TEST_CASE(nothing_packs_into_nothing) {
     const std::vector<std::int64_t> none;
-    BOOST_TEST(bins_of(plan_first_fit_decreasing, none, 8, 0).empty());
-    BOOST_TEST(bins_of(plan_best_fit_decreasing, none, 8, 0).empty());
+    BOOST_TEST(bins_of(plan_first_fit_decreasing<>, none, 8, 0).empty());
+    BOOST_TEST(bins_of(plan_best_fit_decreasing<>, none, 8, 0).empty());
+}
+
+BOOST_AUTO_TEST_CASE(bins_can_be_made_one_by_one) {
+    for (int shape = 0; shape < 5; ++shape) {
+        const auto lengths = lengths_of_shape(shape, 20'000, 4096);
+        const auto bins = pack(lengths, 4096, best_fit_decreasing{}, {.bin_size = 9});
+        const auto lazy = pack_lazily(lengths, 4096, best_fit_decreasing{}, 9);
+        BOOST_TEST_REQUIRE(lazy.size() == bins.size());
+        for (std::size_t b = bins.size(); b-- > 0;) {
+            BOOST_TEST_REQUIRE(
+                lazy[b] == std::vector<std::uint32_t>(bins[b].begin(), bins[b].end()),
+                boost::test_tools::per_element());
+        }
+        BOOST_CHECK_THROW((void)lazy[bins.size()], invalid_argument);
+        bin_list<> copied;
+        struct appender {
+            using difference_type = std::ptrdiff_t;
+            bin_list<>* to;
+            appender& operator*() { return *this; }
+            appender& operator++() { return *this; }
+            appender operator++(int) { return *this; }
+            appender& operator=(std::span<const std::uint32_t> bin) {
+                to->append(bin);
+                return *this;
+            }
+        };
+        lazy.copy_all(appender{&copied});
+        BOOST_TEST((copied == bins));
+    }
+    BOOST_TEST(pack_lazily(std::vector<int>{}, 10).size() == 0U);
+    BOOST_CHECK_THROW((void)pack_lazily(std::vector<int>{11}, 10), invalid_argument);
+}
+
+BOOST_AUTO_TEST_CASE(memory_is_used_again) {
+    bin_list<> bins;
+    pack_workspace workspace;
+    // Long, short, long: what an earlier packing left behind must not show.
+    for (const std::size_t count : {300'000U, 1000U, 70'000U, 300'000U, 3U}) {
+        for (int shape = 0; shape < 5; ++shape) {
+            const auto lengths = lengths_of_shape(shape, count, 4096);
+            pack_into(bins, workspace, lengths, 4096);
+            BOOST_TEST((bins == pack(lengths, 4096)));
+            pack_into(bins, workspace, lengths, 4096, first_fit_decreasing{},
+                      {.group_size = 40'000, .bin_size = 7});
+            BOOST_TEST((bins == pack(lengths, 4096, first_fit_decreasing{},
+                                     {.group_size = 40'000, .bin_size = 7})));
+        }
+    }
+    pack_into(bins, workspace, std::vector<int>{3, 4}, 7, next_fit{});
+    BOOST_TEST((bins == pack(std::vector<int>{3, 4}, 7, next_fit{})));
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_length_is_named_wherever_it_stands) {
+    for (const std::size_t at : {0U, 1U, 2U, 3U, 4U, 4999U, 5000U}) {
+        for (const std::int32_t wrong : {0, -1, 4097, std::numeric_limits<int>::min(),
+                                         std::numeric_limits<int>::max()}) {
+            std::vector<std::int32_t> lengths(5001, 7);
+            lengths[at] = wrong;
+            const auto place =
+                "item " + std::to_string(at) + " has length " + std::to_string(wrong);
+            expect::message_of<invalid_argument>([&] { (void)pack(lengths, 4096); },
+                                                 place);
+            expect::message_of<invalid_argument>(
+                [&] {
+                    (void)pack(lengths, 4096, first_fit_decreasing{},
+                               {.group_size = 3000});
+                },
+                place);
+            expect::message_of<invalid_argument>(
+                [&] { (void)pack(lengths, 4096, first_fit{}, {.group_size = 3}); },
+                place);
+        }
+    }
 }
