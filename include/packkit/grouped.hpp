@@ -45,6 +45,43 @@ struct grouped_bins {
     friend constexpr bool operator==(const grouped_bins&, const grouped_bins&) = default;
 };
 
+namespace detail {
+
+/// Positions of `keys` by key ascending, equal keys by position. Counts keys where they
+/// are dense, O(N + range), else sorts, O(N log N).
+template <std::integral Key>
+[[nodiscard]] constexpr std::vector<std::uint32_t> order_by_group(
+    std::span<const Key> keys) {
+    std::vector<std::uint32_t> order(keys.size(), 0);
+    if (keys.empty()) return order;
+    const auto [low, high] = std::minmax_element(keys.begin(), keys.end());
+    // Differences of any integer type are right modulo 2^64.
+    const auto above = [low = *low](Key key) {
+        return static_cast<std::uint64_t>(key) - static_cast<std::uint64_t>(low);
+    };
+    if (above(*high) < keys.size()) {
+        std::vector<std::uint32_t> next(static_cast<std::size_t>(above(*high)) + 2, 0);
+        for (const Key key : keys)
+            ++next[static_cast<std::size_t>(above(key)) + 1];
+        for (std::size_t k = 1; k < next.size(); ++k)
+            next[k] += next[k - 1];
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            order[next[static_cast<std::size_t>(above(keys[i]))]++] =
+                static_cast<std::uint32_t>(i);
+        }
+        return order;
+    }
+    for (std::size_t i = 0; i < keys.size(); ++i)
+        order[i] = static_cast<std::uint32_t>(i);
+    // The position breaks ties, so an unstable sort gives the stable order.
+    std::sort(order.begin(), order.end(), [keys](std::uint32_t a, std::uint32_t b) {
+        return keys[a] != keys[b] ? keys[a] < keys[b] : a < b;
+    });
+    return order;
+}
+
+}  // namespace detail
+
 /// Packs each group as `pack` would pack its samples alone, taken by ascending index.
 ///
 /// Bins are ordered by group ascending, and inside a group as `pack` orders them. So the
@@ -59,7 +96,8 @@ struct grouped_bins {
 /// @throws invalid_argument as `pack` does, and if there are not as many groups as
 ///   lengths
 ///
-/// O(N log N), if the policy needs no more. Deterministic.
+/// O(N log N), or O(N) for groups of a range less than N, beside the packing itself.
+/// Deterministic.
 template <class Lengths, class Groups, class Policy = first_fit_decreasing,
           class Proj = std::identity>
     requires length_range<const Lengths&, Proj> && length_range<const Groups&> &&
@@ -80,19 +118,12 @@ template <class Lengths, class Groups, class Policy = first_fit_decreasing,
         detail::throw_invalid_argument("there are ", all.size(), " lengths, but ",
                                        std::ranges::size(group_of), " groups");
     }
-    struct member {
-        group of;
-        std::uint32_t item;
-    };
-    std::vector<member> members;
-    members.reserve(all.size());
-    for (const group of : group_of) {
-        members.push_back({of, static_cast<std::uint32_t>(members.size())});
-    }
-    // The index breaks ties, so an unstable sort keeps the order inside a group.
-    std::sort(members.begin(), members.end(), [](const member& a, const member& b) {
-        return a.of != b.of ? a.of < b.of : a.item < b.item;
-    });
+    std::vector<group> keys;
+    keys.reserve(all.size());
+    for (const group key : group_of)
+        keys.push_back(key);
+    const std::vector<std::uint32_t> members =
+        detail::order_by_group(std::span<const group>(keys));
 
     grouped_bins<group> grouped;
     std::vector<std::uint32_t> items;
@@ -101,16 +132,16 @@ template <class Lengths, class Groups, class Policy = first_fit_decreasing,
     std::vector<std::int64_t> own;  // lengths of one group
     for (std::size_t first = 0; first < members.size();) {
         own.clear();
-        grouped.groups.push_back(members[first].of);
+        const group of = keys[members[first]];
+        grouped.groups.push_back(of);
         grouped.first_bin.push_back(offsets.size() - 1);
-        for (std::size_t k = first;
-             k < members.size() && members[k].of == members[first].of; ++k) {
-            own.push_back(all[members[k].item]);
+        for (std::size_t k = first; k < members.size() && keys[members[k]] == of; ++k) {
+            own.push_back(all[members[k]]);
         }
         const bin_list<> packed = pack(own, capacity, policy, limits);
         for (const auto bin : packed) {
             for (const std::uint32_t position : bin) {
-                items.push_back(members[first + position].item);
+                items.push_back(members[first + position]);
             }
             offsets.push_back(items.size());
         }

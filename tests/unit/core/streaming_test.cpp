@@ -167,8 +167,8 @@ static_assert([] {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_window_gives_the_bins_of_window_fit) {
-    for (const std::size_t k : {1, 2, 7, 64}) {
-        for (const std::size_t bin_size : {0, 1, 3}) {
+    for (const std::size_t k : {1U, 2U, 7U, 64U}) {
+        for (const std::size_t bin_size : {0U, 1U, 3U}) {
             const auto samples = random_samples(700, 50, k);
             std::vector<std::int64_t> lengths;
             for (const auto& sample : samples)
@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(a_window_gives_the_bins_of_window_fit) {
 BOOST_AUTO_TEST_CASE(a_buffer_gives_the_bins_of_the_obvious_version) {
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
         const auto samples = random_samples(400, 50, seed);
-        for (const std::size_t size : {1, 2, 4, 5, 31, 64, 200, 500}) {
+        for (const std::size_t size : {1U, 2U, 4U, 5U, 31U, 64U, 200U, 500U}) {
             const streaming_options options{
                 .capacity = 50, .bin_size = seed % 4, .buffer_size = size};
             BOOST_REQUIRE(packed(samples, options) == obvious_buffer(samples, options));

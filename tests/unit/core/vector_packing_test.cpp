@@ -145,6 +145,14 @@ BOOST_AUTO_TEST_CASE(equals_the_obvious_when_large) {
     }
     const two_resource_limits limits{.tokens = 4096, .second = 1024, .bin_size = 7};
     BOOST_TEST((nested(pack_two_resources(a, b, limits)) == obvious(a, b, limits)));
+    // Independent resources leave bins with room for one of them only; opposed ones, bins
+    // with every mixture of both.
+    for (auto& amount : b)
+        amount = static_cast<std::int64_t>(random() % 1025);
+    BOOST_TEST((nested(pack_two_resources(a, b, limits)) == obvious(a, b, limits)));
+    for (std::size_t i = 0; i < a.size(); ++i)
+        b[i] = std::min<std::int64_t>((4096 - a[i]) / 4 + b[i] / 8, 1024);
+    BOOST_TEST((nested(pack_two_resources(a, b, limits)) == obvious(a, b, limits)));
 }
 
 BOOST_AUTO_TEST_CASE(a_second_resource_that_never_binds_changes_nothing) {
