@@ -56,8 +56,8 @@ template <std::integral Key>
     if (keys.empty()) return order;
     const auto [low, high] = std::minmax_element(keys.begin(), keys.end());
     // Differences of any integer type are right modulo 2^64.
-    const auto above = [low = *low](Key key) {
-        return static_cast<std::uint64_t>(key) - static_cast<std::uint64_t>(low);
+    const auto above = [least = *low](Key key) {
+        return static_cast<std::uint64_t>(key) - static_cast<std::uint64_t>(least);
     };
     if (above(*high) < keys.size()) {
         std::vector<std::uint32_t> next(static_cast<std::size_t>(above(*high)) + 2, 0);
