@@ -12,9 +12,12 @@
 #include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
 
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <span>
 #include <type_traits>
 #include <utility>
 
