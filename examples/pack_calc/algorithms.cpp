@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms.hpp"
 
+#include <packkit/axolotl.hpp>
+
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <string>
@@ -27,17 +30,17 @@ constexpr algorithm policy_algorithm() {
     return {Policy::name, run_policy<Policy>};
 }
 
-/// sample_packing_group_size and sample_packing_bin_size where they are not set.
-constexpr std::size_t axolotl_group_size = 100'000;
-constexpr std::size_t axolotl_bin_size = 200;
-
 bin_list<> run_axolotl(lengths_view lengths, std::int64_t capacity,
                        const algorithm_options& options) {
-    // Its sequential mode looks at neither group nor bin size.
-    if (options.sequential) return pack(lengths, capacity, next_fit{});
-    return pack(lengths, capacity, first_fit{},
-                {options.group_size.value_or(axolotl_group_size),
-                 options.bin_size.value_or(axolotl_bin_size)});
+    axolotl_options how{.sequential = options.sequential};
+    if (options.group_size) {
+        how.group_size = *options.group_size;
+        // As for every algorithm, 0 is one group; Axolotl itself takes no 0.
+        if (how.group_size == 0)
+            how.group_size = std::max<std::size_t>(lengths.size(), 1);
+    }
+    if (options.bin_size) how.bin_size = *options.bin_size;
+    return pack_axolotl(lengths, capacity, how).bins;
 }
 
 constexpr std::array<algorithm, 7> algorithms = {{

@@ -23,7 +23,8 @@ public:
     [[nodiscard]] constexpr std::size_t size() const noexcept { return size_; }
 
     /// The lowest-numbered bin whose residual is at least `length`, or `size()` if there
-    /// is none. Precondition: `length > 0`.
+    /// is none. Precondition: `length > 0`, or 0 if bins are closed by a residual below
+    /// 0.
     [[nodiscard]] constexpr std::size_t find(std::int64_t length) const {
         if (leaves_ == 0 || residual_[1] < length) return size_;
         std::size_t node = 1;
@@ -40,7 +41,8 @@ public:
         return residual_[leaves_ + bin];
     }
 
-    /// Sets what bin `bin` still takes; 0 closes it. Precondition: `bin < size()`.
+    /// Sets what bin `bin` still takes; 0 closes it, to length 0 too if it is below 0.
+    /// Precondition: `bin < size()`.
     constexpr void set(std::size_t bin, std::int64_t residual) {
         PACKKIT_ASSERT(bin < size_);
         std::size_t node = leaves_ + bin;

@@ -3,6 +3,7 @@
 /// Everything that needs only the standard library.
 #pragma once
 
+#include <packkit/axolotl.hpp>
 #include <packkit/batch_size.hpp>
 #include <packkit/best_fit.hpp>
 #include <packkit/best_fit_decreasing.hpp>
@@ -14,16 +15,21 @@
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
 #include <packkit/lazy_bins.hpp>
+#include <packkit/grouped.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/model_shape.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/packing_plan.hpp>
+#include <packkit/padded_length.hpp>
 #include <packkit/random.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/sequential.hpp>
 #include <packkit/shard.hpp>
 #include <packkit/stats.hpp>
+#include <packkit/streaming.hpp>
+#include <packkit/vector_packing.hpp>
 #include <packkit/version.hpp>
+#include <packkit/window_fit.hpp>
 #include <packkit/worst_fit.hpp>
