@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// `pattern_fit`: the packer for hard classes, never worse than first-fit and best-fit
+/// decreasing.
+///
+/// Lengths are counted, and bins are found as patterns, many equal bins at a time:
+/// 1. FFD and BFD. Most real data is done here: their bins equal the lower bound.
+/// 2. A few dozen samples: bin completion, an exhaustive search.
+/// 3. The longest length left is completed to a bin that is exactly full, or as full as
+///    can be, with the longest others that do it; or with the two of which there are
+///    most, which is what triplets need.
+/// 4. A local search over the bins that stay above the bound.
+///
+/// The first result at the lower bound is returned, else the best. The bins do not depend
+/// on time or machine: effort is counted in steps.
+#pragma once
+
+#include <packkit/best_fit_decreasing.hpp>
+#include <packkit/bins.hpp>
+#include <packkit/concepts.hpp>
+#include <packkit/detail/length_table.hpp>
+#include <packkit/detail/pattern_plan.hpp>
+#include <packkit/detail/pattern_polish.hpp>
+#include <packkit/detail/pattern_search.hpp>
+#include <packkit/detail/placement.hpp>
+#include <packkit/first_fit_decreasing.hpp>
+#include <packkit/lower_bound.hpp>
+#include <packkit/packing_plan.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace packkit {
+
+namespace detail {
+
+/// Steps of the searches of `pattern_fit`.
+inline constexpr std::uint64_t few_items_nodes = 200'000;
+inline constexpr std::uint64_t pattern_nodes = 2'000'000;
+inline constexpr std::uint64_t polish_steps = 300'000;
+
+}  // namespace detail
+
+/// Packs samples counted by length into the fewest bins that a search by patterns finds:
+/// never more than `plan_first_fit_decreasing` and `plan_best_fit_decreasing` give, and
+/// for up to a dozen samples the optimum. FFD's own plan where no bins can be saved.
+///
+/// @param counts lengths in [1, capacity]
+/// @param bin_size most samples a bin, 0 for as many as fit
+/// @throws invalid_argument if a length exceeds the capacity
+///
+/// Cost: FFD and the bound, which suffices for most data; at most some million steps more
+/// besides O(capacity x lengths / 64), independent of the number of samples.
+[[nodiscard]] inline packing_plan plan_pattern_fit(const length_counts& counts,
+                                                   std::uint32_t capacity,
+                                                   std::uint32_t bin_size = 0) {
+    const auto table = detail::table_of(counts, capacity);
+    packing_plan best = plan_first_fit_decreasing(counts, capacity, bin_size);
+    const std::size_t bound = detail::best_bound(table, capacity, bin_size).bins;
+    if (best.size() == bound) return best;
+    if (packing_plan bfd = plan_best_fit_decreasing(counts, capacity, bin_size);
+        bfd.size() < best.size()) {
+        best = std::move(bfd);
+    }
+    detail::pattern_list patterns = detail::patterns_of(best, capacity);
+    const auto keep = [&](detail::pattern_list other) {
+        if (other.bins() == 0 || other.bins() >= best.size()) return;
+        best = detail::plan_of(other, capacity);
+        patterns = std::move(other);
+    };
+    if (best.size() > bound && std::cmp_less_equal(detail::samples_of(table), detail::few_items)) {
+        keep(detail::pack_few(counts, capacity, bin_size, bound, best.size(),
+                              detail::few_items_nodes));
+        return best;
+    }
+    for (const auto choice :
+         {detail::pattern_choice::longest, detail::pattern_choice::plentiful}) {
+        if (best.size() == bound) return best;
+        keep(detail::search_patterns(counts, capacity, bin_size, choice,
+                                     detail::pattern_nodes));
+    }
+    if (best.size() > bound) {
+        keep(detail::pattern_polish(patterns, capacity, bin_size, bound)
+                 .run(detail::polish_steps));
+    }
+    return best;
+}
+
+}  // namespace packkit
