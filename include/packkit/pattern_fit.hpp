@@ -15,6 +15,7 @@
 /// on time or machine: effort is counted in steps.
 #pragma once
 
+#include <packkit/best_fit.hpp>
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/concepts.hpp>
@@ -23,6 +24,7 @@
 #include <packkit/detail/pattern_polish.hpp>
 #include <packkit/detail/pattern_search.hpp>
 #include <packkit/detail/placement.hpp>
+#include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/packing_plan.hpp>
@@ -92,5 +94,57 @@ inline constexpr std::uint64_t polish_steps = 300'000;
     }
     return best;
 }
+
+/// Packs by patterns: `plan_pattern_fit` as a policy of `pack`. Inside a bin longest
+/// first, equal lengths by index. Up to 40 samples are searched exhaustively, whatever
+/// the capacity; more of them are counted by length, except under a capacity of 2^24 and
+/// more, where the better of FFD and BFD is taken unless samples are as many.
+struct pattern_fit {
+    static constexpr std::string_view name = "pattern_fit";
+
+    template <std::integral Length>
+    void operator()(std::span<const Length> lengths, bin_limits limits,
+                    std::uint32_t first, bin_list<>& bins) const {
+        if (lengths.size() > detail::few_items &&
+            (limits.capacity < std::int64_t{1} << 24 ||
+             detail::few_lengths(lengths.size(), limits))) {
+            detail::pack_counted(plan_pattern_fit, lengths, limits, first, bins);
+        } else {
+            place(detail::as_int64(lengths), limits, first, bins);
+        }
+    }
+
+private:
+    /// Item by item.
+    static void place(std::span<const std::int64_t> lengths, bin_limits limits,
+                      std::uint32_t first, bin_list<>& bins) {
+        const std::vector<std::uint32_t> order = detail::decreasing_order(lengths);
+        std::vector<std::int64_t> sorted(lengths.size(), 0);
+        for (std::size_t k = 0; k < order.size(); ++k)
+            sorted[k] = lengths[order[k]];
+        const std::span<const std::int64_t> all(sorted);
+        std::vector<std::uint32_t> bin_of(lengths.size(), 0);
+        std::size_t count = assign_first_fit(all, limits, bin_of);
+        std::vector<std::uint32_t> other(lengths.size(), 0);
+        if (const std::size_t best_fit = assign_best_fit(all, limits, other);
+            best_fit < count) {
+            count = best_fit;
+            bin_of = other;
+        }
+        // Above, sums of lengths might exceed int64.
+        constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / 64;
+        if (lengths.size() <= detail::few_items && limits.capacity <= most) {
+            const std::size_t bound =
+                detail::best_bound(detail::table_of(all, limits.capacity),
+                                   limits.capacity, limits.bin_size)
+                    .bins;
+            count = detail::pack_few(all, limits.capacity, limits.bin_size, bound, count,
+                                     detail::few_items_nodes, bin_of);
+        }
+        detail::append_placed<std::uint32_t>(
+            std::span<const std::uint32_t>(bin_of), count, first,
+            [&order](std::size_t k) { return order[k]; }, bins);
+    }
+};
 
 }  // namespace packkit
