@@ -80,7 +80,7 @@ inline void append(pattern_list& to, const pattern_list& from) {
                                                   std::uint64_t most_nodes) {
     pattern_list patterns;
     pattern_search search(counts.count, capacity, bin_size);
-    search.run(choice, 1000, most_nodes, patterns);
+    search.run(choice, 1000, most_nodes, patterns, capacity);
     append(patterns,
            patterns_of(plan_first_fit_decreasing({search.left(), 0}, capacity, bin_size),
                        capacity));

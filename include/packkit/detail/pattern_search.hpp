@@ -164,10 +164,10 @@ public:
     /// Takes bin after bin, longest first, with up to `nodes` steps for each pattern.
     /// Stops when nothing is left or after `most_nodes` in all.
     void run(pattern_choice choice, std::uint64_t nodes, std::uint64_t most_nodes,
-             pattern_list& out) {
+             pattern_list& out, std::uint32_t from) {
         budget_ = most_nodes;
         for (;;) {
-            const std::uint32_t longest = bit_row::at_most(present_.data(), capacity_);
+            const std::uint32_t longest = bit_row::at_most(present_.data(), from);
             if (longest == bit_row::none || budget_ == 0) return;
             if (distinct_ * 4 < sums_.present() * 3) sums_.build(present_, capacity_);
             const std::uint32_t room = fill(longest, choice, nodes);

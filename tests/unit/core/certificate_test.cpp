@@ -32,10 +32,10 @@ BOOST_AUTO_TEST_CASE(names_the_simplest_bound) {
 }
 
 BOOST_AUTO_TEST_CASE(limits_of_a_packing_count) {
-    const std::vector<int> lengths = {6, 6, 4, 4, 1, 1};
+    const std::vector<int> lengths = {6, 6, 6, 4, 1, 1};
     BOOST_TEST(certify(lengths, 3, 10).lower_bound == 3u);
-    // Alone, {6, 6} takes two bins, {4, 4} and {1, 1} one each.
-    const certificate grouped = certify(lengths, 4, 10, {.group_size = 2});
+    // Alone, {6, 6, 6} takes three bins, as L2 knows, and {4, 1, 1} one.
+    const certificate grouped = certify(lengths, 4, 10, {.group_size = 3});
     BOOST_TEST(grouped.lower_bound == 4u);
     BOOST_TEST(grouped.bound == "L2");
     const certificate singles = certify(lengths, 6, 10, {.bin_size = 1});
