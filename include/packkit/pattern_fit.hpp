@@ -9,7 +9,8 @@
 /// 3. The longest length left is completed to a bin that is exactly full, or as full as
 ///    can be, with the longest others that do it; or with the two of which there are
 ///    most, which is what triplets need.
-/// 4. A local search over the bins that stay above the bound.
+/// 4. The last and the most wasteful bins are packed anew in that way.
+/// 5. A local search exchanges items between full bins and the last ones.
 ///
 /// The first result at the lower bound is returned, else the best. The bins do not depend
 /// on time or machine: effort is counted in steps.
@@ -22,6 +23,7 @@
 #include <packkit/detail/length_table.hpp>
 #include <packkit/detail/pattern_plan.hpp>
 #include <packkit/detail/pattern_polish.hpp>
+#include <packkit/detail/pattern_repack.hpp>
 #include <packkit/detail/pattern_search.hpp>
 #include <packkit/detail/placement.hpp>
 #include <packkit/first_fit.hpp>
@@ -46,6 +48,7 @@ namespace detail {
 /// Steps of the searches of `pattern_fit`.
 inline constexpr std::uint64_t few_items_nodes = 200'000;
 inline constexpr std::uint64_t pattern_nodes = 2'000'000;
+inline constexpr int repack_rounds = 3;
 inline constexpr std::uint64_t polish_steps = 300'000;
 
 }  // namespace detail
@@ -85,8 +88,12 @@ inline constexpr std::uint64_t polish_steps = 300'000;
     for (const auto choice :
          {detail::pattern_choice::longest, detail::pattern_choice::plentiful}) {
         if (best.size() == bound) return best;
-        keep(detail::search_patterns(counts, capacity, bin_size, choice,
-                                     detail::pattern_nodes));
+        std::uint64_t nodes = detail::pattern_nodes;
+        keep(detail::search_patterns(counts, capacity, bin_size, choice, nodes));
+    }
+    if (best.size() > bound) {
+        keep(detail::pattern_repack(patterns, capacity, bin_size, bound)
+                 .run(detail::repack_rounds, detail::pattern_nodes));
     }
     if (best.size() > bound) {
         keep(detail::pattern_polish(patterns, capacity, bin_size, bound)

@@ -72,15 +72,16 @@ inline void append(pattern_list& to, const pattern_list& from) {
     }
 }
 
-/// Bins by patterns, and by FFD what the search has left for want of steps.
+/// Bins by patterns, and by FFD what the search has left for want of steps, which are
+/// counted down.
 [[nodiscard]] inline pattern_list search_patterns(const length_counts& counts,
                                                   std::uint32_t capacity,
                                                   std::uint32_t bin_size,
                                                   pattern_choice choice,
-                                                  std::uint64_t most_nodes) {
+                                                  std::uint64_t& most_nodes) {
     pattern_list patterns;
     pattern_search search(counts.count, capacity, bin_size);
-    search.run(choice, 1000, most_nodes, patterns, capacity);
+    search.run(choice, 1000, most_nodes, patterns);
     append(patterns,
            patterns_of(plan_first_fit_decreasing({search.left(), 0}, capacity, bin_size),
                        capacity));

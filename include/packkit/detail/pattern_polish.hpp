@@ -113,8 +113,9 @@ private:
         pattern_list best = patterns_of(
             plan_first_fit_decreasing(counts, capacity_, bin_size_), capacity_);
         if (best.bins() <= least) return best;
+        std::uint64_t nodes = 20'000;
         pattern_list other = search_patterns(counts, capacity_, bin_size_,
-                                             pattern_choice::longest, 20'000);
+                                             pattern_choice::longest, nodes);
         if (other.bins() < best.bins()) best = std::move(other);
         if (best.bins() > least && pool_.size() <= few_items) {
             other = pack_few(counts, capacity_, bin_size_, least, best.bins(), 2000);

@@ -85,23 +85,31 @@ public:
             if ((present[s / 64] >> (s % 64) & 1) != 0) lengths.push_back(s);
         }
         const std::size_t most_rows = std::max<std::size_t>(most_words / words_, 1);
-        const std::size_t stride = lengths.size() / most_rows + 1;
+        const std::size_t group = lengths.size() / most_rows + 1;
         row_of_.assign(capacity + std::size_t{1}, 0);
         rows_.assign(words_, 0);
         rows_[0] = 1;
         std::size_t row = 0;
         std::uint32_t next = 1;
+        bool own_row = false;  // of the group of lengths at hand
         for (std::size_t i = 0; i < lengths.size(); ++i) {
-            if (i % stride == 0) {  // lengths up to here share the row that follows
-                rows_.resize(rows_.size() + words_);
-                std::copy_n(rows_.begin() + static_cast<std::ptrdiff_t>(row * words_),
-                            words_,
-                            rows_.begin() + static_cast<std::ptrdiff_t>((row + 1) * words_));
-                for (; next < lengths[i]; ++next)
-                    row_of_[next] = static_cast<std::uint32_t>(row);
-                ++row;
+            const std::uint32_t length = lengths[i];
+            // A length that shorter ones make up adds no sum.
+            if ((rows_[row * words_ + length / 64] >> (length % 64) & 1) == 0) {
+                if (!own_row) {
+                    rows_.resize(rows_.size() + words_);
+                    const auto last = rows_.begin() + static_cast<std::ptrdiff_t>(row * words_);
+                    std::copy_n(last, words_, last + static_cast<std::ptrdiff_t>(words_));
+                    own_row = true;
+                    ++row;
+                }
+                add(&rows_[row * words_], length, capacity);
             }
-            add(&rows_[row * words_], lengths[i], capacity);
+            if ((i + 1) % group == 0 || i + 1 == lengths.size()) {
+                for (; next <= length; ++next)
+                    row_of_[next] = static_cast<std::uint32_t>(row);
+                own_row = false;
+            }
         }
         for (; next <= capacity; ++next)
             row_of_[next] = static_cast<std::uint32_t>(row);
@@ -162,13 +170,13 @@ public:
     }
 
     /// Takes bin after bin, longest first, with up to `nodes` steps for each pattern.
-    /// Stops when nothing is left or after `most_nodes` in all.
-    void run(pattern_choice choice, std::uint64_t nodes, std::uint64_t most_nodes,
-             pattern_list& out, std::uint32_t from) {
+    /// Stops when nothing is left or after `most_nodes` in all, which counts down.
+    void run(pattern_choice choice, std::uint64_t nodes, std::uint64_t& most_nodes,
+             pattern_list& out) {
         budget_ = most_nodes;
         for (;;) {
-            const std::uint32_t longest = bit_row::at_most(present_.data(), from);
-            if (longest == bit_row::none || budget_ == 0) return;
+            const std::uint32_t longest = bit_row::at_most(present_.data(), capacity_);
+            if (longest == bit_row::none || budget_ == 0) break;
             if (distinct_ * 4 < sums_.present() * 3) sums_.build(present_, capacity_);
             const std::uint32_t room = fill(longest, choice, nodes);
             std::uint32_t bins = std::numeric_limits<std::uint32_t>::max();
@@ -179,6 +187,7 @@ public:
             for (const pattern_part& part : best_)
                 remove(part.length, bins * part.per_bin);
         }
+        most_nodes = budget_;
     }
 
     /// How many samples of each length are left.
@@ -211,16 +220,22 @@ private:
     /// Whether `longest` and two others fill a bin; those with the greatest lesser count.
     bool plentiful_pair(std::uint32_t longest) {
         const std::uint32_t room = capacity_ - longest;
+        while (count_[shortest_] == 0)
+            ++shortest_;
         std::uint32_t best = 0;
         std::uint32_t found = 0;
-        for (std::uint32_t x = (room + 1) / 2; x < room && x <= longest; ++x) {
+        const std::uint32_t least = (room + 1) / 2;
+        const std::uint32_t most =
+            room > shortest_ ? std::min(longest, room - shortest_) : 0;
+        if (most >= least) budget_ -= std::min<std::uint64_t>(budget_, (most - least) / 16);
+        for (std::uint32_t x = least; x <= most; ++x) {
             const std::uint32_t y = room - x;
             const std::uint32_t shares = 1 + (x == y ? 1U : 0U);
             const std::uint32_t own = x == longest ? 1U : 0U;
-            const std::uint32_t least =
+            const std::uint32_t lesser =
                 std::min((count_[x] - std::min(own, count_[x])) / shares, count_[y]);
-            if (least > best && (x != longest || y != longest || count_[x] > 2)) {
-                best = least;
+            if (lesser > best && (x != longest || y != longest || count_[x] > 2)) {
+                best = lesser;
                 found = x;
             }
         }
@@ -269,6 +284,7 @@ private:
     std::vector<std::uint32_t> count_;
     std::uint32_t capacity_;
     std::uint32_t bin_size_;
+    std::uint32_t shortest_ = 1;  // none left is shorter
     std::size_t distinct_ = 0;
     std::vector<std::uint64_t> present_;
     reachable_sums sums_;
