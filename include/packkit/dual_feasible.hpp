@@ -136,7 +136,8 @@ public:
         for (std::size_t g = large_; g < table_.size(); ++g) {
             while (alone > 0 && table_[alone - 1].length <= capacity_ - table_[g].length)
                 --alone;
-            best = std::max(best, whole * before_[alone] + values_[g + 1] - values_[alone]);
+            best =
+                std::max(best, whole * before_[alone] + values_[g + 1] - values_[alone]);
         }
         best = std::max(best, whole * before_[large_]);  // epsilon half the capacity
         bound_ = std::max(bound_, ceil_divide(best, whole));
@@ -189,7 +190,8 @@ inline constexpr std::size_t dual_feasible_effort = 200'000;
     while (small < table.size() && table[small].length > capacity / 2)
         ++small;
     const std::size_t lengths = table.size() - small;
-    const auto picks = std::min<std::size_t>(lengths, static_cast<std::size_t>(tries) / 2);
+    const auto picks =
+        std::min<std::size_t>(lengths, static_cast<std::size_t>(tries) / 2);
     for (std::size_t p = 0; p < picks; ++p) {
         by_unit(table[small + lengths * p / picks].length);
     }
@@ -218,8 +220,8 @@ template <class Lengths, class Proj = std::identity>
                                                               std::int64_t capacity,
                                                               Proj proj = {}) {
     const auto held = detail::contiguous_integers(lengths, proj);
-    return static_cast<std::size_t>(
-        detail::dual_feasible_bound(detail::table_of(std::span(held), capacity), capacity));
+    return static_cast<std::size_t>(detail::dual_feasible_bound(
+        detail::table_of(std::span(held), capacity), capacity));
 }
 
 }  // namespace packkit

@@ -21,9 +21,9 @@ namespace packkit {
 
 /// How much `linear_bound` may do; counted, so that the result is the same everywhere.
 struct linear_bound_limits {
-    std::size_t iterations = 20'000;          ///< patterns priced
-    std::uint64_t work = 4'000'000'000;       ///< inner-loop steps, roughly
-    std::size_t distinct_lengths = 2000;      ///< beyond, only the quick bounds are taken
+    std::size_t iterations = 20'000;      ///< patterns priced
+    std::uint64_t work = 4'000'000'000;   ///< inner-loop steps, roughly
+    std::size_t distinct_lengths = 2000;  ///< beyond, only the quick bounds are taken
 };
 
 namespace detail {
@@ -60,7 +60,8 @@ public:
     }
     /// Memory that solving takes, in 64-bit words.
     [[nodiscard]] static std::uint64_t words(const length_table& table,
-                                             std::int64_t capacity, std::size_t bin_size) {
+                                             std::int64_t capacity,
+                                             std::size_t bin_size) {
         const std::int64_t fits = capacity / table.back().length;
         const std::uint64_t layers =
             bin_size == 0 || to_int64(bin_size) >= fits ? 1 : bin_size + 1;
@@ -233,10 +234,9 @@ public:
         for (std::size_t g = 0; g < table_.size(); ++g) {
             const double scaled = duals[g] * static_cast<double>(scale_);
             // Not a number compares false and becomes 0.
-            values_[g] = scaled >= 1.0
-                             ? static_cast<std::int64_t>(
-                                   std::min(scaled, static_cast<double>(scale_)))
-                             : 0;
+            values_[g] = scaled >= 1.0 ? static_cast<std::int64_t>(std::min(
+                                             scaled, static_cast<double>(scale_)))
+                                       : 0;
             sum += values_[g] * table_[g].samples;
         }
         const std::int64_t most = knapsack_.solve(values_, pattern);
@@ -265,7 +265,8 @@ private:
 /// the name is "linear".
 ///
 /// @param bin_size most samples a bin, 0 for as many as fit
-/// @param enough stop when the bound reaches so many bins, as those of a packing; 0: never
+/// @param enough stop when the bound reaches so many bins, as those of a packing; 0:
+/// never
 /// @throws invalid_argument if a length exceeds the capacity
 ///
 /// For hundreds of distinct lengths: a step costs O(distinct x capacity x log(samples a

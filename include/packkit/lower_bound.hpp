@@ -58,14 +58,14 @@ namespace detail {
     for (; end < table.size() && table[end].length > capacity - table[end].length; ++end)
         large += table[end].samples;
     // With a growing set of small items alpha falls, and fewer large ones stand alone.
-    std::size_t alone = end;   // groups of large items above capacity - alpha
-    std::int64_t room = 0;     // residual beside the other large items
+    std::size_t alone = end;    // groups of large items above capacity - alpha
+    std::int64_t room = 0;      // residual beside the other large items
     std::int64_t best = large;  // alpha above every small item
     for (; end < table.size(); ++end) {
         const auto [alpha, samples] = table[end];
-        small_tokens = checked_add(
-            small_tokens, checked_multiply(samples, alpha, "the sum of lengths"),
-            "the sum of lengths");
+        small_tokens = checked_add(small_tokens,
+                                   checked_multiply(samples, alpha, "the sum of lengths"),
+                                   "the sum of lengths");
         for (; alone > 0 && table[alone - 1].length <= capacity - alpha; --alone) {
             const length_group& beside = table[alone - 1];
             room = saturating_add(

@@ -47,9 +47,11 @@ namespace detail {
 
 /// Steps of the searches of `pattern_fit`.
 inline constexpr std::uint64_t few_items_nodes = 200'000;
-inline constexpr std::uint64_t pattern_nodes = 2'000'000;
+inline constexpr std::uint64_t longest_nodes = 500'000;
+inline constexpr std::uint64_t plentiful_nodes = 4'000'000;
+inline constexpr std::uint64_t repack_nodes = 2'000'000;
 inline constexpr int repack_rounds = 3;
-inline constexpr std::uint64_t polish_steps = 300'000;
+inline constexpr std::uint64_t polish_steps = 200'000;
 
 }  // namespace detail
 
@@ -80,20 +82,26 @@ inline constexpr std::uint64_t polish_steps = 300'000;
         best = detail::plan_of(other, capacity);
         patterns = std::move(other);
     };
-    if (best.size() > bound && std::cmp_less_equal(detail::samples_of(table), detail::few_items)) {
+    if (best.size() > bound &&
+        std::cmp_less_equal(detail::samples_of(table), detail::few_items)) {
         keep(detail::pack_few(counts, capacity, bin_size, bound, best.size(),
                               detail::few_items_nodes));
         return best;
     }
+    const detail::pattern_list decreasing = patterns;
     for (const auto choice :
          {detail::pattern_choice::longest, detail::pattern_choice::plentiful}) {
         if (best.size() == bound) return best;
-        std::uint64_t nodes = detail::pattern_nodes;
+        // Steps of a scan for pairs are short.
+        std::uint64_t nodes = choice == detail::pattern_choice::longest
+                                  ? detail::longest_nodes
+                                  : detail::plentiful_nodes;
         keep(detail::search_patterns(counts, capacity, bin_size, choice, nodes));
     }
-    if (best.size() > bound) {
-        keep(detail::pattern_repack(patterns, capacity, bin_size, bound)
-                 .run(detail::repack_rounds, detail::pattern_nodes));
+    // Where FFD is far off, its last bins are not what is wrong with it.
+    if (best.size() > bound && decreasing.bins() - bound <= bound / 500 + 5) {
+        keep(detail::pattern_repack(decreasing, capacity, bin_size, bound)
+                 .run(detail::repack_rounds, detail::repack_nodes));
     }
     if (best.size() > bound) {
         keep(detail::pattern_polish(patterns, capacity, bin_size, bound)

@@ -78,10 +78,10 @@ private:
 
     /// Fills `room` of the bin with items at or after `from`, longest first, in every
     /// maximal way. `smallest_skipped` cuts fillings that leave an item out that fits.
-    constexpr bool complete(std::size_t bin, std::size_t first, std::size_t from,
-                            std::int64_t room, std::size_t items,
-                            std::int64_t smallest_skipped =
-                                std::numeric_limits<std::int64_t>::max()) {
+    constexpr bool complete(
+        std::size_t bin, std::size_t first, std::size_t from, std::int64_t room,
+        std::size_t items,
+        std::int64_t smallest_skipped = std::numeric_limits<std::int64_t>::max()) {
         if (nodes_left_ == 0) return false;
         --nodes_left_;
         std::int64_t skipped = smallest_skipped;

@@ -12,7 +12,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <span>
 #include <vector>
 
@@ -56,7 +55,12 @@ public:
             }
             if (closed_.entries()[at].bins == 0 || !gain(at)) continue;
             without_gain = 0;
-            if (pool_.size() <= 60) rest = pack_pool();
+            if (pool_.size() <= most_pool / 2 && fill_pool()) {
+                index_pool();
+            } else if (pool_.size() <= 60) {
+                rest = pack_pool();
+                steps -= std::min<std::uint64_t>(steps, capacity_ / 16);
+            }
         }
         rest = pack_pool();
         pattern_list all;
@@ -78,27 +82,38 @@ private:
     };
     using pair_slots = std::array<item_pair, slots>;
 
-    /// The bins that waste most go into the pool, the others are closed.
+    /// Closes all bins but the most wasteful, which go into the pool.
     void split(const pattern_list& patterns) {
-        const auto& entries = patterns.entries();
-        std::vector<std::size_t> order(entries.size());
-        std::iota(order.begin(), order.end(), std::size_t{0});
-        std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-            return entries[a].room > entries[b].room;
-        });
-        for (const std::size_t e : order) {
-            const auto parts = patterns.parts_of(entries[e]);
-            std::uint32_t bins = entries[e].bins;
-            std::size_t items = 0;
-            for (const pattern_part& part : parts)
-                items += part.per_bin;
-            while (bins > 0 && entries[e].room > 0 && pool_.size() + items <= most_pool) {
-                for (const pattern_part& part : parts)
-                    pool_.insert(pool_.end(), part.per_bin, part.length);
-                --bins;
-            }
-            if (bins > 0) closed_.add(bins, entries[e].room, parts);
+        append(closed_, patterns);
+        const auto& entries = closed_.entries();
+        for (std::size_t e = 0; e < entries.size(); ++e) {
+            if (entries[e].room > 0) wasteful_.push_back(e);
         }
+        std::stable_sort(wasteful_.begin(), wasteful_.end(),
+                         [&](std::size_t a, std::size_t b) {
+                             return entries[a].room < entries[b].room;
+                         });
+        fill_pool();
+    }
+
+    /// Opens the most wasteful closed bins until the pool has enough items.
+    bool fill_pool() {
+        bool opened = false;
+        while (!wasteful_.empty()) {
+            const pattern_list::entry& e = closed_.entries()[wasteful_.back()];
+            std::size_t items = 0;
+            for (const pattern_part& part : closed_.parts_of(e))
+                items += part.per_bin;
+            while (e.bins > 0 && pool_.size() + items <= most_pool) {
+                for (const pattern_part& part : closed_.parts_of(e))
+                    pool_.insert(pool_.end(), part.per_bin, part.length);
+                closed_.remove(wasteful_.back(), 1);
+                opened = true;
+            }
+            if (e.bins > 0) break;
+            wasteful_.pop_back();
+        }
+        return opened;
     }
 
     /// The pool in as few bins as the simple ways find.
@@ -114,8 +129,8 @@ private:
             plan_first_fit_decreasing(counts, capacity_, bin_size_), capacity_);
         if (best.bins() <= least) return best;
         std::uint64_t nodes = 20'000;
-        pattern_list other = search_patterns(counts, capacity_, bin_size_,
-                                             pattern_choice::longest, nodes);
+        pattern_list other =
+            search_patterns(counts, capacity_, bin_size_, pattern_choice::longest, nodes);
         if (other.bins() < best.bins()) best = std::move(other);
         if (best.bins() > least && pool_.size() <= few_items) {
             other = pack_few(counts, capacity_, bin_size_, least, best.bins(), 2000);
@@ -148,8 +163,8 @@ private:
     }
 
     /// The items of a closed bin; none if there are too many.
-    [[nodiscard]] std::size_t items_of(std::size_t at,
-                                       std::array<std::uint32_t, most_in_bin>& items) const {
+    [[nodiscard]] std::size_t items_of(
+        std::size_t at, std::array<std::uint32_t, most_in_bin>& items) const {
         std::size_t count = 0;
         for (const pattern_part& part : closed_.parts_of(closed_.entries()[at])) {
             for (std::uint32_t k = 0; k < part.per_bin; ++k) {
@@ -265,7 +280,8 @@ private:
         std::sort(lengths.rbegin(), lengths.rend());
         std::vector<pattern_part> parts;
         for (const std::uint32_t length : lengths) {
-            if (parts.empty() || parts.back().length != length) parts.push_back({length, 0});
+            if (parts.empty() || parts.back().length != length)
+                parts.push_back({length, 0});
             ++parts.back().per_bin;
         }
         closed_.add(1, 0, parts);
@@ -282,6 +298,7 @@ private:
     std::uint32_t most_items_;
     std::size_t bound_;
     pattern_list closed_;
+    std::vector<std::size_t> wasteful_;  // closed entries with room, the most room last
     std::vector<std::uint32_t> pool_;
     std::vector<index> single_;
     std::vector<pair_slots> pairs_;

@@ -92,9 +92,9 @@ private:
         for (const std::size_t at : order_) {
             const pattern_list::entry& e = best_.entries()[at];
             const bool all = wasteful > 0 && e.room >= room;
-            const auto taken = all ? e.bins
-                                   : static_cast<std::uint32_t>(
-                                         std::min<std::size_t>(bins, e.bins));
+            const auto taken =
+                all ? e.bins
+                    : static_cast<std::uint32_t>(std::min<std::size_t>(bins, e.bins));
             const auto parts = best_.parts_of(e);
             for (const pattern_part& part : parts)
                 pool.count[part.length] += part.per_bin * taken;
@@ -105,7 +105,9 @@ private:
         std::uint64_t left = given;
         append(kept, search_patterns(pool, capacity_, bin_size_, pattern_choice::longest,
                                      left));
-        nodes -= given - left;
+        // Counting and copying cost too.
+        const std::uint64_t work = given - left + capacity_ / 8 + order_.size();
+        nodes -= std::min(nodes, work);
         return kept;
     }
 

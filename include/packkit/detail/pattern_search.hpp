@@ -34,7 +34,8 @@ public:
         std::size_t end = 0;
     };
 
-    void add(std::uint32_t bins, std::uint32_t room, std::span<const pattern_part> parts) {
+    void add(std::uint32_t bins, std::uint32_t room,
+             std::span<const pattern_part> parts) {
         entries_.push_back({bins, room, parts_.size(), parts_.size() + parts.size()});
         parts_.insert(parts_.end(), parts.begin(), parts.end());
         bins_ += bins;
@@ -68,8 +69,8 @@ public:
             if (w == 0) return none;
             part = words[--w];
         }
-        return static_cast<std::uint32_t>(w * 64 + 63 -
-                                          static_cast<std::size_t>(std::countl_zero(part)));
+        return static_cast<std::uint32_t>(
+            w * 64 + 63 - static_cast<std::size_t>(std::countl_zero(part)));
     }
 };
 
@@ -98,7 +99,8 @@ public:
             if ((rows_[row * words_ + length / 64] >> (length % 64) & 1) == 0) {
                 if (!own_row) {
                     rows_.resize(rows_.size() + words_);
-                    const auto last = rows_.begin() + static_cast<std::ptrdiff_t>(row * words_);
+                    const auto last =
+                        rows_.begin() + static_cast<std::ptrdiff_t>(row * words_);
                     std::copy_n(last, words_, last + static_cast<std::ptrdiff_t>(words_));
                     own_row = true;
                     ++row;
@@ -177,7 +179,10 @@ public:
         for (;;) {
             const std::uint32_t longest = bit_row::at_most(present_.data(), capacity_);
             if (longest == bit_row::none || budget_ == 0) break;
-            if (distinct_ * 4 < sums_.present() * 3) sums_.build(present_, capacity_);
+            if (distinct_ * 4 < sums_.present() * 3) {
+                sums_.build(present_, capacity_);
+                budget_ -= std::min<std::uint64_t>(budget_, capacity_ / 8);
+            }
             const std::uint32_t room = fill(longest, choice, nodes);
             std::uint32_t bins = std::numeric_limits<std::uint32_t>::max();
             for (const pattern_part& part : best_)
@@ -202,7 +207,8 @@ private:
     }
 
     /// The pattern with `longest` into best_; what it leaves.
-    std::uint32_t fill(std::uint32_t longest, pattern_choice choice, std::uint64_t nodes) {
+    std::uint32_t fill(std::uint32_t longest, pattern_choice choice,
+                       std::uint64_t nodes) {
         best_.clear();
         if (bin_size_ > 2 && choice == pattern_choice::plentiful &&
             plentiful_pair(longest))
@@ -227,7 +233,8 @@ private:
         const std::uint32_t least = (room + 1) / 2;
         const std::uint32_t most =
             room > shortest_ ? std::min(longest, room - shortest_) : 0;
-        if (most >= least) budget_ -= std::min<std::uint64_t>(budget_, (most - least) / 16);
+        if (most >= least)
+            budget_ -= std::min<std::uint64_t>(budget_, (most - least) / 16);
         for (std::uint32_t x = least; x <= most; ++x) {
             const std::uint32_t y = room - x;
             const std::uint32_t shares = 1 + (x == y ? 1U : 0U);

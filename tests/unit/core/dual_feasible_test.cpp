@@ -60,8 +60,8 @@ length_counts counted(const std::vector<std::int64_t>& lengths, std::int64_t cap
 
 }  // namespace
 
-// What fits into a bin is worth a bin at most: every content of every bin up to 60 tokens,
-// every parameter.
+// What fits into a bin is worth a bin at most: every content of every bin up to 60
+// tokens, every parameter.
 BOOST_AUTO_TEST_CASE(every_function_is_dual_feasible) {
     for (std::int64_t capacity = 1; capacity <= 60; ++capacity) {
         for (std::int64_t p = 1; p <= capacity; ++p) {
@@ -75,8 +75,8 @@ BOOST_AUTO_TEST_CASE(every_function_is_dual_feasible) {
 
 BOOST_AUTO_TEST_CASE(values_as_in_the_papers) {
     // u^(2): thirds keep their value, what lies between is rounded down to halves.
-    BOOST_TEST(fekete_schepers({12, 2})(4) == 4 * 2);   // 1/3
-    BOOST_TEST(fekete_schepers({12, 2})(5) == 12);      // 1/2
+    BOOST_TEST(fekete_schepers({12, 2})(4) == 4 * 2);  // 1/3
+    BOOST_TEST(fekete_schepers({12, 2})(5) == 12);     // 1/2
     BOOST_TEST(fekete_schepers({12, 2})(3) == 0);
     BOOST_TEST(fekete_schepers({12, 2}).whole() == 24);
     BOOST_TEST(carlier_clautiaux_moukrim({10, 3})(6) == 4);  // 3 - 4 / 3, doubled

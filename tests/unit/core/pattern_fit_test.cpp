@@ -98,8 +98,8 @@ template <class Draw>
 lengths_t drawn(std::size_t count, std::int64_t capacity, Draw draw) {
     lengths_t lengths(count);
     for (std::size_t i = 0; i < count; ++i) {
-        lengths[i] = std::clamp<std::int64_t>(static_cast<std::int64_t>(draw(i)), 1,
-                                              capacity);
+        lengths[i] =
+            std::clamp<std::int64_t>(static_cast<std::int64_t>(draw(i)), 1, capacity);
     }
     return lengths;
 }
@@ -124,9 +124,10 @@ BOOST_AUTO_TEST_CASE(the_optimum_of_small_instances) {
             const auto whole = static_cast<std::uint64_t>(capacity);
             const std::uint64_t least = hard ? whole / 5 : 0;
             const std::uint64_t most = hard ? (whole + 1) / 2 : whole;
-            lengths[i] = 1 + static_cast<std::int64_t>(
-                                 least + random_below(std::max(most - least, std::uint64_t{1}),
-                                                      3, 100 * trial + i));
+            lengths[i] =
+                1 + static_cast<std::int64_t>(
+                        least + random_below(std::max(most - least, std::uint64_t{1}), 3,
+                                             100 * trial + i));
             lengths[i] = std::min(lengths[i], capacity);
         }
         const std::size_t optimum = textbook::optimum(lengths, capacity);
@@ -180,9 +181,8 @@ BOOST_AUTO_TEST_CASE(lengths_as_data_has_them) {
             return 300 * std::exp(normal(seed, i));
         });
         BOOST_TEST(bins_of(lognormal, 4096) == bound(lognormal));
-        const auto heavy = drawn(200'000, 4096, [&](std::size_t i) {
-            return 40 / (1 - uniform01(seed, i));
-        });
+        const auto heavy = drawn(
+            200'000, 4096, [&](std::size_t i) { return 40 / (1 - uniform01(seed, i)); });
         BOOST_TEST(bins_of(heavy, 4096) == bound(heavy));
         const auto uniform = drawn(1'000'000, 4096, [&](std::size_t i) {
             return 1 + uniform01(seed, i) * 4096;
@@ -204,7 +204,8 @@ BOOST_AUTO_TEST_CASE(odd_instances) {
     check_gap(bins_of(even, 1001), best_lower_bound(even, 1000), 10);
     // Few items under a capacity that no table could count.
     constexpr std::int64_t huge = std::int64_t{1} << 50;
-    const lengths_t long_ones = {huge / 2, huge / 3, huge / 6, huge / 2, huge / 3, huge / 6};
+    const lengths_t long_ones = {huge / 2, huge / 3, huge / 6,
+                                 huge / 2, huge / 3, huge / 6};
     BOOST_TEST(pack(long_ones, huge, pattern_fit{}).size() == 2u);
     constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
     BOOST_TEST(pack(lengths_t{most, most, most}, most, pattern_fit{}).size() == 3u);
