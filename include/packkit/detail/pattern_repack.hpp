@@ -36,7 +36,7 @@ public:
             std::size_t fewest = best_.bins();
             for (std::size_t bins = 40; bins < 2 * best_.bins() && bins < 30'000;
                  bins += bins / 2) {
-                for (const std::size_t wasteful : {0, 200, 1000}) {
+                for (const std::size_t wasteful : {0U, 200U, 1000U}) {
                     if (nodes == 0) break;
                     pattern_list other = without(bins, wasteful, nodes);
                     if (other.bins() >= fewest) continue;
