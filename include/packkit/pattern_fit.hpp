@@ -51,7 +51,7 @@ inline constexpr std::uint64_t longest_nodes = 500'000;
 inline constexpr std::uint64_t plentiful_nodes = 4'000'000;
 inline constexpr std::uint64_t repack_nodes = 2'000'000;
 inline constexpr int repack_rounds = 3;
-inline constexpr std::uint64_t polish_steps = 200'000;
+inline constexpr std::uint64_t polish_steps = 70'000;
 
 }  // namespace detail
 
@@ -103,8 +103,11 @@ inline constexpr std::uint64_t polish_steps = 200'000;
         keep(detail::pattern_repack(decreasing, capacity, bin_size, bound)
                  .run(detail::repack_rounds, detail::repack_nodes));
     }
-    if (best.size() > bound) {
-        keep(detail::pattern_polish(patterns, capacity, bin_size, bound)
+    // Neither choice is enough alone on triplets: each gets stuck on some of them.
+    for (const auto choice : {detail::pool_choice::mixed, detail::pool_choice::wasteful,
+                              detail::pool_choice::mixed}) {
+        if (best.size() == bound) break;
+        keep(detail::pattern_polish(patterns, capacity, bin_size, bound, choice)
                  .run(detail::polish_steps));
     }
     return best;

@@ -12,10 +12,18 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <vector>
 
 namespace packkit::detail {
+
+/// Which bins the pool takes its items from.
+enum class pool_choice {
+    wasteful,  ///< those that waste most
+    mixed,  ///< in turn of those and of those that waste least: the former tend to lack
+            ///< short items and the latter long ones
+};
 
 /// Closed bins and a pool of items. Deterministic: work is counted, not timed.
 ///
@@ -26,12 +34,13 @@ namespace packkit::detail {
 class pattern_polish {
 public:
     pattern_polish(const pattern_list& patterns, std::uint32_t capacity,
-                   std::uint32_t bin_size, std::size_t bound)
+                   std::uint32_t bin_size, std::size_t bound, pool_choice choice)
         : capacity_(capacity),
           bin_size_(bin_size),
           most_items_(bin_size == 0 ? std::numeric_limits<std::uint32_t>::max()
                                     : bin_size),
           bound_(bound),
+          choice_(choice),
           single_(capacity + std::size_t{1}, none),
           pairs_(capacity + std::size_t{1}, pair_slots{}) {
         split(patterns);
@@ -96,22 +105,29 @@ private:
         fill_pool();
     }
 
-    /// Opens the most wasteful closed bins until the pool has enough items.
+    /// Opens closed bins with room until the pool has enough items.
     bool fill_pool() {
         bool opened = false;
-        while (!wasteful_.empty()) {
-            const pattern_list::entry& e = closed_.entries()[wasteful_.back()];
-            std::size_t items = 0;
-            for (const pattern_part& part : closed_.parts_of(e))
-                items += part.per_bin;
-            while (e.bins > 0 && pool_.size() + items <= most_pool) {
+        for (std::size_t turn = 0; !wasteful_.empty(); ++turn) {
+            const bool most = choice_ == pool_choice::wasteful || turn % 2 == 0;
+            const std::size_t at = most ? wasteful_.back() : wasteful_.front();
+            const pattern_list::entry& e = closed_.entries()[at];
+            if (e.bins > 0) {
+                std::size_t items = 0;
+                for (const pattern_part& part : closed_.parts_of(e))
+                    items += part.per_bin;
+                if (pool_.size() + items > most_pool) break;
                 for (const pattern_part& part : closed_.parts_of(e))
                     pool_.insert(pool_.end(), part.per_bin, part.length);
-                closed_.remove(wasteful_.back(), 1);
+                closed_.remove(at, 1);
                 opened = true;
             }
-            if (e.bins > 0) break;
-            wasteful_.pop_back();
+            if (e.bins > 0) continue;
+            if (most) {
+                wasteful_.pop_back();
+            } else {
+                wasteful_.pop_front();
+            }
         }
         return opened;
     }
@@ -297,8 +313,9 @@ private:
     std::uint32_t bin_size_;
     std::uint32_t most_items_;
     std::size_t bound_;
+    pool_choice choice_;
     pattern_list closed_;
-    std::vector<std::size_t> wasteful_;  // closed entries with room, the most room last
+    std::deque<std::size_t> wasteful_;  // closed entries with room, the most room last
     std::vector<std::uint32_t> pool_;
     std::vector<index> single_;
     std::vector<pair_slots> pairs_;
