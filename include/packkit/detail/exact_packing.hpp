@@ -57,8 +57,6 @@ public:
     [[nodiscard]] constexpr const std::vector<std::uint32_t>& bin_of() const {
         return bin_of_;
     }
-    /// Whether the last search ended for want of steps, and so proved nothing.
-    [[nodiscard]] constexpr bool exhausted() const { return nodes_left_ == 0; }
 
 private:
     static constexpr std::uint32_t unplaced = std::numeric_limits<std::uint32_t>::max();

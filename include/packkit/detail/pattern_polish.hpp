@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace packkit::detail {
@@ -98,10 +99,9 @@ private:
         for (std::size_t e = 0; e < entries.size(); ++e) {
             if (entries[e].room > 0) wasteful_.push_back(e);
         }
-        std::stable_sort(wasteful_.begin(), wasteful_.end(),
-                         [&](std::size_t a, std::size_t b) {
-                             return entries[a].room < entries[b].room;
-                         });
+        std::sort(wasteful_.begin(), wasteful_.end(), [&](std::size_t a, std::size_t b) {
+            return std::pair(entries[a].room, a) < std::pair(entries[b].room, b);
+        });
         fill_pool();
     }
 

@@ -56,8 +56,8 @@ private:
         const auto& entries = best_.entries();
         order_.resize(entries.size());
         std::iota(order_.begin(), order_.end(), std::size_t{0});
-        std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
-            return longest(entries[a]) < longest(entries[b]);
+        std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
+            return std::pair(longest(entries[a]), a) < std::pair(longest(entries[b]), b);
         });
         rooms_.clear();
         for (const pattern_list::entry& e : entries) {
