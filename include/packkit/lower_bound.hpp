@@ -2,57 +2,95 @@
 /// @file
 /// How many bins any packing needs at least, so that a packing can say how far it is from
 /// proof of optimality.
+///
+/// Every bound takes lengths or `length_counts`; with counts it costs nothing per sample.
+/// See dual_feasible.hpp for the functions behind the strongest of the quick bounds, and
+/// linear_bound.hpp for the linear program.
 #pragma once
 
 #include <packkit/concepts.hpp>
+#include <packkit/detail/length_table.hpp>
 #include <packkit/detail/lengths.hpp>
-#include <packkit/error.hpp>
+#include <packkit/dual_feasible.hpp>
+#include <packkit/packing_plan.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <vector>
+#include <string_view>
 
 namespace packkit {
 
+/// A lower bound and where it comes from.
+struct named_bound {
+    std::size_t bins = 0;
+    /// "items_per_bin", "L1", "L2", "dual_feasible", or "linear"; the simplest one that
+    /// gives the number. Empty if there are no samples.
+    std::string_view name;
+
+    /// Takes the other bound if it is greater.
+    constexpr void raise(std::size_t other, std::string_view other_name) {
+        if (other > bins) *this = {other, other_name};
+    }
+    friend constexpr bool operator==(const named_bound&, const named_bound&) = default;
+};
+
 namespace detail {
 
-/// L1 of checked lengths.
-[[nodiscard]] constexpr std::size_t lower_bound_l1(std::span<const std::int64_t> lengths,
+[[nodiscard]] constexpr std::size_t lower_bound_l1(const length_table& table,
                                                    std::int64_t capacity) {
     std::int64_t tokens = 0;
-    for (const std::int64_t length : lengths) {
-        tokens = checked_add(tokens, length, "the sum of lengths");
+    for (const length_group& group : table) {
+        tokens = checked_add(
+            tokens, checked_multiply(group.samples, group.length, "the sum of lengths"),
+            "the sum of lengths");
     }
     return static_cast<std::size_t>(ceil_divide(tokens, capacity));
 }
 
-/// L2 of checked lengths, which are sorted here.
-[[nodiscard]] constexpr std::size_t lower_bound_l2(std::vector<std::int64_t> lengths,
+[[nodiscard]] constexpr std::size_t lower_bound_l2(const length_table& table,
                                                    std::int64_t capacity) {
-    std::sort(lengths.begin(), lengths.end(), std::greater<>{});
     std::int64_t small_tokens = 0;  // of lengths at most half the capacity, down to alpha
-    std::size_t large = 0;          // how many exceed half the capacity
-    for (; large < lengths.size() && lengths[large] > capacity - lengths[large];
-         ++large) {}
+    std::int64_t large = 0;         // how many exceed half the capacity
+    std::size_t end = 0;
+    for (; end < table.size() && table[end].length > capacity - table[end].length; ++end)
+        large += table[end].samples;
     // With a growing set of small items alpha falls, and fewer large ones stand alone.
-    std::size_t alone = large;  // large items above capacity - alpha
+    std::size_t alone = end;    // groups of large items above capacity - alpha
     std::int64_t room = 0;      // residual beside the other large items
-    std::size_t best = large;   // alpha above every small item
-    for (std::size_t end = large; end < lengths.size();) {
-        const std::int64_t alpha = lengths[end];
-        for (; end < lengths.size() && lengths[end] == alpha; ++end) {
-            small_tokens = checked_add(small_tokens, alpha, "the sum of lengths");
-        }
-        for (; alone > 0 && lengths[alone - 1] <= capacity - alpha; --alone) {
-            room += capacity - lengths[alone - 1];
+    std::int64_t best = large;  // alpha above every small item
+    for (; end < table.size(); ++end) {
+        const auto [alpha, samples] = table[end];
+        small_tokens = checked_add(small_tokens,
+                                   checked_multiply(samples, alpha, "the sum of lengths"),
+                                   "the sum of lengths");
+        for (; alone > 0 && table[alone - 1].length <= capacity - alpha; --alone) {
+            const length_group& beside = table[alone - 1];
+            room = saturating_add(
+                room, saturating_multiply(beside.samples, capacity - beside.length));
         }
         const std::int64_t excess = std::max<std::int64_t>(small_tokens - room, 0);
-        const auto more = static_cast<std::size_t>(ceil_divide(excess, capacity));
-        best = std::max(best, large + more);
+        best = std::max(best, large + ceil_divide(excess, capacity));
     }
+    return static_cast<std::size_t>(best);
+}
+
+/// The greatest of the bounds, and the simplest one that gives it.
+[[nodiscard]] constexpr named_bound best_bound(const length_table& table,
+                                               std::int64_t capacity,
+                                               std::size_t bin_size) {
+    named_bound best;
+    best.raise(lower_bound_l1(table, capacity), "L1");
+    if (bin_size != 0) {
+        const auto samples = static_cast<std::size_t>(samples_of(table));
+        best.raise(samples / bin_size + (samples % bin_size != 0 ? 1 : 0),
+                   "items_per_bin");
+    }
+    best.raise(lower_bound_l2(table, capacity), "L2");
+    best.raise(static_cast<std::size_t>(dual_feasible_bound(table, capacity)),
+               "dual_feasible");
     return best;
 }
 
@@ -65,10 +103,22 @@ template <class Lengths, class Proj = std::identity>
 [[nodiscard]] constexpr std::size_t lower_bound_l1(const Lengths& lengths,
                                                    std::int64_t capacity,
                                                    Proj proj = {}) {
-    const auto held = detail::contiguous_lengths(lengths, proj);
-    const std::span<const std::int64_t> all(held);
+    const auto held = detail::contiguous_integers(lengths, proj);
+    const std::span all(held);
     detail::check_lengths(all, capacity);
-    return detail::lower_bound_l1(all, capacity);
+    std::int64_t tokens = 0;
+    for (const auto length : all) {
+        tokens = detail::checked_add(tokens, static_cast<std::int64_t>(length),
+                                     "the sum of lengths");
+    }
+    return static_cast<std::size_t>(detail::ceil_divide(tokens, capacity));
+}
+
+/// The same for counted lengths. O(longest length).
+/// @throws invalid_argument if a length exceeds the capacity
+[[nodiscard]] constexpr std::size_t lower_bound_l1(const length_counts& counts,
+                                                   std::int64_t capacity) {
+    return detail::lower_bound_l1(detail::table_of(counts, capacity), capacity);
 }
 
 /// L2 of Martello and Toth (1990, Discrete Applied Mathematics 28, 59-70,
@@ -76,33 +126,52 @@ template <class Lengths, class Proj = std::identity>
 /// each need a bin; those above capacity - alpha leave no room for an item of alpha or
 /// more; what the items in [alpha, capacity/2] do not find beside the others needs bins
 /// of its own. The maximum over alpha; with alpha the smallest length it is at least L1.
-/// O(N log N).
+/// O(N + longest length) where lengths are dense, else O(N log N).
 /// @throws invalid_argument as `pack` does, or if the sum of lengths exceeds int64
 template <class Lengths, class Proj = std::identity>
     requires length_range<const Lengths&, Proj>
 [[nodiscard]] constexpr std::size_t lower_bound_l2(const Lengths& lengths,
                                                    std::int64_t capacity,
                                                    Proj proj = {}) {
-    const auto held = detail::contiguous_lengths(lengths, proj);
-    const std::span<const std::int64_t> all(held);
-    detail::check_lengths(all, capacity);
-    return detail::lower_bound_l2(std::vector<std::int64_t>(all.begin(), all.end()),
-                                  capacity);
+    const auto held = detail::contiguous_integers(lengths, proj);
+    return detail::lower_bound_l2(detail::table_of(std::span(held), capacity), capacity);
 }
 
-/// The greatest of the bounds above.
-/// @throws invalid_argument as they do
+/// The same for counted lengths. O(longest length).
+/// @throws invalid_argument if a length exceeds the capacity
+[[nodiscard]] constexpr std::size_t lower_bound_l2(const length_counts& counts,
+                                                   std::int64_t capacity) {
+    return detail::lower_bound_l2(detail::table_of(counts, capacity), capacity);
+}
+
+/// The greatest of L1, L2, the dual feasible functions and, where items a bin are
+/// limited to `bin_size` (0: they are not), ceil(samples / bin_size); with its name.
+/// O(longest length), and a few hundred thousand steps for the dual feasible functions.
+/// @throws invalid_argument if a length exceeds the capacity
+[[nodiscard]] constexpr named_bound best_named_bound(const length_counts& counts,
+                                                     std::int64_t capacity,
+                                                     std::size_t bin_size = 0) {
+    return detail::best_bound(detail::table_of(counts, capacity), capacity, bin_size);
+}
+
+/// The number of `best_named_bound`.
+/// @throws invalid_argument if a length exceeds the capacity
+[[nodiscard]] constexpr std::size_t best_lower_bound(const length_counts& counts,
+                                                     std::int64_t capacity,
+                                                     std::size_t bin_size = 0) {
+    return best_named_bound(counts, capacity, bin_size).bins;
+}
+
+/// The greatest of L1, L2 and the dual feasible functions.
+/// @throws invalid_argument as L1 and L2 do
 template <class Lengths, class Proj = std::identity>
     requires length_range<const Lengths&, Proj>
 [[nodiscard]] constexpr std::size_t best_lower_bound(const Lengths& lengths,
                                                      std::int64_t capacity,
                                                      Proj proj = {}) {
-    const auto held = detail::contiguous_lengths(lengths, proj);
-    const std::span<const std::int64_t> all(held);
-    detail::check_lengths(all, capacity);
-    return std::max(detail::lower_bound_l1(all, capacity),
-                    detail::lower_bound_l2(
-                        std::vector<std::int64_t>(all.begin(), all.end()), capacity));
+    const auto held = detail::contiguous_integers(lengths, proj);
+    return detail::best_bound(detail::table_of(std::span(held), capacity), capacity, 0)
+        .bins;
 }
 
 }  // namespace packkit

@@ -134,7 +134,9 @@ RC_BOOST_PROP(bounds_and_optimum_are_in_order, ()) {
     const std::size_t l2 = packkit::lower_bound_l2(given.lengths, given.capacity);
     RC_ASSERT(l1 <= l2);
     RC_ASSERT(l2 <= optimum);
-    RC_ASSERT(packkit::best_lower_bound(given.lengths, given.capacity) == l2);
+    const std::size_t best = packkit::best_lower_bound(given.lengths, given.capacity);
+    RC_ASSERT(l2 <= best);
+    RC_ASSERT(best <= optimum);
     for_each_policy([&](auto policy) {
         RC_ASSERT(optimum <= packkit::pack(given.lengths, given.capacity, policy).size());
     });

@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(l2_equals_its_definition) {
         const std::size_t l2 = lower_bound_l2(lengths, capacity);
         BOOST_REQUIRE_EQUAL(l2, textbook::lower_bound_l2(lengths, capacity));
         BOOST_REQUIRE_GE(l2, l1);
-        BOOST_REQUIRE_EQUAL(best_lower_bound(lengths, capacity), l2);
+        BOOST_REQUIRE_GE(best_lower_bound(lengths, capacity), l2);
         above_l1 += l2 > l1 ? 1 : 0;
     }
     BOOST_TEST(above_l1 > 500);  // else the comparison says little
