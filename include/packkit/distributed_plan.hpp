@@ -35,6 +35,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -418,6 +419,7 @@ public:
         : plan_(&plan),
           ranks_(ranks),
           micro_steps_(micro_steps_of(plan.global_batch(), ranks)) {}
+    plan_reader(const distributed_plan<Cost>&&, std::size_t) = delete;
 
     [[nodiscard]] const distributed_plan<Cost>& plan() const { return *plan_; }
     [[nodiscard]] std::size_t ranks() const { return ranks_; }
