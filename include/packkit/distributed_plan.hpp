@@ -9,6 +9,7 @@
 ///   repeated.
 /// - Fresh bins. Each epoch hands out the samples of one length in another order, by a
 ///   permutation keyed by (seed, epoch, length), and deals the bins in another order.
+///   Which lengths meet in a bin stays: samples of lengths that occur once stay together.
 /// - Balance. Full bins of equal tokens differ in cost. Inside a window of steps the bins
 ///   are sorted by cost, neighbours form a step, and the steps are shuffled: the rows of
 ///   a step cost about the same, and no bin changes.
