@@ -26,6 +26,7 @@
 #include <packkit/packing_plan.hpp>
 #include <packkit/padded_cu_seqlens.hpp>
 #include <packkit/permutation.hpp>
+#include <packkit/plan_reader.hpp>
 #include <packkit/random.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/sequential.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <packkit/distributed_plan.hpp>
 #include <packkit/permutation.hpp>
+#include <packkit/plan_reader.hpp>
 
 #include <algorithm>
 #include <cstdint>

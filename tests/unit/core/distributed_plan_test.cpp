@@ -2,6 +2,7 @@
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/distributed_plan.hpp>
 #include <packkit/multipack.hpp>
+#include <packkit/plan_reader.hpp>
 #include <packkit/random.hpp>
 
 #include <algorithm>
