@@ -282,6 +282,27 @@ template <std::ranges::contiguous_range Labels>
     return out;
 }
 
+/// Labels for a model that shifts them itself: `ignore_index` at each document's first
+/// token, which would else be predicted from the document before it, and at padding.
+/// O(row).
+/// @throws invalid_argument for wrong boundaries, or fewer labels than they cover
+template <std::ranges::contiguous_range Labels>
+[[nodiscard]] constexpr auto mask_first_labels(
+    const Labels& labels, std::span<const std::int32_t> cu_seqlens,
+    std::ranges::range_value_t<Labels> ignore_index = default_ignore_index) {
+    const std::size_t tokens = detail::check_cu_seqlens(cu_seqlens);
+    detail::check_row(tokens, std::ranges::size(labels));
+    std::vector<std::ranges::range_value_t<Labels>> out(std::ranges::begin(labels),
+                                                        std::ranges::end(labels));
+    for (std::size_t d = 1; d < cu_seqlens.size(); ++d) {
+        if (cu_seqlens[d] > cu_seqlens[d - 1])
+            out[static_cast<std::size_t>(cu_seqlens[d - 1])] = ignore_index;
+    }
+    for (std::size_t i = tokens; i < out.size(); ++i)
+        out[i] = ignore_index;
+    return out;
+}
+
 /// How many targets (labels already shifted) count in the loss.
 template <std::ranges::contiguous_range Targets>
 [[nodiscard]] constexpr std::int64_t count_valid_targets(

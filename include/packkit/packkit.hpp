@@ -4,14 +4,18 @@
 #pragma once
 
 #include <packkit/axolotl.hpp>
+#include <packkit/attention_cost.hpp>
 #include <packkit/batch_size.hpp>
 #include <packkit/best_fit.hpp>
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/certificate.hpp>
 #include <packkit/concepts.hpp>
+#include <packkit/context_split.hpp>
 #include <packkit/cu_seqlens.hpp>
 #include <packkit/dual_feasible.hpp>
+#include <packkit/distributed_plan.hpp>
+#include <packkit/equal_bins.hpp>
 #include <packkit/error.hpp>
 #include <packkit/excess_length.hpp>
 #include <packkit/first_fit.hpp>
@@ -20,6 +24,7 @@
 #include <packkit/grouped.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/linear_bound.hpp>
+#include <packkit/loss_weights.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/model_shape.hpp>
@@ -27,6 +32,9 @@
 #include <packkit/packing_plan.hpp>
 #include <packkit/padded_length.hpp>
 #include <packkit/pattern_fit.hpp>
+#include <packkit/padded_cu_seqlens.hpp>
+#include <packkit/permutation.hpp>
+#include <packkit/plan_reader.hpp>
 #include <packkit/random.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/sequential.hpp>

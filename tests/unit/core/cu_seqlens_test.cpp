@@ -149,3 +149,16 @@ BOOST_AUTO_TEST_CASE(labels_must_cover_their_documents) {
         [&] { (void)packkit::count_valid_targets(labels, cu{0, 3}); }, "3 tokens",
         "2 labels");
 }
+
+BOOST_AUTO_TEST_CASE(first_labels_are_masked_for_models_that_shift) {
+    const std::vector<std::int64_t> labels = {10, 11, 12, 20, 30, 31, 99};
+    const cu boundaries = {0, 3, 4, 4, 6};
+    const std::vector<std::int64_t> masked = {-100, 11, 12, -100, -100, 31, -100};
+    BOOST_TEST((packkit::mask_first_labels(labels, boundaries) == masked));
+    // Shifting the whole row then gives the targets of shifting inside documents.
+    std::vector<std::int64_t> shifted(masked.begin() + 1, masked.end());
+    shifted.push_back(-100);
+    BOOST_TEST((shifted == packkit::shift_labels(labels, boundaries)));
+    expect::message_of<invalid_argument>(
+        [&] { (void)packkit::mask_first_labels(labels, cu{0, 8}); }, "row of 7 tokens");
+}
