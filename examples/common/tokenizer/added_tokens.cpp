@@ -29,8 +29,8 @@ bool ends_with_word(std::string_view text) {
 }
 
 added_token read_added_token(const json_field& field) {
-    field.only({"id", "content", "single_word", "lstrip", "rstrip", "normalized",
-                "special"});
+    field.only(
+        {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
     added_token token;
     token.content = field.member("content").text();
     token.id = field.member("id").id();
@@ -56,8 +56,7 @@ bool token_finder::insert(std::string_view content, const added_token& token) {
 std::optional<token_finder::found_token> token_finder::next(std::string_view text,
                                                             std::size_t from) const {
     for (std::size_t at = from; at < text.size(); ++at) {
-        for (const std::size_t length :
-             lengths_[static_cast<unsigned char>(text[at])]) {
+        for (const std::size_t length : lengths_[static_cast<unsigned char>(text[at])]) {
             if (length > text.size() - at) continue;
             const auto found = tokens_.find(text.substr(at, length));
             if (found != tokens_.end()) {
@@ -114,8 +113,8 @@ added_tokens::added_tokens(const json_field& field, const token_model& model,
         const added_token token = read_added_token(item);
         if (token.content.empty()) continue;  // as the reference does
         if (const auto before = ids_.find(token.content)) {
-            item.fail("token " + in_quotes(token.content) + " is there already, with id " +
-                      std::to_string(*before));
+            item.fail("token " + in_quotes(token.content) +
+                      " is there already, with id " + std::to_string(*before));
         }
         const auto known = model.tokens().find(token.content);
         if (!known && token.id != next_id) {

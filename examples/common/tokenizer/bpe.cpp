@@ -48,7 +48,8 @@ public:
         field.only({"type", "dropout", "unk_token", "continuing_subword_prefix",
                     "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges",
                     "vocab", "merges"});
-        if (const auto dropout = field.find("dropout"); dropout && dropout->number() != 0) {
+        if (const auto dropout = field.find("dropout");
+            dropout && dropout->number() != 0) {
             dropout->fail(dropout->value().dump() +
                           " is not supported: the ids would be random");
         }
@@ -95,8 +96,8 @@ private:
         constexpr std::string_view digits = "0123456789ABCDEF";
         fallback_.emplace();
         for (std::size_t byte = 0; byte < 256; ++byte) {
-            const std::string token = {'<', '0', 'x', digits[byte >> 4U],
-                                       digits[byte & 15U], '>'};
+            const std::string token = {
+                '<', '0', 'x', digits[byte >> 4U], digits[byte & 15U], '>'};
             (*fallback_)[byte] = tokens_.find(token);
         }
     }

@@ -129,16 +129,17 @@ private:
                 changed = normalizer_.apply(raw.text);
                 normalized = changed.text;
             }
-            const bool at_begin = raw.text.data() == text.data() && !changed.begin_removed;
+            const bool at_begin =
+                raw.text.data() == text.data() && !changed.begin_removed;
             memory.parts.clear();
             added_.normalized().split(normalized, memory.parts);
             for (const token_part& part : memory.parts) {
                 if (part.id) {
                     ids.push_back(*part.id);
                 } else {
-                    encode_part({part.text,
-                                 at_begin && part.text.data() == normalized.data()},
-                                memory, ids);
+                    encode_part(
+                        {part.text, at_begin && part.text.data() == normalized.data()},
+                        memory, ids);
                 }
             }
         }

@@ -51,13 +51,15 @@ std::string tokenizer_file(const std::string& name) {
             const fs::path path = fs::path(name) / file;
             if (fs::exists(path, ignored)) return path.string();
         }
-        throw input_error(name, "the folder has neither tokenizer.json nor "
-                                "tokenizer.model");
+        throw input_error(name,
+                          "the folder has neither tokenizer.json nor "
+                          "tokenizer.model");
     }
     if (!fs::exists(name, ignored)) {
-        throw input_error(name, "there is no such tokenizer; expected bytes, a "
-                                "tokenizer.json or .model file, or a folder with one" +
-                                    did_you_mean(name, known_names));
+        throw input_error(name,
+                          "there is no such tokenizer; expected bytes, a "
+                          "tokenizer.json or .model file, or a folder with one" +
+                              did_you_mean(name, known_names));
     }
     if (!name.ends_with(".json") && name.find(".model") == std::string::npos) {
         throw input_error(name, "is no tokenizer; expected a .json or .model file");

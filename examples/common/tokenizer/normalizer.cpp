@@ -87,13 +87,14 @@ void text_pattern::find_parts(std::string_view text,
     if (covered < text.size()) parts.push_back({covered, text.size(), false});
 }
 
-normalizer::normalizer(const json_field& field) { add(field); }
+normalizer::normalizer(const json_field& field) {
+    add(field);
+}
 
 void normalizer::add(const json_field& field) {
-    switch (field.member("type").one_of({"NFC", "NFD", "NFKC", "NFKD", "Lowercase",
-                                         "Prepend", "Replace", "Strip", "StripAccents",
-                                         "Nmt", "ByteLevel", "BertNormalizer",
-                                         "Sequence"})) {
+    switch (field.member("type").one_of(
+        {"NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Prepend", "Replace", "Strip",
+         "StripAccents", "Nmt", "ByteLevel", "BertNormalizer", "Sequence"})) {
         case 0:
         case 1:
         case 2:

@@ -74,9 +74,9 @@ private:
         bool strip_accents;
         bool lowercase;
     };
-    using step = std::variant<form_step, lowercase_step, prepend_step, replace_step,
-                              strip_step, strip_accents_step, nmt_step, byte_level_step,
-                              bert_step>;
+    using step =
+        std::variant<form_step, lowercase_step, prepend_step, replace_step, strip_step,
+                     strip_accents_step, nmt_step, byte_level_step, bert_step>;
 
     void add(const json_field& field);
 

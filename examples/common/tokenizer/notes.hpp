@@ -29,9 +29,9 @@ struct tokenizer_notes {
 
     /// Replaces those of `specials` that are named here.
     /// @throws input_error naming the file when `id_of` does not know a token.
-    void apply(special_ids& specials,
-               const std::function<std::optional<std::int32_t>(std::string_view)>& id_of)
-        const;
+    void apply(
+        special_ids& specials,
+        const std::function<std::optional<std::int32_t>(std::string_view)>& id_of) const;
 };
 
 /// The notes in the folder of a tokenizer's file; files that are not there say nothing.

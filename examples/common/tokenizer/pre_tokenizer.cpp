@@ -135,10 +135,10 @@ void pre_tokenizer::add(const json_field& field) {
             break;
         case 2:
             field.only({"type", "individual_digits"});
-            steps_.push_back(class_step{is_numeric,
-                                        field.member("individual_digits").truth()
-                                            ? split_behavior::isolated
-                                            : split_behavior::contiguous});
+            steps_.push_back(
+                class_step{is_numeric, field.member("individual_digits").truth()
+                                           ? split_behavior::isolated
+                                           : split_behavior::contiguous});
             break;
         case 3:
             field.only({"type"});
@@ -154,7 +154,8 @@ void pre_tokenizer::add(const json_field& field) {
                         "split", "str_rep"});
             scheme prepend = scheme::always;
             if (const auto given = field.find("prepend_scheme")) {
-                prepend = static_cast<scheme>(given->one_of({"always", "first", "never"}));
+                prepend =
+                    static_cast<scheme>(given->one_of({"always", "first", "never"}));
             }
             if (!field.truth_or("add_prefix_space", true)) {
                 if (prepend != scheme::never && field.find("prepend_scheme")) {
@@ -162,17 +163,16 @@ void pre_tokenizer::add(const json_field& field) {
                 }
                 prepend = scheme::never;
             }
-            steps_.push_back(
-                metaspace_step{read_character(field.member("replacement")), prepend,
-                               field.truth_or("split", true)});
+            steps_.push_back(metaspace_step{read_character(field.member("replacement")),
+                                            prepend, field.truth_or("split", true)});
             break;
         }
         case 6: {
             field.only({"type", "behavior"});
             const auto behavior = field.find("behavior");
-            steps_.push_back(class_step{
-                is_punctuation,
-                behavior ? read_behavior(*behavior) : split_behavior::isolated});
+            steps_.push_back(class_step{is_punctuation, behavior
+                                                            ? read_behavior(*behavior)
+                                                            : split_behavior::isolated});
             break;
         }
         case 7:

@@ -7,10 +7,10 @@
 #include "normalizer.hpp"
 
 #include <deque>
-#include <utility>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 

@@ -118,9 +118,8 @@ void regex::find_parts(std::string_view text, std::vector<match_part>& parts) co
 
 bool regex::matches_at_begin(std::string_view text) const {
     const OnigUChar* const begin = units(text.data());
-    const int found =
-        onig_match(static_cast<OnigRegex>(compiled_.get()), begin, begin + text.size(),
-                   begin, nullptr, ONIG_OPTION_NONE);
+    const int found = onig_match(static_cast<OnigRegex>(compiled_.get()), begin,
+                                 begin + text.size(), begin, nullptr, ONIG_OPTION_NONE);
     if (found < ONIG_MISMATCH) {
         throw std::runtime_error("regular expression: " + reason(found));
     }

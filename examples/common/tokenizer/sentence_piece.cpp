@@ -21,8 +21,8 @@ public:
         const auto status =
             processor_.LoadFromSerializedProto({bytes.data(), bytes.size()});
         if (!status.ok()) {
-            throw input_error(file, std::string("is no SentencePiece model: ") +
-                                        status.ToString());
+            throw input_error(
+                file, std::string("is no SentencePiece model: ") + status.ToString());
         }
         const auto known = [](int id) {
             return id < 0 ? std::nullopt : std::optional<std::int32_t>(id);

@@ -94,7 +94,9 @@ bool is_other(char32_t c) {
            (kind >= UTF8PROC_CATEGORY_CC && kind <= UTF8PROC_CATEGORY_CO);
 }
 
-bool is_nonspacing_mark(char32_t c) { return category(c) == UTF8PROC_CATEGORY_MN; }
+bool is_nonspacing_mark(char32_t c) {
+    return category(c) == UTF8PROC_CATEGORY_MN;
+}
 
 bool is_combining_mark(char32_t c) {
     const auto kind = category(c);

@@ -36,9 +36,7 @@ public:
             }
             const auto& token = pair[0].get_ref<const std::string&>();
             const auto score = pair[1].get<double>();
-            if (tokens_.find(token)) {
-                list.element(i).fail("token " + in_quotes(token) + " appears twice");
-            }
+            // Of a token that appears twice, the last one counts, as in the reference.
             tokens_.insert(token, static_cast<std::int32_t>(i));
             scores_.push_back(score);
             least = std::min(least, score);
@@ -56,6 +54,7 @@ public:
     }
 
     const vocabulary& tokens() const override { return tokens_; }
+    std::size_t size() const override { return size_; }
 
     void encode(std::string_view piece, std::vector<std::int32_t>& ids) const override {
         struct node {
@@ -125,8 +124,9 @@ private:
         const auto byte_id = [&](char byte) {
             return (*fallback_)[static_cast<unsigned char>(byte)];
         };
-        if (fallback_ && std::all_of(part.begin(), part.end(),
-                                     [&](char byte) { return byte_id(byte).has_value(); })) {
+        if (fallback_ && std::all_of(part.begin(), part.end(), [&](char byte) {
+                return byte_id(byte).has_value();
+            })) {
             for (const char byte : part)
                 ids.push_back(*byte_id(byte));
         } else {
@@ -153,8 +153,8 @@ private:
         constexpr std::string_view digits = "0123456789ABCDEF";
         fallback_.emplace();
         for (std::size_t byte = 0; byte < 256; ++byte) {
-            (*fallback_)[byte] = tokens_.find(std::string{
-                '<', '0', 'x', digits[byte >> 4U], digits[byte & 15U], '>'});
+            (*fallback_)[byte] = tokens_.find(
+                std::string{'<', '0', 'x', digits[byte >> 4U], digits[byte & 15U], '>'});
         }
     }
 

@@ -16,15 +16,16 @@ vocabulary::vocabulary(const json_field& field) {
         static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max() - 1);
     for (const auto& [token, value] : tokens) {
         if (!value.is_number_unsigned() || value.get<std::uint64_t>() > greatest) {
-            field.fail("id of token " + in_quotes(token) + ": expected 0 to " +
-                       std::to_string(greatest) + ", found " +
-                       (value.is_number() ? value.dump() : std::string(json_kind(value))));
+            field.fail(
+                "id of token " + in_quotes(token) + ": expected 0 to " +
+                std::to_string(greatest) + ", found " +
+                (value.is_number() ? value.dump() : std::string(json_kind(value))));
         }
         const auto id = static_cast<std::int32_t>(value.get<std::uint64_t>());
         const auto [other, is_new] = seen.emplace(id, token);
         if (!is_new) {
-            field.fail("tokens " + in_quotes(other->second) + " and " +
-                       in_quotes(token) + " have the same id " + std::to_string(id));
+            field.fail("tokens " + in_quotes(other->second) + " and " + in_quotes(token) +
+                       " have the same id " + std::to_string(id));
         }
         insert(token, id);
     }
