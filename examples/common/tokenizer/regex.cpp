@@ -3,7 +3,7 @@
 
 #include <oniguruma.h>
 
-#include "common/utf8.hpp"
+#include "unicode.hpp"
 
 #include <array>
 #include <stdexcept>
@@ -60,6 +60,30 @@ private:
     OnigRegion* region_;
 };
 
+/// `text` in the words of this Oniguruma's version of Unicode, with the same length and
+/// positions. `changed` holds it if it differs.
+std::string_view in_known_code_points(std::string_view text, std::string& changed) {
+    std::size_t copied = 0;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        // All that are younger have three bytes or four, and few first bytes.
+        const auto lead = static_cast<unsigned char>(text[at]);
+        if (lead < 0xE0U) continue;
+        const std::size_t length = utf8_length_at(text, at);
+        const char32_t c = code_point_at(text, at, length);
+        const char32_t known = older_stand_in(c);
+        if (known != c) {
+            if (copied == 0) changed.clear();
+            changed += text.substr(copied, at - copied);
+            append_utf8(changed, known);
+            copied = at + length;
+        }
+        at += length - 1;
+    }
+    if (copied == 0) return text;
+    changed += text.substr(copied);
+    return changed;
+}
+
 }  // namespace
 
 regex::regex(std::string_view pattern) {
@@ -91,8 +115,10 @@ regex regex::compile(const json_field& pattern) {
 void regex::find_parts(std::string_view text, std::vector<match_part>& parts) const {
     if (text.empty()) return;
     auto* const compiled = static_cast<OnigRegex>(compiled_.get());
-    const OnigUChar* const begin = units(text.data());
-    const OnigUChar* const end = begin + text.size();
+    thread_local std::string changed;
+    const std::string_view known = in_known_code_points(text, changed);
+    const OnigUChar* const begin = units(known.data());
+    const OnigUChar* const end = begin + known.size();
     const match_region region;
     std::size_t covered = 0;  // parts cover text[0, covered)
     std::size_t from = 0;
@@ -117,9 +143,11 @@ void regex::find_parts(std::string_view text, std::vector<match_part>& parts) co
 }
 
 bool regex::matches_at_begin(std::string_view text) const {
-    const OnigUChar* const begin = units(text.data());
+    thread_local std::string changed;
+    const std::string_view known = in_known_code_points(text, changed);
+    const OnigUChar* const begin = units(known.data());
     const int found = onig_match(static_cast<OnigRegex>(compiled_.get()), begin,
-                                 begin + text.size(), begin, nullptr, ONIG_OPTION_NONE);
+                                 begin + known.size(), begin, nullptr, ONIG_OPTION_NONE);
     if (found < ONIG_MISMATCH) {
         throw std::runtime_error("regular expression: " + reason(found));
     }

@@ -37,25 +37,33 @@ void refuse_invalid_utf8(std::string_view text);
 /// Number of code points of well-formed UTF-8.
 [[nodiscard]] std::size_t count_code_points(std::string_view text);
 
+// The classes below are those that Hugging Face's library believes in, which follows
+// several versions of Unicode (unicode_tables.hpp).
+
 /// White_Space of Unicode.
 [[nodiscard]] bool is_white_space(char32_t c);
 /// General categories Nd, Nl, No.
 [[nodiscard]] bool is_numeric(char32_t c);
 /// General categories P*, and the symbols of ASCII.
 [[nodiscard]] bool is_punctuation(char32_t c);
-/// General categories Cc, Cf, Cn, Co, Cs.
+/// What BERT removes: general categories Cc and Cf, and some of private use.
 [[nodiscard]] bool is_other(char32_t c);
 /// General category Mn.
 [[nodiscard]] bool is_nonspacing_mark(char32_t c);
 /// General categories Mn, Mc, Me.
 [[nodiscard]] bool is_combining_mark(char32_t c);
 
+/// A code point that this Oniguruma knows in place of one that it does not know yet and
+/// the reference does: of the same kind, and of the same length in UTF-8. Any other is
+/// returned as it is.
+[[nodiscard]] char32_t older_stand_in(char32_t c);
+
 /// The lower case of every code point by itself, without context.
 [[nodiscard]] std::string to_lower(std::string_view text);
 
 enum class normal_form { nfc, nfd, nfkc, nfkd };
 
-/// The Unicode normal form of well-formed UTF-8 (UAX #15).
+/// The normal form (UAX #15) of well-formed UTF-8, as of Unicode 9.0 like the reference.
 [[nodiscard]] std::string normalize(std::string_view text, normal_form form);
 
 /// Calls `use(code_point, bytes)` for every code point of well-formed UTF-8.

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -20,6 +21,39 @@ namespace {
 
 constexpr double unknown_penalty = 10.0;
 constexpr std::uint32_t no_token = std::numeric_limits<std::uint32_t>::max();
+
+/// A score as the reference's JSON reader (serde_json) rounds it: it divides the digits,
+/// rounded to a double, by a power of ten, which may miss the nearest double by one unit
+/// in the last place. Such a unit decides between ways that are equally likely. The file
+/// is taken to hold the shortest digits of the score, as all writers do.
+double as_reference_reads(double score) {
+    std::array<char, 40> text{};
+    const auto written = std::to_chars(text.data(), text.data() + text.size(),
+                                       std::abs(score), std::chars_format::scientific);
+    std::uint64_t digits = 0;
+    int places = 0;  // behind the point
+    const char* at = text.data();
+    for (bool behind = false; at != written.ptr && *at != 'e'; ++at) {
+        if (*at == '.') {
+            behind = true;
+            continue;
+        }
+        digits = digits * 10 + static_cast<std::uint64_t>(*at - '0');
+        if (behind) ++places;
+    }
+    int exponent = 0;
+    if (at != written.ptr) {
+        const char* const sign = at + 1;
+        std::from_chars(sign + (*sign == '+' ? 1 : 0), written.ptr, exponent);
+    }
+    exponent -= places;
+    // Powers of ten up to 22 are doubles; scores need no others.
+    if (exponent > 22 || exponent < -22) return score;
+    const double power = std::pow(10.0, std::abs(exponent));
+    const double value = exponent < 0 ? static_cast<double>(digits) / power
+                                      : static_cast<double>(digits) * power;
+    return std::copysign(value, score);
+}
 
 class unigram final : public token_model {
 public:
@@ -35,7 +69,7 @@ public:
                 list.element(i).expected("[\"token\", score]");
             }
             const auto& token = pair[0].get_ref<const std::string&>();
-            const auto score = pair[1].get<double>();
+            const double score = as_reference_reads(pair[1].get<double>());
             // Of a token that appears twice, the last one counts, as in the reference.
             tokens_.insert(token, static_cast<std::int32_t>(i));
             scores_.push_back(score);
