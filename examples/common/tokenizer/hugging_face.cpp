@@ -129,18 +129,19 @@ private:
                 changed = normalizer_.apply(raw.text);
                 normalized = changed.text;
             }
-            const bool at_begin =
-                raw.text.data() == text.data() && !changed.begin_removed;
+            std::size_t extent = normalizer_.empty() ? utf8_length_at(normalized, 0)
+                                                     : changed.begin_extent;
+            if (raw.text.data() != text.data()) extent = 0;
             memory.parts.clear();
             added_.normalized().split(normalized, memory.parts);
             for (const token_part& part : memory.parts) {
                 if (part.id) {
                     ids.push_back(*part.id);
-                } else {
-                    encode_part(
-                        {part.text, at_begin && part.text.data() == normalized.data()},
-                        memory, ids);
+                    continue;
                 }
+                const auto begin =
+                    static_cast<std::size_t>(part.text.data() - normalized.data());
+                encode_part({part.text, extent - std::min(extent, begin)}, memory, ids);
             }
         }
     }

@@ -4,6 +4,7 @@
 #include "byte_alphabet.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 namespace packkit::app {
@@ -11,19 +12,13 @@ namespace {
 
 constexpr std::size_t most_steps = 64;
 
-/// Keeps the code points that `keep` wants; tells whether the first went away.
+/// Keeps the code points that `keep` wants.
 template <class Keep>
 void filter(normalizer::result& current, Keep keep) {
     std::string kept;
     kept.reserve(current.text.size());
-    bool first = true;
     for_each_code_point(current.text, [&](char32_t c, std::string_view bytes) {
-        if (keep(c)) {
-            kept += bytes;
-        } else if (first) {
-            current.begin_removed = true;
-        }
-        first = false;
+        if (keep(c)) kept += bytes;
     });
     current.text = std::move(kept);
 }
@@ -176,16 +171,23 @@ void normalizer::run(const replace_step& step, result& current) {
     step.pattern.find_parts(current.text, parts);
     std::string replaced;
     replaced.reserve(current.text.size());
+    std::size_t extent = 0;
     for (const match_part& part : parts) {
+        // What is put in for several characters stands for the last of them.
+        const bool of_first = part.matched && part.end <= current.begin_extent;
         if (part.matched) {
             replaced += step.content;
-            if (part.begin == 0 && part.end > 0 && step.content.empty()) {
-                current.begin_removed = true;
-            }
         } else {
             replaced.append(current.text, part.begin, part.end - part.begin);
         }
+        if (of_first) {
+            extent = replaced.size();
+        } else if (!part.matched && part.begin < current.begin_extent) {
+            extent =
+                replaced.size() - part.end + std::min(part.end, current.begin_extent);
+        }
     }
+    current.begin_extent = extent;
     current.text = std::move(replaced);
 }
 
@@ -202,7 +204,7 @@ void normalizer::run(const strip_step& step, result& current) {
     });
     if (!step.left) begin = 0;
     if (!step.right) end = current.text.size();
-    if (begin > 0) current.begin_removed = true;
+    current.begin_extent -= std::min(begin, current.begin_extent);
     current.text = begin < end ? current.text.substr(begin, end - begin) : std::string();
 }
 
@@ -250,9 +252,26 @@ void normalizer::run(const bert_step& step, result& current) {
 }
 
 normalizer::result normalizer::apply(std::string_view text) const {
-    result current{std::string(text), false};
+    result current{std::string(text), utf8_length_at(text, 0)};
     for (const step& each : steps_) {
-        std::visit([&](const auto& kind) { run(kind, current); }, each);
+        std::visit(
+            [&](const auto& kind) {
+                using step_kind = std::decay_t<decltype(kind)>;
+                result first{current.text.substr(0, current.begin_extent),
+                             current.begin_extent};
+                run(kind, current);
+                if constexpr (!std::is_same_v<step_kind, strip_step> &&
+                              !std::is_same_v<step_kind, replace_step>) {
+                    if (first.text.empty()) return;
+                    // The others change characters one by one, or join them with
+                    // neighbours to one.
+                    run(kind, first);
+                    current.begin_extent = current.text.starts_with(first.text)
+                                               ? first.text.size()
+                                               : utf8_length_at(current.text, 0);
+                }
+            },
+            each);
     }
     return current;
 }

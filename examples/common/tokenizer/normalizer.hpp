@@ -41,9 +41,9 @@ public:
 
     struct result {
         std::string text;
-        /// Whether the begin of the text was cut off, so that the first character is no
-        /// longer the first of the input.
-        bool begin_removed = false;
+        /// How many bytes of `text` stand for the first character of the input; 0 when it
+        /// went away.
+        std::size_t begin_extent = 0;
     };
 
     /// @pre `text` is well-formed UTF-8.
@@ -80,6 +80,7 @@ private:
 
     void add(const json_field& field);
 
+    // Each changes the text; strip and replace keep begin_extent themselves.
     static void run(const form_step& step, result& current);
     static void run(const lowercase_step& step, result& current);
     static void run(const prepend_step& step, result& current);

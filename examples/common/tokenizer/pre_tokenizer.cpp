@@ -31,7 +31,7 @@ void cut_pieces(piece_list& list, Find find) {
             if (part.begin < part.end) {
                 list.next_pieces.push_back(
                     {piece.text.substr(part.begin, part.end - part.begin),
-                     piece.at_begin && part.begin == 0});
+                     piece.begin_extent - std::min(piece.begin_extent, part.begin)});
             }
         }
     }
@@ -73,6 +73,7 @@ void add_prefix(piece_list& list, text_piece& piece, std::string_view prefix) {
     std::string prefixed(prefix);
     prefixed += piece.text;
     piece.text = list.keep(std::move(prefixed));
+    if (piece.begin_extent > 0) piece.begin_extent += prefix.size();
 }
 
 }  // namespace
@@ -236,19 +237,21 @@ void pre_tokenizer::run(const metaspace_step& step, piece_list& list) {
     using scheme = metaspace_step::scheme;
     for (text_piece& piece : list.pieces) {
         std::string changed;
-        for (const char c : piece.text) {
-            if (c == ' ') {
+        std::size_t extent = 0;
+        for (std::size_t i = 0; i < piece.text.size(); ++i) {
+            if (piece.text[i] == ' ') {
                 changed += step.replacement;
             } else {
-                changed += c;
+                changed += piece.text[i];
             }
+            if (i < piece.begin_extent) extent = changed.size();
         }
-        if (!changed.starts_with(step.replacement) &&
-            (step.prepend == scheme::always ||
-             (step.prepend == scheme::first && piece.at_begin))) {
-            changed.insert(0, step.replacement);
+        const bool has_prefix = changed.starts_with(step.replacement);
+        piece = {list.keep(std::move(changed)), extent};
+        if (!has_prefix && (step.prepend == scheme::always ||
+                            (step.prepend == scheme::first && extent > 0))) {
+            add_prefix(list, piece, step.replacement);
         }
-        piece.text = list.keep(std::move(changed));
     }
     if (!step.split) return;
     const char32_t mark = code_point_at(step.replacement, 0, step.replacement.size());

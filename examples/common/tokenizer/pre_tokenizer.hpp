@@ -32,7 +32,8 @@ void merge_parts(std::vector<match_part>& parts, split_behavior behavior);
 /// A part of the text on its way to the model, never empty.
 struct text_piece {
     std::string_view text;
-    bool at_begin;  ///< begins where the whole input begins
+    /// How many of its first bytes stand for the first character of the whole input.
+    std::size_t begin_extent;
 };
 
 /// The pieces of one text, with the memory that changed ones need.

@@ -214,6 +214,7 @@ BOOST_AUTO_TEST_CASE(files_and_folders) {
     folder.write("words.txt", "a");
     BOOST_TEST(error(in + "words.txt") ==
                "words.txt: is no tokenizer; expected a .json or .model file");
+    folder.write("tokenizer_config.json", "{}");
     folder.write("t.json", "{");
     BOOST_TEST(error(in + "t.json").substr(0, 24) == "t.json:1: not valid JSON");
 }
