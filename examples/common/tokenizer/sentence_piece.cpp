@@ -7,22 +7,36 @@
 
 #include <sentencepiece_processor.h>
 
-#include <utility>
+#include <exception>
+#include <new>
+#include <string>
 #include <vector>
 
 namespace packkit::app {
 namespace {
+
+/// What goes wrong in a call of the library, or "". Its dictionary throws where the rest
+/// returns a status.
+template <class Call>
+std::string fault_of(Call call) {
+    try {
+        const auto status = call();
+        return status.ok() ? std::string() : escaped(status.ToString());
+    } catch (const std::bad_alloc&) { throw; } catch (const std::exception& fault) {
+        return escaped(fault.what());
+    }
+}
 
 class sentence_piece_tokenizer final : public tokenizer {
 public:
     sentence_piece_tokenizer(std::string_view bytes, const std::string& file,
                              const std::string& name, const tokenizer_notes& notes)
         : tokenizer(name) {
-        const auto status =
-            processor_.LoadFromSerializedProto({bytes.data(), bytes.size()});
-        if (!status.ok()) {
-            throw input_error(
-                file, std::string("is no SentencePiece model: ") + status.ToString());
+        const std::string fault = fault_of([&] {
+            return processor_.LoadFromSerializedProto({bytes.data(), bytes.size()});
+        });
+        if (!fault.empty()) {
+            throw input_error(file, "is no SentencePiece model: " + fault);
         }
         const auto known = [](int id) {
             return id < 0 ? std::nullopt : std::optional<std::int32_t>(id);
@@ -48,9 +62,11 @@ public:
                 std::vector<std::int32_t>& ids) const override {
         refuse_invalid_utf8(text);
         std::vector<int> found;
-        const auto status = processor_.Encode({text.data(), text.size()}, &found);
-        if (!status.ok()) {
-            throw std::runtime_error(name() + ": SentencePiece: " + status.ToString());
+        const std::string fault = fault_of(
+            [&] { return processor_.Encode({text.data(), text.size()}, &found); });
+        if (!fault.empty()) {
+            // Valid text: what remains is a model that cannot be right.
+            throw input_error(name(), "the SentencePiece model fails: " + fault);
         }
         if (add_special && add_bos_) ids.push_back(*specials_.bos);
         ids.insert(ids.end(), found.begin(), found.end());
