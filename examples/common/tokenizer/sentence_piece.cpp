@@ -2,6 +2,7 @@
 /// @file
 /// SentencePiece models, by Google's library.
 
+#include "charsmap.hpp"
 #include "notes.hpp"
 #include "unicode.hpp"
 
@@ -32,6 +33,9 @@ public:
     sentence_piece_tokenizer(std::string_view bytes, const std::string& file,
                              const std::string& name, const tokenizer_notes& notes)
         : tokenizer(name) {
+        if (const auto damage = charsmap_fault(bytes); !damage.empty()) {
+            throw input_error(file, "is no SentencePiece model: " + damage);
+        }
         const std::string fault = fault_of([&] {
             return processor_.LoadFromSerializedProto({bytes.data(), bytes.size()});
         });
