@@ -219,6 +219,25 @@ BOOST_AUTO_TEST_CASE(files_and_folders) {
     BOOST_TEST(error(in + "t.json").substr(0, 24) == "t.json:1: not valid JSON");
 }
 
+// What the library would follow beyond the end of the map.
+BOOST_AUTO_TEST_CASE(damaged_character_maps_of_sentence_piece) {
+    const std::string good = read_file(golden + "sentence_piece_unigram.model");
+    const auto error = [&](const std::string& map) {
+        std::string spec = "\x12" + std::string(1, static_cast<char>(map.size())) + map;
+        spec = "\x1A" + std::string(1, static_cast<char>(spec.size())) + spec;
+        return error_of(
+            [&] { static_cast<void>(parse_sentence_piece(good + spec, "t.model")); });
+    };
+    using namespace std::string_literals;
+    const std::string prefix = "t.model: is no SentencePiece model: precompiled_charsmap";
+    BOOST_TEST(error("abc") == prefix + " is cut short");
+    BOOST_TEST(error("\4\0\0\0abcd"s) ==
+               prefix + ": a double array of 4 bytes does not fit");
+    BOOST_TEST(error("\4\0\0\0abcde"s) == prefix + " has no end");
+    BOOST_TEST(error("\4\0\0\0\0\4\0\0\0"s) == prefix + ": element 0 leads to 1 of 1");
+    BOOST_TEST(error("") == "no error");
+}
+
 // Each stands beside a good twin: the same with one thing mended.
 BOOST_AUTO_TEST_CASE(files_that_are_refused) {
     BOOST_TEST(words_error("") == "no error");
