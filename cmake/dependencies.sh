@@ -19,7 +19,8 @@ packkit_deps=$packkit_root/.deps
 
 # Debian packages: to build the programs; to build and run the tests and benches as well.
 packkit_build_packages=(cmake ninja-build ccache g++ libfmt-dev libcli11-dev nlohmann-json3-dev
-  libyaml-cpp-dev libxxhash-dev libgloo-dev python3 python3-pip)
+  libonig-dev libutf8proc-dev libsentencepiece-dev libyaml-cpp-dev libxxhash-dev libgloo-dev python3
+  python3-pip)
 packkit_test_packages=(libboost-test-dev librapidcheck-dev libbenchmark-dev libeigen3-dev clang-19)
 
 libtorch_version=2.11.0

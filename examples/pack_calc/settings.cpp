@@ -40,7 +40,8 @@ Inputs (several are joined in the order given):
 Lengths are whole numbers >= 1. Empty texts and rows without ids are left out and
 counted; samples above the capacity follow --excess-length-strategy.
 --tokenizer bytes counts UTF-8 bytes plus one token each for begin and end (bos, eos);
-several text fields are joined without a separator.
+a tokenizer.json, a SentencePiece .model or a folder with one counts the tokens of the
+text alone. Several text fields are joined without a separator.
 
 Examples:
   packkit-pack lengths.txt --capacity 4096
@@ -108,7 +109,8 @@ void add_options(CLI::App& app, raw_options& raw) {
            "Field with the length; a.b is field b of object a");
     option(group, "--text-field", raw.text_field, "F,F...",
            "Fields with text, for --tokenizer");
-    option(group, "--tokenizer", raw.tokenizer, "NAME", "bytes");
+    option(group, "--tokenizer", raw.tokenizer, "PATH",
+           "bytes, a tokenizer.json or .model file, or a folder with one");
     option(group, "--ids-field", raw.ids_field, "F",
            "Field with an array of token ids (default input_ids)");
     option(group, "--vocab-size", raw.vocab_size, "N", "Refuse ids of N and above");

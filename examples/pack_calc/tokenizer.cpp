@@ -1,23 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tokenizer.hpp"
 
-#include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
+#include "common/tokenizer.hpp"
 
-#include <array>
+#include <memory>
+#include <mutex>
+#include <vector>
 
 namespace packkit::app {
+namespace {
+
+/// The tokenizer of that name; the last one is kept, for the next of several inputs.
+std::shared_ptr<const tokenizer> shared_tokenizer(const std::string& name) {
+    static std::mutex mutex;
+    static std::shared_ptr<const tokenizer> last;
+    const std::lock_guard lock(mutex);
+    if (!last || last->name() != name) last = load_tokenizer(name);
+    return last;
+}
+
+}  // namespace
 
 token_counter make_token_counter(const std::string& name) {
-    static constexpr std::array<std::string_view, 1> known = {"bytes"};
-    if (name == "bytes") {
-        return [](std::string_view text) {
-            return static_cast<std::int64_t>(text.size()) + 2;  // bos and eos
-        };
-    }
-    throw usage_error("--tokenizer", in_quotes(name) +
-                                         " cannot be used: this build has " +
-                                         name_list(known) + did_you_mean(name, known));
+    std::shared_ptr<const tokenizer> tokens;
+    try {
+        tokens = shared_tokenizer(name);
+    } catch (const input_error& fault) { throw usage_error("--tokenizer", fault.what()); }
+    const bool add_special = name == "bytes";
+    return [tokens, add_special](std::string_view text) {
+        thread_local std::vector<std::int32_t> ids;
+        ids.clear();
+        tokens->encode(text, add_special, ids);
+        return static_cast<std::int64_t>(ids.size());
+    };
 }
 
 }  // namespace packkit::app

@@ -101,8 +101,11 @@ void read_model(const key_reader& keys, train_config& config) {
     config.base_model = resolved_path(config.config_path, *keys.text("base_model"));
     require_existing(keys, "base_model", config.base_model);
     set(config.random_init_weights, keys.truth("random_init_weights"));
-    require(keys, "tokenizer_type", "bytes");
+    require(keys, "tokenizer_type", "bytes, or a tokenizer's file or folder");
     config.tokenizer_type = *keys.text("tokenizer_type");
+    if (config.tokenizer_type != "bytes") {
+        config.tokenizer_type = resolved_path(config.config_path, config.tokenizer_type);
+    }
     if (const auto problem = tokenizer_type_problem(config.tokenizer_type);
         !problem.empty()) {
         keys.fail("tokenizer_type", problem);

@@ -40,7 +40,7 @@ struct train_config {
 
     std::string base_model;            ///< Hugging Face folder: config.json, weights
     bool random_init_weights = false;  ///< initial weights from the seed, none are read
-    std::string tokenizer_type;        ///< "bytes"
+    std::string tokenizer_type;        ///< "bytes", or the path of a tokenizer
     std::vector<dataset_config> datasets;
 
     std::int64_t sequence_len = 512;  ///< capacity of a row, in tokens

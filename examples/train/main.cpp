@@ -9,6 +9,7 @@
 #include "logits.hpp"
 #include "rank_environment.hpp"
 #include "rank_status.hpp"
+#include "tokenizer.hpp"
 #include "trainer.hpp"
 
 #include <packkit/torch/communicator.hpp>
@@ -31,15 +32,19 @@ constexpr const char* description = R"(Trains a Llama-style model on packed rows
   packkit-train CONFIG.yaml [key=value ...] [--processes N] [--resume | --overwrite]
   packkit-train check CONFIG.yaml [key=value ...] [--processes N]
   packkit-train logits MODEL_DIR TOKENS.json [--dtype float64|float32|bfloat16]
+  packkit-train tokenize TOKENIZER [FILE]
 
 'check' reads configuration and data and says what is wrong, without training. 'logits' packs
-{"documents": [[id, ...], ...]} into one row and prints the logits of each document.)";
+{"documents": [[id, ...], ...]} into one row and prints the logits of each document. 'tokenize'
+prints the ids of each line of FILE (or of standard input); TOKENIZER is what tokenizer_type takes:
+bytes, a tokenizer.json or SentencePiece .model file, or a folder with one.)";
 
 constexpr const char* examples = R"(Examples:
   packkit-train run.yaml --processes 2
   packkit-train run.yaml max_steps=40 learning_rate=3e-4 --resume
   packkit-train check run.yaml --processes 8
   packkit-train logits out/checkpoint-20 tokens.json --dtype float64
+  echo 'Hello world' | packkit-train tokenize model/tokenizer.json
 
 Without --processes, the ranks are those of torchrun (--no-python), Slurm or MPI, if any.)";
 
@@ -141,6 +146,12 @@ int packkit_train(int argc, char** argv) {
     if (command == "logits") {
         operands(2, "packkit-train logits MODEL_DIR TOKENS.json");
         app::write_stdout(packed_logits(line.words[0], line.words[1], line.dtype));
+        return app::exit_done;
+    }
+    if (command == "tokenize") {
+        operands(1, "packkit-train tokenize TOKENIZER [FILE]");
+        const std::string file = line.words.size() > 1 ? line.words[1] : "-";
+        app::write_stdout(tokenize_lines(*load_tokenizer(line.words[0]), file));
         return app::exit_done;
     }
     return run_training(line);

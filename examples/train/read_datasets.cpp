@@ -142,8 +142,14 @@ private:
             return;
         }
         ids_.clear();
-        tokenizer_.encode(text, true, true, ids_);
-        sink_.add(place, ids_, ids_);
+        try {
+            encode_document(tokenizer_, text, ids_);
+        } catch (const input_error& fault) { throw input_error(place, fault.what()); }
+        if (ids_.empty()) {
+            sink_.add_empty();
+        } else {
+            sink_.add(place, ids_, ids_);
+        }
     }
 
     void read_lines() {
@@ -349,10 +355,10 @@ std::string without_samples(const train_config& config, const dataset_report& re
 token_store read_datasets(const train_config& config, const tokenizer& tokens,
                           std::int64_t vocab_size, const read_progress& progress) {
     for (const auto& data : config.datasets) {
-        if (data.type == "completion" && tokens.vocab_size() > vocab_size) {
+        if (data.type == "completion" && tokens.vocabulary_size() > vocab_size) {
             throw input_error(data.path, "the tokenizer " + in_quotes(tokens.name()) +
                                              " has " +
-                                             std::to_string(tokens.vocab_size()) +
+                                             std::to_string(tokens.vocabulary_size()) +
                                              " ids, the model's vocabulary " +
                                              std::to_string(vocab_size));
         }

@@ -2,49 +2,44 @@
 #include "tokenizer.hpp"
 
 #include "common/errors.hpp"
+#include "common/input_file.hpp"
 
 namespace packkit::train {
 
-std::vector<std::int32_t> tokenizer::encode(std::string_view text, bool add_bos,
-                                            bool add_eos) const {
+void encode_document(const tokenizer& tokens, std::string_view text,
+                     std::vector<std::int32_t>& ids) {
+    const std::size_t begin = ids.size();
+    tokens.encode(text, true, ids);
+    const auto eos = tokens.specials().eos;
+    if (eos && (ids.size() == begin || ids.back() != *eos)) ids.push_back(*eos);
+}
+
+std::string tokenizer_type_problem(const std::string& tokenizer_type) {
+    try {
+        static_cast<void>(app::tokenizer_file(tokenizer_type));
+    } catch (const app::input_error& fault) { return fault.what(); }
+    return {};
+}
+
+std::string tokenize_lines(const tokenizer& tokens, const std::string& path) {
+    std::string result;
     std::vector<std::int32_t> ids;
-    encode(text, add_bos, add_eos, ids);
-    return ids;
-}
-
-void byte_tokenizer::encode(std::string_view text, bool add_bos, bool add_eos,
-                            std::vector<std::int32_t>& ids) const {
-    // No exact reserve(): it would make repeated appending quadratic.
-    if (add_bos) ids.push_back(bos_id());
-    for (const char byte : text)
-        ids.push_back(static_cast<unsigned char>(byte));
-    if (add_eos) ids.push_back(eos_id());
-}
-
-std::string byte_tokenizer::decode(std::span<const std::int32_t> ids) const {
-    std::string text;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        const std::int32_t id = ids[i];
-        if (id < 0 || id >= vocab_size()) {
-            throw app::input_error("token " + std::to_string(i),
-                                   "id " + std::to_string(id) + ", the vocabulary has " +
-                                       std::to_string(vocab_size()));
+    app::line_reader lines(path);
+    for (std::string_view line; lines.next(line);) {
+        ids.clear();
+        try {
+            tokens.encode(line, false, ids);
+        } catch (const app::input_error& fault) {
+            throw app::input_error(lines.place(), fault.what());
         }
-        if (id < 256) text += static_cast<char>(static_cast<unsigned char>(id));
+        result += '[';
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            if (i > 0) result += ", ";
+            result += std::to_string(ids[i]);
+        }
+        result += "]\n";
     }
-    return text;
-}
-
-std::string tokenizer_type_problem(std::string_view tokenizer_type) {
-    if (tokenizer_type == "bytes") return {};
-    return app::in_quotes(tokenizer_type) + " is not supported; expected bytes";
-}
-
-std::unique_ptr<const tokenizer> load_tokenizer(const std::string& tokenizer_type) {
-    if (const auto problem = tokenizer_type_problem(tokenizer_type); !problem.empty()) {
-        throw app::input_error("tokenizer_type", problem);
-    }
-    return std::make_unique<const byte_tokenizer>();
+    return result;
 }
 
 }  // namespace packkit::train

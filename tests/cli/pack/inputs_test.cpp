@@ -132,6 +132,19 @@ BOOST_AUTO_TEST_CASE(jsonl_with_text_counts_bytes_and_two) {
                          "--text-field t --tokenizer bytes")["tokens"] == 16);
 }
 
+BOOST_AUTO_TEST_CASE(jsonl_with_text_counts_tokens_of_a_file) {
+    const std::string rows =
+        "{\"t\": \"Hello world\"}\n{\"t\": \"\"}\n{\"t\": \"a<s>b\"}\n";
+    const std::string folder = PACKKIT_TOKENIZERS;
+    // Ids without those around the text, as make_tokenizers.py's libraries give them.
+    BOOST_TEST(pack_file("x.jsonl", rows,
+                         "--text-field t --tokenizer " + folder +
+                             "/byte_level_gpt2.json")["tokens"] == 9 + 3);
+    BOOST_TEST(pack_file("x.jsonl", rows,
+                         "--text-field t --tokenizer " + folder +
+                             "/sentence_piece_bpe.model")["tokens"] == 10 + 6);
+}
+
 BOOST_AUTO_TEST_CASE(jsonl_with_several_texts_and_empty_ones) {
     const std::string rows =
         "{\"prompt\": \"abc\", \"answer\": \"de\"}\n"

@@ -86,9 +86,11 @@ const std::vector<bad_usage> usages = {
     {"x.jsonl --capacity 5 --text-field t",
      "--text-field: needs a tokenizer, as in --tokenizer bytes"},
     {"x.jsonl --capacity 5 --text-field t --tokenizer tokenizer.json",
-     "--tokenizer: 'tokenizer.json' cannot be used: this build has bytes"},
+     "--tokenizer: tokenizer.json: there is no such tokenizer; expected bytes, a "
+     "tokenizer.json or .model file, or a folder with one"},
     {"x.jsonl --capacity 5 --text-field t --tokenizer byte",
-     "--tokenizer: 'byte' cannot be used: this build has bytes; did you mean 'bytes'?"},
+     "--tokenizer: byte: there is no such tokenizer; expected bytes, a tokenizer.json or "
+     ".model file, or a folder with one; did you mean 'bytes'?"},
     {"x.jsonl --capacity 5 --tokenizer bytes",
      "--tokenizer: needs a text, as in --text-field text"},
     {"x.jsonl --capacity 5 --length-field n --vocab-size 5",

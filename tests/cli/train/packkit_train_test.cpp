@@ -203,6 +203,19 @@ BOOST_AUTO_TEST_CASE(logits_are_those_of_the_reference) {
         "documents[0][1]: id is 67, the vocabulary has 67");
 }
 
+BOOST_AUTO_TEST_CASE(lines_become_ids) {
+    const test::training_folder folder;
+    folder.write("lines.txt", "Hello world\r\n\nHello world");
+    const std::string tokenizer =
+        PACKKIT_GOLDEN "/../unit/common/tokenizers/byte_level_gpt2.json";
+    const auto result = folder.run({"tokenize", tokenizer, "lines.txt"});
+    const std::string ids = "[40, 69, 307, 79, 408, 79, 82, 76, 68]\n";
+    BOOST_TEST(result.exit_code == 0, result.err);
+    BOOST_TEST(result.out == ids + "[]\n" + ids);
+    check_refused(folder, {"tokenize", "nowhere.json", "lines.txt"},
+                  "nowhere.json: there is no such tokenizer");
+}
+
 BOOST_AUTO_TEST_CASE(help_and_version) {
     const test::training_folder folder;
     const auto help = folder.run({"--help"});

@@ -173,10 +173,10 @@ BOOST_AUTO_TEST_CASE(truth_values_and_names) {
         "raise, found 'cut'");
     BOOST_TEST(error_with("device: gpu") ==
                "config.yaml:1: device: expected one of auto, cpu, cuda, found 'gpu'");
-    BOOST_TEST(
-        error_with("tokenizer_type: LlamaTokenizer") ==
-        "config.yaml:1: tokenizer_type: 'LlamaTokenizer' is not supported; expected "
-        "bytes");
+    BOOST_TEST(error_with("tokenizer_type: LlamaTokenizer") ==
+               "config.yaml:1: tokenizer_type: LlamaTokenizer: there is no such "
+               "tokenizer; expected "
+               "bytes, a tokenizer.json or .model file, or a folder with one");
     BOOST_TEST(error_with("output_dir: ''") ==
                "config.yaml:1: output_dir: expected a text that is not empty, found ''");
     BOOST_TEST(
@@ -189,8 +189,10 @@ BOOST_AUTO_TEST_CASE(missing_keys) {
                "config.yaml:1: learning_rate is missing: expected a number >= 0");
     BOOST_TEST(error_with("base_model:") ==
                "config.yaml:1: base_model is missing: expected the folder of a model");
-    BOOST_TEST(error_with("tokenizer_type:") ==
-               "config.yaml:1: tokenizer_type is missing: expected bytes");
+    BOOST_TEST(
+        error_with("tokenizer_type:") ==
+        "config.yaml:1: tokenizer_type is missing: expected bytes, or a tokenizer's "
+        "file or folder");
     BOOST_TEST(
         error_with("datasets:") ==
         "config.yaml:1: datasets is missing: expected a list of datasets, as [{path: "

@@ -13,42 +13,67 @@ using namespace packkit::train;
 using train_test::error_of;
 using ids = std::vector<std::int32_t>;
 
-BOOST_AUTO_TEST_CASE(bytes_are_ids) {
-    const auto bytes = load_tokenizer("bytes");
-    BOOST_TEST(bytes->name() == "bytes");
-    BOOST_TEST(bytes->vocab_size() == 259);
-    BOOST_TEST(bytes->encode("a\xC3\xA9", false, false) == (ids{97, 195, 169}),
-               boost::test_tools::per_element());
-    BOOST_TEST(bytes->encode("a") == (ids{256, 97, 257}),
-               boost::test_tools::per_element());
-    BOOST_TEST(bytes->encode("", true, false) == (ids{256}),
-               boost::test_tools::per_element());
-    BOOST_TEST(bytes->encode("", false, true) == (ids{257}),
-               boost::test_tools::per_element());
-    ids appended = {1};
-    bytes->encode("b", false, true, appended);
-    BOOST_TEST(appended == (ids{1, 98, 257}), boost::test_tools::per_element());
+namespace {
+
+ids document(const tokenizer& tokens, std::string_view text) {
+    ids result = {7};
+    encode_document(tokens, text, result);
+    result.erase(result.begin());
+    return result;
 }
 
-BOOST_AUTO_TEST_CASE(any_bytes_come_back) {
+/// Words a to d; "<s>" is put before a text, "</s>" is called eos beside the file.
+constexpr const char* words = R"({"version": "1.0",
+    "added_tokens": [{"id": 4, "content": "<s>", "special": true},
+                     {"id": 5, "content": "</s>", "special": true}],
+    "pre_tokenizer": {"type": "WhitespaceSplit"},
+    "model": {"type": "WordLevel", "unk_token": "a",
+              "vocab": {"a": 0, "b": 1, "c": 2, "d": 3}},
+    "post_processor": {"type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                   {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [4], "tokens": ["<s>"]}}}})";
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(documents_of_bytes) {
     const byte_tokenizer bytes;
-    std::string all;
-    for (int byte = 0; byte < 256; ++byte)
-        all += static_cast<char>(byte);
-    const auto encoded = bytes.encode(all);
-    BOOST_TEST(encoded.size() == 258u);
-    BOOST_TEST(bytes.decode(encoded) == all);
-    BOOST_TEST(bytes.decode(ids{258, 97, 256}) == "a");
+    BOOST_TEST(document(bytes, "a\xC3\xA9") == (ids{256, 97, 195, 169, 257}),
+               boost::test_tools::per_element());
+    BOOST_TEST(document(bytes, "") == (ids{256, 257}), boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(wrong_ids_and_types) {
-    const train_test::temporary_folder none;
-    const byte_tokenizer bytes;
-    BOOST_TEST(error_of(none, [&] { static_cast<void>(bytes.decode(ids{0, 259})); }) ==
-               "token 1: id 259, the vocabulary has 259");
-    BOOST_TEST(error_of(none, [&] { static_cast<void>(bytes.decode(ids{-1})); }) ==
-               "token 0: id -1, the vocabulary has 259");
-    BOOST_TEST(error_of(none, [] { load_tokenizer("tok/tokenizer.json"); }) ==
-               "tokenizer_type: 'tok/tokenizer.json' is not supported; expected bytes");
+BOOST_AUTO_TEST_CASE(documents_end_with_eos_once) {
+    const train_test::temporary_folder folder;
+    const auto tokens = load_tokenizer(folder.write("tokenizer.json", words));
+    BOOST_TEST(document(*tokens, "b d") == (ids{4, 1, 3}),
+               boost::test_tools::per_element());  // no eos is known
+    folder.write("tokenizer_config.json", R"({"eos_token": {"content": "</s>"}})");
+    const auto with_eos = load_tokenizer(folder / "tokenizer.json");
+    BOOST_TEST(document(*with_eos, "b d") == (ids{4, 1, 3, 5}),
+               boost::test_tools::per_element());
+    BOOST_TEST(document(*with_eos, "b </s>") == (ids{4, 1, 5}),
+               boost::test_tools::per_element());
+    BOOST_TEST(document(*with_eos, "") == (ids{4, 5}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(lines_become_lists_of_ids) {
+    const train_test::temporary_folder folder;
+    const auto tokens = load_tokenizer(folder.write("tokenizer.json", words));
+    const auto text = folder.write("text.txt", "c b\r\n\nz\n d");
+    BOOST_TEST(tokenize_lines(*tokens, text) == "[2, 1]\n[]\n[0]\n[3]\n");
+    const auto broken = folder.write("broken.txt", "a\nb\xFF\n");
+    BOOST_TEST(error_of(folder, [&] { tokenize_lines(*tokens, broken); }) ==
+               "broken.txt:2: byte 1: '\\xff' is not UTF-8");
+    BOOST_TEST(tokenize_lines(byte_tokenizer(), broken) == "[97]\n[98, 255]\n");
+}
+
+BOOST_AUTO_TEST_CASE(tokenizers_that_are_not_there) {
+    const train_test::temporary_folder folder;
     BOOST_TEST(tokenizer_type_problem("bytes") == "");
+    BOOST_TEST(tokenizer_type_problem(folder.write("tokenizer.json", words)) == "");
+    BOOST_TEST(tokenizer_type_problem("tok/tokenizer.json") ==
+               "tok/tokenizer.json: there is no such tokenizer; expected bytes, a "
+               "tokenizer.json or .model file, or a folder with one");
 }

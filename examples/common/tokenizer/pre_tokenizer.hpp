@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// @file
+/// The second step of a tokenizer.json: the text is cut into pieces, which the model
+/// encodes one by one.
+
+#include "normalizer.hpp"
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace packkit::app {
+
+/// What becomes of the parts that a Split step looks for.
+enum class split_behavior {
+    isolated,
+    removed,
+    merged_with_previous,
+    merged_with_next,
+    contiguous
+};
+
+/// Applies `behavior` to the parts of a text, in place. Removed parts go away; the rest
+/// covers its text in order.
+void merge_parts(std::vector<match_part>& parts, split_behavior behavior);
+
+/// A part of the text on its way to the model, never empty.
+struct text_piece {
+    std::string_view text;
+    /// How many of its first bytes stand for the first character of the whole input.
+    std::size_t begin_extent;
+};
+
+/// The pieces of one text, with the memory that changed ones need.
+class piece_list {
+public:
+    std::vector<text_piece> pieces;
+
+    /// Keeps a changed text as long as the list.
+    std::string_view keep(std::string text) {
+        return kept_.emplace_back(std::move(text));
+    }
+    void clear() {
+        pieces.clear();
+        kept_.clear();
+    }
+
+    std::vector<text_piece> next_pieces;  // scratch of a step
+    std::vector<match_part> parts;        // scratch of a step
+
+private:
+    std::deque<std::string> kept_;
+};
+
+/// The steps of `pre_tokenizer`: ByteLevel, Split, Digits, Whitespace, WhitespaceSplit,
+/// Metaspace, Punctuation, BertPreTokenizer, CharDelimiterSplit, Sequence.
+class pre_tokenizer {
+public:
+    pre_tokenizer() = default;  ///< cuts nothing
+    /// @param may_give_bytes whether a last step ByteLevel may leave the bytes as they
+    /// are instead of writing them in the byte alphabet.
+    /// @throws input_error for a step that is not known, by its name.
+    pre_tokenizer(const json_field& field, bool may_give_bytes);
+
+    /// Whether the pieces are bytes.
+    [[nodiscard]] bool gives_bytes() const { return gives_bytes_; }
+
+    /// Cuts the pieces of `list` further.
+    void apply(piece_list& list) const;
+
+private:
+    struct byte_level_step {
+        bool add_prefix_space;
+        std::optional<regex> words;
+        bool write_alphabet;
+    };
+    struct pattern_step {
+        text_pattern pattern;
+        split_behavior behavior;
+        bool invert;
+    };
+    struct regex_step {  // keeps the matches, removes what lies between
+        regex words;
+    };
+    struct metaspace_step {
+        enum class scheme { always, first, never };
+        std::string replacement;
+        scheme prepend;
+        bool split;
+    };
+    struct class_step {
+        bool (*matches)(char32_t);
+        split_behavior behavior;
+    };
+    struct delimiter_step {
+        std::string delimiter;
+    };
+    using step = std::variant<byte_level_step, pattern_step, regex_step, metaspace_step,
+                              class_step, delimiter_step>;
+
+    void add(const json_field& field);
+
+    static void run(const byte_level_step& step, piece_list& list);
+    static void run(const pattern_step& step, piece_list& list);
+    static void run(const regex_step& step, piece_list& list);
+    static void run(const metaspace_step& step, piece_list& list);
+    static void run(const class_step& step, piece_list& list);
+    static void run(const delimiter_step& step, piece_list& list);
+
+    std::vector<step> steps_;
+    bool gives_bytes_ = false;
+};
+
+}  // namespace packkit::app
