@@ -133,13 +133,13 @@ std::string lengths_section(const capacity_report& main) {
                    column_chart("Samples by length. " + text, marks, axis, false));
 }
 
-std::string algorithms_section(const capacity_report& main, const settings& options) {
+std::string algorithms_section(const capacity_report& main) {
     const algorithm_result& best = best_result(main);
     std::vector<chart_mark> efficiency = {
         {"padded to the capacity", main.pad_to_capacity, percent(main.pad_to_capacity),
          "unpacked"},
-        {"padded to the longest of " + std::to_string(options.micro_batch_size),
-         main.pad_to_longest, percent(main.pad_to_longest), "unpacked"}};
+        {"padded to the longest of " + std::to_string(main.shown_batch),
+         main.pad_to_longest_shown, percent(main.pad_to_longest_shown), "unpacked"}};
     std::vector<chart_mark> above;
     for (const algorithm_result& one : main.results) {
         const std::string mark = &one == &best ? "best" : "packed";
@@ -222,8 +222,8 @@ std::string ranks_section(const capacity_report& main, const settings& options) 
                        " more attention work (sum of squared lengths) than the mean: the "
                        "others wait "
                        "for it.",
-                   deviation_chart("Tokens", best.rank_tokens) +
-                       deviation_chart("Attention work", best.rank_attention));
+                   deviation_chart("Tokens", best.dealt.tokens) +
+                       deviation_chart("Attention work", best.dealt.attention));
 }
 
 std::string results_section(const capacity_report& main) {
@@ -303,7 +303,7 @@ std::string render_html(const report& result, const settings& options) {
         html += "; " + html_escaped(skipped);
     }
     html += ".</p>\n" + headline(main) + advice_section(main) +
-            algorithms_section(main, options) + lengths_section(main) +
+            algorithms_section(main) + lengths_section(main) +
             fill_section(main) + ranks_section(main, options) + sweep_section(result) +
             results_section(main);
     html += "<footer>" + html_escaped(settings_line(options)) + " packkit-pack " +
