@@ -46,7 +46,7 @@ private:
     std::string name_;
     int descriptor_ = -1;
     std::uint64_t size_ = 0;
-    std::string pending_;  // read ahead by peek(), or the file in memory
+    std::string pending_;    // read ahead by peek(), or the file in memory
     std::size_t taken_ = 0;  // of pending_
 };
 

@@ -70,9 +70,9 @@ advice advise(const capacity_report& capacity, const settings& options) {
     result.reason = reason_for(capacity, best, options, result.sample_packing);
     if (capacity.excess.samples > 0) {
         result.reason += "; " + grouped(std::uint64_t{capacity.excess.samples}) +
-                         " samples are longer than " +
-                         std::to_string(capacity.capacity) + ": sequence_len " +
-                         std::to_string(capacity.excess.longest) + " would hold them all";
+                         " samples are longer than " + std::to_string(capacity.capacity) +
+                         ": sequence_len " + std::to_string(capacity.excess.longest) +
+                         " would hold them all";
     }
     if (rows < global) {
         result.reason += "; the global batch of " + grouped(global) +

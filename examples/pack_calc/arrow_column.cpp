@@ -109,9 +109,9 @@ void add_lengths(const arrow::Array& values, const piece_place& place,
     }
     with_integers(values, [&](const auto& integers) {
         const auto count = static_cast<std::size_t>(integers.length());
-        sink.add_all(
-            std::span(integers.raw_values(), count),
-            [&](std::size_t i) { return place.row(static_cast<std::int64_t>(i)); });
+        sink.add_all(std::span(integers.raw_values(), count), [&](std::size_t i) {
+            return place.row(static_cast<std::int64_t>(i));
+        });
     });
 }
 
@@ -172,8 +172,8 @@ void add_texts(const Strings& texts, const piece_place& place,
         for (std::size_t at = 0; at < text.size();) {
             const std::size_t length = utf8_length_at(text, at);
             if (length == 0) {
-                throw input_error(place.row(i), "the text is not UTF-8 at byte " +
-                                                    std::to_string(at));
+                throw input_error(place.row(i),
+                                  "the text is not UTF-8 at byte " + std::to_string(at));
             }
             at += length;
         }
@@ -191,8 +191,7 @@ std::shared_ptr<arrow::Array> without_dictionary(const arrow::Array& values,
                                                  const std::string& place) {
     const auto& coded = static_cast<const arrow::DictionaryArray&>(values);
     const arrow::Array& dictionary = *coded.dictionary();
-    const auto builder =
-        value_or_refuse(arrow::MakeBuilder(dictionary.type()), place);
+    const auto builder = value_or_refuse(arrow::MakeBuilder(dictionary.type()), place);
     const auto check = [&](const arrow::Status& status) {
         if (!status.ok()) refuse_status(place, status);
     };
@@ -266,8 +265,7 @@ column_path find_column(const arrow::Schema& schema, const row_options& rows,
         rest.remove_prefix(part.size() + 1);
     }
 
-    const row_content content =
-        content_of(*column.type, column_place(file, column.name));
+    const row_content content = content_of(*column.type, column_place(file, column.name));
     if (rows.column.empty() && rows.fields_given && content != rows.content) {
         throw usage_error(std::string(option_of(rows.content)),
                           "column " + in_quotes(column.name) + " of " + file + " holds " +
@@ -331,8 +329,13 @@ void column_reader::read(const arrow::RecordBatch& batch, const std::string& par
 
 std::shared_ptr<arrow::io::RandomAccessFile> open_for_arrow(input_file& file) {
     if (file.descriptor() >= 0 && file.size_hint() > 0) {
-        return value_or_refuse(arrow::io::ReadableFile::Open(::dup(file.descriptor())),
-                               file.name());
+        auto opened = value_or_refuse(
+            arrow::io::ReadableFile::Open(::dup(file.descriptor())), file.name());
+        // Back to before what was read ahead to tell the kind of file.
+        if (const auto status = opened->Seek(0); !status.ok()) {
+            refuse_status(file.name(), status);
+        }
+        return opened;
     }
     return std::make_shared<arrow::io::BufferReader>(
         arrow::Buffer::FromString(read_file(file)));

@@ -67,8 +67,7 @@ std::vector<histogram_bucket> plotted_lengths(const length_census& census,
     const std::int64_t longest = census.longest();
     logarithmic = longest / shortest >= 30;
     std::vector<histogram_bucket> buckets;
-    const double ratio =
-        static_cast<double>(longest + 1) / static_cast<double>(shortest);
+    const double ratio = static_cast<double>(longest + 1) / static_cast<double>(shortest);
     for (std::int64_t lo = shortest; lo <= longest;) {
         const auto k = static_cast<double>(buckets.size() + 1) /
                        static_cast<double>(plotted_buckets);
@@ -78,10 +77,11 @@ std::vector<histogram_bucket> plotted_lengths(const length_census& census,
                                 : static_cast<double>(shortest) + span * k;
         // The last edge is the end, and a bucket holds one length at least.
         const std::int64_t hi =
-            k >= 1.0 ? longest + 1
-                     : std::clamp(static_cast<std::int64_t>(std::llround(
-                                      std::min(edge, 9.2e18))),
-                                  lo + 1, longest + 1);
+            k >= 1.0
+                ? longest + 1
+                : std::clamp(
+                      static_cast<std::int64_t>(std::llround(std::min(edge, 9.2e18))),
+                      lo + 1, longest + 1);
         buckets.push_back({lo, hi, 0});
         lo = hi;
     }
@@ -105,10 +105,9 @@ excess_report describe_excess(const fitted_samples& fitted,
 
 std::size_t lower_bound_of(const packing_task& task) {
     const std::size_t items = task.report.items;
-    std::size_t bound =
-        task.counts.count.empty()
-            ? best_lower_bound(task.fitted.lengths, task.report.capacity)
-            : counted_lower_bound(task.counts, task.report.capacity);
+    std::size_t bound = task.counts.count.empty()
+                            ? best_lower_bound(task.fitted.lengths, task.report.capacity)
+                            : counted_lower_bound(task.counts, task.report.capacity);
     if (const std::size_t limit = task.options.bin_size.value_or(0); limit > 0) {
         bound = std::max(bound, (items - 1) / limit + 1);
     }
@@ -129,11 +128,10 @@ packing_task prepare(const sample_table& samples, const length_census& census,
         options.excess == excess_length_strategy::drop ? fitted.overlong : 0;
     result.samples = samples.lengths.size() - result.skipped_overlong;
     if (result.items == 0) {
-        throw input_error("--capacity " + std::to_string(capacity),
-                          "no sample is left to pack: " +
-                              grouped(std::uint64_t{result.skipped_empty}) +
-                              " are empty, " + grouped(fitted.overlong) +
-                              " longer than the capacity");
+        throw input_error(
+            "--capacity " + std::to_string(capacity),
+            "no sample is left to pack: " + grouped(std::uint64_t{result.skipped_empty}) +
+                " are empty, " + grouped(fitted.overlong) + " longer than the capacity");
     }
     result.tokens = fitted.tokens;
     const auto start = clock::now();
@@ -170,8 +168,8 @@ void describe_rows(const std::vector<packed_row>& rows, const packing_task& task
     result.gap_bins = rows.size() - task.lower_bound;
     result.optimal = result.gap_bins == 0;
     for (const packed_row& row : rows) {
-        const double share = static_cast<double>(row.tokens) /
-                             static_cast<double>(capacity.capacity);
+        const double share =
+            static_cast<double>(row.tokens) / static_cast<double>(capacity.capacity);
         const auto bucket = static_cast<std::size_t>(share * fill_buckets);
         ++result.fill[std::min(bucket, fill_buckets - 1)];
     }
@@ -291,10 +289,13 @@ report evaluate(sample_table samples, const settings& options) {
         task.counting_seconds += counting_seconds;
         std::vector<algorithm_result> results(algorithms.size());
         bin_list<> bins;
-        run_tasks(algorithms.size(), options.threads, [&](std::size_t k) {
-            results[k] =
-                measure(*algorithms[k], task, wants_bins && one_capacity && k == 0, bins);
-        }, [&](std::size_t done) { progress.set(i * algorithms.size() + done); });
+        run_tasks(
+            algorithms.size(), options.threads,
+            [&](std::size_t k) {
+                results[k] = measure(*algorithms[k], task,
+                                     wants_bins && one_capacity && k == 0, bins);
+            },
+            [&](std::size_t done) { progress.set(i * algorithms.size() + done); });
         task.report.results = std::move(results);
         task.report.advice = advise(task.report, options);
         result.capacities.push_back(std::move(task.report));
@@ -308,10 +309,10 @@ report evaluate(sample_table samples, const settings& options) {
         // Packed once more: which capacity is reported is known only now.
         const packing_task task =
             prepare(samples, census, result.main().capacity, options);
-        result.bins = in_input_order(
-            algorithms.front()->run(task.fitted.lengths, task.report.capacity,
-                                    task.how()),
-            task.fitted, samples);
+        result.bins =
+            in_input_order(algorithms.front()->run(task.fitted.lengths,
+                                                   task.report.capacity, task.how()),
+                           task.fitted, samples);
     }
     return result;
 }

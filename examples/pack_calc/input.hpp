@@ -52,7 +52,8 @@ std::vector<std::string_view> input_formats();
 void read_input(const std::string& path, const std::string& format,
                 const row_options& rows, sample_sink& sink);
 
-// --- The readers. Each takes an open file and throws input_error with its name. ---------
+// --- The readers. Each takes an open file and throws input_error with its name.
+// ---------
 
 /// One length a line.
 void read_text_lengths(input_file file, const row_options& rows, sample_sink& sink);

@@ -79,9 +79,8 @@ fitted_samples fit_samples(const sample_table& samples, const length_census& cen
         fitted.cut_tokens = sums.beyond;
         fitted.tokens -= sums.beyond;
         own.resize(count);
-        std::transform(
-            samples.lengths.begin(), samples.lengths.end(), own.begin(),
-            [limit](std::uint32_t length) { return std::min(length, limit); });
+        std::transform(samples.lengths.begin(), samples.lengths.end(), own.begin(),
+                       [limit](std::uint32_t length) { return std::min(length, limit); });
     } else if (strategy == excess_length_strategy::split) {
         if (sums.pieces > std::numeric_limits<std::uint32_t>::max()) {
             throw input_error("--excess-length-strategy",

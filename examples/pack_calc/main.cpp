@@ -58,7 +58,8 @@ void write_results(const report& result, const settings& options) {
     };
     if (!options.bins_path.empty()) {
         files.push_back(std::make_unique<atomic_file>(options.bins_path));
-        render_bins(result.bins, [&](std::string_view text) { files.back()->write(text); });
+        render_bins(result.bins,
+                    [&](std::string_view text) { files.back()->write(text); });
         files.back()->sync();
     }
     if (!options.html_path.empty())

@@ -104,8 +104,8 @@ rank_balance balance_rows(std::vector<packed_row> rows, std::size_t ranks) {
     const std::size_t window = window_steps * ranks;
     for (std::size_t first = 0; first < rows.size(); first += window) {
         const auto begin = rows.begin() + static_cast<std::ptrdiff_t>(first);
-        const auto end = begin + static_cast<std::ptrdiff_t>(
-                                     std::min(window, rows.size() - first));
+        const auto end =
+            begin + static_cast<std::ptrdiff_t>(std::min(window, rows.size() - first));
         std::sort(begin, end, [](const packed_row& a, const packed_row& b) {
             return row_cost(a) > row_cost(b);
         });

@@ -50,13 +50,13 @@ void read_arrow_rows(input_file file, const row_options& rows, sample_sink& sink
         }
         return;
     }
-    auto reader = value_or_refuse(
-        arrow::ipc::RecordBatchFileReader::Open(source, options), name);
+    auto reader =
+        value_or_refuse(arrow::ipc::RecordBatchFileReader::Open(source, options), name);
     const column_path column_place = find_column(*reader->schema(), rows, name);
     // Opened once more, for the one column.
     options.included_fields = {column_place.fields.front()};
-    reader = value_or_refuse(arrow::ipc::RecordBatchFileReader::Open(source, options),
-                             name);
+    reader =
+        value_or_refuse(arrow::ipc::RecordBatchFileReader::Open(source, options), name);
     column_reader column(column_place, rows, name, sink);
     const int batches = reader->num_record_batches();
     progress_bar progress("reading " + name, static_cast<std::uint64_t>(batches));

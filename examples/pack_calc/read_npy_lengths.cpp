@@ -84,11 +84,10 @@ void read_elements(input_file& file, std::uint64_t count, std::endian order,
                    sample_sink& sink) {
     constexpr std::size_t piece = 65536;
     const auto refuse_size = [&](std::uint64_t bytes) {
-        throw input_error(file.name(), "its header announces " + std::to_string(count) +
-                                           " elements of " +
-                                           std::to_string(sizeof(Element)) +
-                                           " bytes, but " + std::to_string(bytes) +
-                                           " bytes follow it");
+        throw input_error(
+            file.name(), "its header announces " + std::to_string(count) +
+                             " elements of " + std::to_string(sizeof(Element)) +
+                             " bytes, but " + std::to_string(bytes) + " bytes follow it");
     };
     progress_bar progress("reading " + file.name(), count);
     std::vector<Element> elements(std::min<std::uint64_t>(count, piece));

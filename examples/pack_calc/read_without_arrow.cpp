@@ -10,9 +10,10 @@ namespace packkit::app {
 namespace {
 
 [[noreturn]] void refuse(const input_file& file) {
-    throw usage_error(file.name(),
-                      "cannot be read: this packkit-pack was built without Arrow; have "
-                      "cmake/dependencies.sh fetch it, or set ARROW_ROOT, and build again");
+    throw usage_error(
+        file.name(),
+        "cannot be read: this packkit-pack was built without Arrow; have "
+        "cmake/dependencies.sh fetch it, or set ARROW_ROOT, and build again");
 }
 
 }  // namespace

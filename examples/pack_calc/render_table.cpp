@@ -34,8 +34,8 @@ table results_table(const capacity_report& capacity) {
                          grouped(one.padding_tokens),
                          count(one.gap_bins) + (one.optimal ? " optimal" : ""),
                          duration_text(one.seconds) + (one.sample_indices ? "" : " *"),
-                         fixed(one.ns_per_sample, 1),
-                         percent(one.rank_imbalance), percent(one.attention_imbalance)});
+                         fixed(one.ns_per_sample, 1), percent(one.rank_imbalance),
+                         percent(one.attention_imbalance)});
     }
     return results;
 }
@@ -132,9 +132,9 @@ std::string notes_of(const report& result) {
     }
     const algorithm_result& best = best_result(main);
     if (!best.balanced.tokens.empty()) {
-        text += "Ranks wait " + percent(best.shuffled.idle) + " of the time with rows of " +
-                best.algorithm + " in random order, " + percent(best.balanced.idle) +
-                " with rows of like cost in one step\n";
+        text += "Ranks wait " + percent(best.shuffled.idle) +
+                " of the time with rows of " + best.algorithm + " in random order, " +
+                percent(best.balanced.idle) + " with rows of like cost in one step\n";
     }
     return text;
 }

@@ -43,16 +43,16 @@ struct algorithm_result {
     double efficiency = 0;
     std::int64_t padding_tokens = 0;
     std::size_t lower_bound = 0;
-    std::size_t gap_bins = 0;     ///< bins above the lower bound
-    bool optimal = false;         ///< proved: no bin above the lower bound
-    double seconds = 0;           ///< of the packing alone
+    std::size_t gap_bins = 0;  ///< bins above the lower bound
+    bool optimal = false;      ///< proved: no bin above the lower bound
+    double seconds = 0;        ///< of the packing alone
     double ns_per_sample = 0;
-    bool sample_indices = true;   ///< the time includes saying which sample goes where
+    bool sample_indices = true;  ///< the time includes saying which sample goes where
     double rank_imbalance = 0;
     double attention_imbalance = 0;
 
     std::array<std::size_t, fill_buckets> fill{};  ///< bins by how full they are
-    rank_balance dealt;     ///< bins dealt to the ranks in turn
+    rank_balance dealt;                            ///< bins dealt to the ranks in turn
     rank_balance shuffled;  ///< the same in a random order; empty for one rank, as next
     rank_balance balanced;  ///< bins of like cost in one step
     std::vector<drawn_row> drawn;

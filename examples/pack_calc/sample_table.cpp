@@ -9,10 +9,9 @@ namespace packkit::app {
 
 std::int64_t sample_table::length_at(std::size_t position) const {
     if (lengths[position] != longest_stored) return lengths[position];
-    return std::lower_bound(huge.begin(), huge.end(), position,
-                            [](const auto& one, std::size_t wanted) {
-                                return one.first < wanted;
-                            })
+    return std::lower_bound(
+               huge.begin(), huge.end(), position,
+               [](const auto& one, std::size_t wanted) { return one.first < wanted; })
         ->second;
 }
 

@@ -96,11 +96,11 @@ template <class Lengths, class Proj = std::identity>
         if (summary.samples == 0) summary.min = detail::to_int64(length);
         last = length;
         summary.samples += counts.count[length];
-        summary.tokens = detail::checked_add(
-            summary.tokens,
-            detail::checked_multiply(detail::to_int64(length), samples,
-                                     "the sum of lengths"),
-            "the sum of lengths");
+        summary.tokens =
+            detail::checked_add(summary.tokens,
+                                detail::checked_multiply(detail::to_int64(length),
+                                                         samples, "the sum of lengths"),
+                                "the sum of lengths");
     }
     if (summary.samples == 0) return summary;
     const auto count = static_cast<double>(summary.samples);
@@ -131,8 +131,7 @@ template <class Lengths, class Proj = std::identity>
     summary.std = std::sqrt(squares / count);
     const auto percentile = [&](std::size_t k) {
         const double fraction = static_cast<double>(percents[k] * end % 100) / 100.0;
-        return fraction == 0.0 ? below[k]
-                               : below[k] + fraction * (above[k] - below[k]);
+        return fraction == 0.0 ? below[k] : below[k] + fraction * (above[k] - below[k]);
     };
     summary.median = percentile(0);
     summary.p90 = percentile(1);
