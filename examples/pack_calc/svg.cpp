@@ -208,7 +208,7 @@ std::string column_chart(std::string_view title, const std::vector<chart_mark>& 
         svg += text_at(x_at(tick), bottom + 16, tick_text(tick, along_step, axis.percent),
                        "middle");
     }
-    if (axis.line > axis.from && axis.line <= axis.to) {
+    if (axis.line > 0 && axis.line > axis.from && axis.line <= axis.to) {
         const double x = x_at(axis.line);
         svg += line_between(x, top, x, bottom, "mark");
         svg += text_at(x - 6, top + 10, axis.line_name, "end", "label");
