@@ -36,15 +36,22 @@ input_file::input_file(const std::string& path) : name_(path == "-" ? "stdin" : 
     }
 }
 
+input_file::input_file(std::string name, std::string content)
+    : name_(std::move(name)), size_(content.size()), pending_(std::move(content)) {}
+
 input_file::input_file(input_file&& other) noexcept
     : name_(std::move(other.name_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
-      size_(other.size_) {}
+      size_(other.size_),
+      pending_(std::move(other.pending_)),
+      taken_(std::exchange(other.taken_, 0)) {}
 
 input_file& input_file::operator=(input_file&& other) noexcept {
     std::swap(name_, other.name_);
     std::swap(descriptor_, other.descriptor_);
     std::swap(size_, other.size_);
+    std::swap(pending_, other.pending_);
+    std::swap(taken_, other.taken_);
     return *this;
 }
 
@@ -53,8 +60,10 @@ input_file::~input_file() {
 }
 
 std::size_t input_file::read(std::span<char> out) {
-    std::size_t done = 0;
-    while (done < out.size()) {
+    std::size_t done = std::min(out.size(), pending_.size() - taken_);
+    std::copy_n(pending_.data() + taken_, done, out.data());
+    taken_ += done;
+    while (done < out.size() && descriptor_ >= 0) {
         const ssize_t got = ::read(descriptor_, out.data() + done, out.size() - done);
         if (got < 0) {
             if (errno == EINTR) continue;
@@ -67,8 +76,22 @@ std::size_t input_file::read(std::span<char> out) {
     return done;
 }
 
+std::string_view input_file::peek(std::size_t count) {
+    if (pending_.size() - taken_ < count) {
+        std::string ahead(count, '\0');
+        ahead.resize(read(ahead));
+        pending_ = std::move(ahead);
+        taken_ = 0;
+    }
+    return std::string_view(pending_).substr(taken_, count);
+}
+
 std::string read_file(const std::string& path, std::uint64_t max_bytes) {
     input_file file(path);
+    return read_file(file, max_bytes);
+}
+
+std::string read_file(input_file& file, std::uint64_t max_bytes) {
     const auto refuse = [&] {
         throw input_error(file.name(),
                           "has more than " + std::to_string(max_bytes) + " bytes");
@@ -92,6 +115,8 @@ std::string read_file(const std::string& path, std::uint64_t max_bytes) {
 }
 
 line_reader::line_reader(const std::string& path) : file_(path) {}
+
+line_reader::line_reader(input_file file) : file_(std::move(file)) {}
 
 bool line_reader::fill() {
     if (begin_ > 0) {

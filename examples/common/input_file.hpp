@@ -16,6 +16,8 @@ class input_file {
 public:
     /// @throws input_error when the path cannot be opened or is a folder.
     explicit input_file(const std::string& path);
+    /// A file that lies in memory, under a name for messages.
+    input_file(std::string name, std::string content);
     input_file(input_file&& other) noexcept;
     input_file& operator=(input_file&& other) noexcept;
     input_file(const input_file&) = delete;
@@ -30,19 +32,30 @@ public:
     /// fails.
     std::size_t read(std::span<char> out);
 
+    /// The next bytes, up to `count` of them, without taking them: read() begins there.
+    /// Valid until the next call. @throws as read()
+    std::string_view peek(std::size_t count);
+
     /// Bytes of a regular file, 0 for pipes and the like.
     [[nodiscard]] std::uint64_t size_hint() const { return size_; }
+
+    /// The system's descriptor, for libraries that read by themselves; -1 in memory.
+    [[nodiscard]] int descriptor() const { return descriptor_; }
 
 private:
     std::string name_;
     int descriptor_ = -1;
     std::uint64_t size_ = 0;
+    std::string pending_;    // read ahead by peek(), or the file in memory
+    std::size_t taken_ = 0;  // of pending_
 };
 
 /// The whole content of a file ("-": standard input).
 /// @throws input_error when it cannot be read or has more than `max_bytes`.
 std::string read_file(const std::string& path,
                       std::uint64_t max_bytes = std::uint64_t{1} << 40);
+/// The same from an open file, from where it stands.
+std::string read_file(input_file& file, std::uint64_t max_bytes = std::uint64_t{1} << 40);
 
 /// Lines of a file, one at a time in bounded memory. "\n" and "\r\n" end a line, a last
 /// line without an ending counts, a UTF-8 byte order mark at the start is passed over.
@@ -50,6 +63,7 @@ class line_reader {
 public:
     /// @throws input_error when the file cannot be opened.
     explicit line_reader(const std::string& path);
+    explicit line_reader(input_file file);
 
     /// Moves to the next line; false at the end. `line` stays valid until the next call.
     bool next(std::string_view& line);

@@ -4,11 +4,15 @@
 #include "errors.hpp"
 
 #include <string_view>
+#include <utility>
 
 namespace packkit::app {
 
 jsonl_reader::jsonl_reader(const std::string& path, json_limits limits)
     : lines_(path), limits_(limits) {}
+
+jsonl_reader::jsonl_reader(input_file file, json_limits limits)
+    : lines_(std::move(file)), limits_(limits) {}
 
 bool jsonl_reader::next(json& row) {
     std::string_view line;

@@ -17,6 +17,7 @@ class jsonl_reader {
 public:
     /// @throws input_error when the file cannot be opened.
     explicit jsonl_reader(const std::string& path, json_limits limits = {});
+    explicit jsonl_reader(input_file file, json_limits limits = {});
 
     /// Moves to the next row; false at the end.
     /// @throws input_error with the line for a row that is not JSON; a broken last line

@@ -65,7 +65,15 @@ advice advise(const capacity_report& capacity, const settings& options) {
                    static_cast<std::int64_t>(options.ranks)}
             .global();
     result.steps_per_epoch = steps_per_epoch(rows, global, false);
+    result.axolotl_estimated_steps = estimated_steps(
+        capacity.tokens, result.sample_packing_eff_est, capacity.capacity, global);
     result.reason = reason_for(capacity, best, options, result.sample_packing);
+    if (capacity.excess.samples > 0) {
+        result.reason += "; " + grouped(std::uint64_t{capacity.excess.samples}) +
+                         " samples are longer than " + std::to_string(capacity.capacity) +
+                         ": sequence_len " + std::to_string(capacity.excess.longest) +
+                         " would hold them all";
+    }
     if (rows < global) {
         result.reason += "; the global batch of " + grouped(global) +
                          " rows is larger than the whole epoch";

@@ -11,12 +11,7 @@
 namespace packkit::app {
 namespace {
 
-using lengths_view = std::span<const std::int64_t>;
-
-struct algorithm {
-    std::string_view name;
-    bin_list<> (*run)(lengths_view, std::int64_t, const algorithm_options&);
-};
+using lengths_view = std::span<const std::uint32_t>;
 
 template <class Policy>
 bin_list<> run_policy(lengths_view lengths, std::int64_t capacity,
@@ -25,9 +20,10 @@ bin_list<> run_policy(lengths_view lengths, std::int64_t capacity,
                 {options.group_size.value_or(0), options.bin_size.value_or(0)});
 }
 
+/// @param plan how the policy packs counted lengths, if it can
 template <class Policy>
-constexpr algorithm policy_algorithm() {
-    return {Policy::name, run_policy<Policy>};
+constexpr algorithm policy_algorithm(decltype(algorithm::plan) plan = nullptr) {
+    return {Policy::name, run_policy<Policy>, plan};
 }
 
 bin_list<> run_axolotl(lengths_view lengths, std::int64_t capacity,
@@ -43,17 +39,21 @@ bin_list<> run_axolotl(lengths_view lengths, std::int64_t capacity,
     return pack_axolotl(lengths, capacity, how).bins;
 }
 
-constexpr std::array<algorithm, 7> algorithms = {{
-    policy_algorithm<first_fit_decreasing>(),
-    policy_algorithm<best_fit_decreasing>(),
+constexpr std::array algorithms = {
+    policy_algorithm<first_fit_decreasing>(plan_first_fit_decreasing),
+    policy_algorithm<best_fit_decreasing>(plan_best_fit_decreasing),
     policy_algorithm<worst_fit_decreasing>(),
     policy_algorithm<first_fit>(),
     policy_algorithm<best_fit>(),
     policy_algorithm<next_fit>(),
-    {"axolotl", run_axolotl},
-}};
+    algorithm{"axolotl", run_axolotl},
+};
 
 }  // namespace
+
+std::span<const algorithm> all_algorithms() {
+    return algorithms;
+}
 
 std::vector<std::string_view> algorithm_names() {
     std::vector<std::string_view> names;
@@ -62,10 +62,9 @@ std::vector<std::string_view> algorithm_names() {
     return names;
 }
 
-bin_list<> run_algorithm(std::string_view name, std::span<const std::int64_t> lengths,
-                         std::int64_t capacity, const algorithm_options& options) {
+const algorithm& find_algorithm(std::string_view name) {
     for (const algorithm& one : algorithms) {
-        if (one.name == name) return one.run(lengths, capacity, options);
+        if (one.name == name) return one;
     }
     throw std::logic_error("no algorithm is named " + std::string(name));
 }

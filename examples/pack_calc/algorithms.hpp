@@ -5,6 +5,7 @@
 
 #include <packkit/bins.hpp>
 #include <packkit/multipack.hpp>
+#include <packkit/packing_plan.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -22,14 +23,29 @@ struct algorithm_options {
     bool sequential = false;
 };
 
-/// All names, in the order of `--algorithm all`. `axolotl` is what Axolotl's multipack
+/// A way to pack.
+struct algorithm {
+    std::string_view name;
+
+    /// Packs. @throws packkit::invalid_argument as packkit::pack
+    bin_list<> (*run)(std::span<const std::uint32_t> lengths, std::int64_t capacity,
+                      const algorithm_options& options);
+
+    /// The same bins by lengths alone, in time that does not depend on the number of
+    /// samples; null for algorithms that look at each sample.
+    packing_plan (*plan)(const length_counts& counts, std::uint32_t capacity,
+                         std::uint32_t bin_size) = nullptr;
+};
+
+/// All of them, in the order of `--algorithms all`. `axolotl` is what Axolotl's multipack
 /// sampler makes of the same order: first fit without sorting, groups of 100,000 samples,
 /// at most 200 samples a bin; next fit over everything when sequential.
+std::span<const algorithm> all_algorithms();
+
+/// Their names.
 std::vector<std::string_view> algorithm_names();
 
-/// Packs with the algorithm of that name. @throws std::logic_error for an unknown one,
-/// packkit::invalid_argument as packkit::pack
-bin_list<> run_algorithm(std::string_view name, std::span<const std::int64_t> lengths,
-                         std::int64_t capacity, const algorithm_options& options);
+/// The algorithm of that name. @throws std::logic_error for an unknown one
+const algorithm& find_algorithm(std::string_view name);
 
 }  // namespace packkit::app

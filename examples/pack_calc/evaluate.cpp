@@ -2,6 +2,10 @@
 #include "evaluate.hpp"
 
 #include "algorithms.hpp"
+#include "length_bound.hpp"
+#include "length_census.hpp"
+#include "packed_rows.hpp"
+#include "run_tasks.hpp"
 
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
@@ -12,7 +16,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
+#include <cmath>
 #include <tuple>
 #include <utility>
 
@@ -20,155 +24,208 @@ namespace packkit::app {
 namespace {
 
 constexpr std::size_t histogram_buckets = 20;
+constexpr std::size_t plotted_buckets = 48;
 
-/// The order of a sampler: a permutation by the seed alone.
-void shuffle(sample_table& samples, std::uint64_t seed) {
-    const auto order = seeded_permutation(samples.lengths.size(), seed, 0);
-    sample_table shuffled;
-    shuffled.lengths.reserve(order.size());
-    shuffled.index.reserve(order.size());
-    for (const auto i : order) {
-        shuffled.lengths.push_back(samples.lengths[i]);
-        shuffled.index.push_back(samples.index[i]);
-    }
-    shuffled.empty = samples.empty;
-    samples = std::move(shuffled);
+/// Micro-batch to show padding with where the one set is a single sample.
+constexpr std::size_t telling_batch = 8;
+
+using clock = std::chrono::steady_clock;
+
+double seconds_since(clock::time_point start) {
+    return std::chrono::duration<double>(clock::now() - start).count();
 }
 
-/// Splitting a length like 10^18 would not end: pieces are counted first.
-void check_pieces(const sample_table& samples, std::int64_t capacity) {
-    std::int64_t pieces = 0;
-    for (const std::int64_t length : samples.lengths)
-        pieces += (length - 1) / capacity + 1;
-    if (pieces > std::int64_t{std::numeric_limits<std::uint32_t>::max()}) {
-        throw input_error("--excess-length-strategy",
-                          "split into rows of " + std::to_string(capacity) + " makes " +
-                              std::to_string(pieces) + " pieces, more than 4294967295");
+/// What all algorithms at one capacity start from.
+struct packing_task {
+    const settings& options;
+    capacity_report report;
+    fitted_samples fitted;
+    length_counts counts;  ///< none when the lengths are too long to be counted
+    double counting_seconds = 0;
+    std::size_t lower_bound = 0;
+    bool keep_bins = false;  ///< of the first algorithm
+
+    [[nodiscard]] algorithm_options how() const {
+        return {options.group_size, options.bin_size, options.sequential};
     }
+
+    /// Lengths alone are packed where samples are many and nobody asked for the bins.
+    [[nodiscard]] bool by_lengths(const algorithm& one, bool wants_bins) const {
+        return one.plan != nullptr && !wants_bins && report.items > many_samples &&
+               !counts.count.empty() && options.group_size.value_or(0) == 0 &&
+               report.capacity / 4 < static_cast<std::int64_t>(report.items);
+    }
+};
+
+/// Equal buckets, or ones that grow by the same factor when the lengths span much.
+std::vector<histogram_bucket> plotted_lengths(const length_census& census,
+                                              bool& logarithmic) {
+    std::int64_t shortest = 0;
+    census.for_each([&](std::int64_t length, std::uint64_t) {
+        if (shortest == 0) shortest = length;
+    });
+    const std::int64_t longest = census.longest();
+    logarithmic = longest / shortest >= 30;
+    std::vector<histogram_bucket> buckets;
+    const double ratio = static_cast<double>(longest + 1) / static_cast<double>(shortest);
+    for (std::int64_t lo = shortest; lo <= longest;) {
+        const auto k = static_cast<double>(buckets.size() + 1) /
+                       static_cast<double>(plotted_buckets);
+        const double span = static_cast<double>(longest + 1 - shortest);
+        const double edge = logarithmic
+                                ? static_cast<double>(shortest) * std::pow(ratio, k)
+                                : static_cast<double>(shortest) + span * k;
+        // The last edge is the end, and a bucket holds one length at least.
+        const std::int64_t hi =
+            k >= 1.0
+                ? longest + 1
+                : std::clamp(
+                      static_cast<std::int64_t>(std::llround(std::min(edge, 9.2e18))),
+                      lo + 1, longest + 1);
+        buckets.push_back({lo, hi, 0});
+        lo = hi;
+    }
+    std::size_t at = 0;
+    census.for_each([&](std::int64_t length, std::uint64_t count) {
+        while (buckets[at].hi <= length)
+            ++at;
+        buckets[at].count += count;
+    });
+    return buckets;
 }
 
-excess_report describe_excess(const sample_table& samples, const fitted_lengths& fitted,
-                              std::int64_t capacity, excess_length_strategy strategy) {
-    excess_report excess{.strategy = strategy,
-                         .dropped_tokens = fitted.dropped_tokens,
-                         .cut_tokens = fitted.cut_tokens};
-    for (const std::int64_t length : samples.lengths) {
-        if (length <= capacity) continue;
-        ++excess.samples;
-        excess.longest = std::max(excess.longest, length);
-    }
-    return excess;
+excess_report describe_excess(const fitted_samples& fitted,
+                              excess_length_strategy strategy) {
+    return {.strategy = strategy,
+            .samples = static_cast<std::size_t>(fitted.overlong),
+            .longest = fitted.longest,
+            .dropped_tokens = fitted.dropped_tokens,
+            .cut_tokens = fitted.cut_tokens};
 }
 
-/// Tokens and attention of each rank, and how full the bins are.
-void describe_bins(const bin_list<>& bins, const std::vector<std::int64_t>& lengths,
-                   std::int64_t capacity, std::size_t ranks, algorithm_result& result) {
-    result.rank_tokens.assign(ranks, 0.0);
-    result.rank_attention.assign(ranks, 0.0);
-    for (std::size_t bin = 0; bin < bins.size(); ++bin) {
-        std::int64_t load = 0;
-        double attention = 0;
-        for (const std::uint32_t item : bins[bin]) {
-            load += lengths[item];
-            attention +=
-                static_cast<double>(lengths[item]) * static_cast<double>(lengths[item]);
-        }
-        result.rank_tokens[bin % ranks] += static_cast<double>(load);
-        result.rank_attention[bin % ranks] += attention;
-        const double share = static_cast<double>(load) / static_cast<double>(capacity);
-        const auto bucket = static_cast<std::size_t>(share * fill_buckets);
-        ++result.fill[std::min(bucket, fill_buckets - 1)];
-    }
-}
-
-std::size_t lower_bound_of(const std::vector<std::int64_t>& lengths,
-                           std::int64_t capacity, const settings& options) {
-    std::size_t bound = best_lower_bound(lengths, capacity);
-    if (const std::size_t limit = options.bin_size.value_or(0); limit > 0) {
-        bound = std::max(bound, (lengths.size() - 1) / limit + 1);
+std::size_t lower_bound_of(const packing_task& task) {
+    const std::size_t items = task.report.items;
+    std::size_t bound = task.counts.count.empty()
+                            ? best_lower_bound(task.fitted.lengths, task.report.capacity)
+                            : counted_lower_bound(task.counts, task.report.capacity);
+    if (const std::size_t limit = task.options.bin_size.value_or(0); limit > 0) {
+        bound = std::max(bound, (items - 1) / limit + 1);
     }
     return bound;
 }
 
-algorithm_result measure(const std::string& name, const capacity_report& capacity,
-                         const std::vector<std::int64_t>& lengths,
-                         std::size_t lower_bound, const settings& options,
-                         bin_list<>& bins) {
-    const algorithm_options how{options.group_size, options.bin_size, options.sequential};
-    const auto start = std::chrono::steady_clock::now();
-    bins = run_algorithm(name, lengths, capacity.capacity, how);
-    const std::chrono::duration<double> elapsed =
-        std::chrono::steady_clock::now() - start;
+packing_task prepare(const sample_table& samples, const length_census& census,
+                     std::int64_t capacity, const settings& options) {
+    packing_task task{options, {}, {}, {}};
+    task.fitted = fit_samples(samples, census, capacity, options.excess);
+    const fitted_samples& fitted = task.fitted;
+    capacity_report& result = task.report;
+    result.capacity = capacity;
+    result.items = fitted.lengths.size();
+    result.skipped_empty = samples.empty.size();
+    result.excess = describe_excess(fitted, options.excess);
+    result.skipped_overlong =
+        options.excess == excess_length_strategy::drop ? fitted.overlong : 0;
+    result.samples = samples.lengths.size() - result.skipped_overlong;
+    if (result.items == 0) {
+        throw input_error(
+            "--capacity " + std::to_string(capacity),
+            "no sample is left to pack: " + grouped(std::uint64_t{result.skipped_empty}) +
+                " are empty, " + grouped(fitted.overlong) + " longer than the capacity");
+    }
+    result.tokens = fitted.tokens;
+    const auto start = clock::now();
+    task.counts = fitted_counts(census, capacity, options.excess);
+    task.counting_seconds = seconds_since(start);
+    if (task.counts.count.empty()) {
+        result.lengths = summarize(fitted.lengths);
+        result.histogram = length_histogram(fitted.lengths, histogram_buckets);
+    } else {
+        result.lengths = summarize(task.counts);
+        result.histogram = length_histogram(task.counts, histogram_buckets);
+    }
+    result.pad_to_capacity = packing_efficiency(result.tokens, result.items, capacity);
+    result.shown_batch =
+        options.micro_batch_size > 1 ? options.micro_batch_size : telling_batch;
+    result.pad_to_longest_shown =
+        padded_to_longest_efficiency(fitted.lengths, result.shown_batch);
+    result.pad_to_longest =
+        options.micro_batch_size > 1 ? result.pad_to_longest_shown : 1.0;
+    task.lower_bound = lower_bound_of(task);
+    return task;
+}
 
-    algorithm_result result;
-    result.algorithm = name;
-    result.bins = bins.size();
+/// Everything about rows that does not ask which samples are in them.
+void describe_rows(const std::vector<packed_row>& rows, const packing_task& task,
+                   algorithm_result& result) {
+    const capacity_report& capacity = task.report;
+    result.bins = rows.size();
     result.efficiency =
-        packing_efficiency(capacity.tokens, bins.size(), capacity.capacity);
+        packing_efficiency(capacity.tokens, rows.size(), capacity.capacity);
     result.padding_tokens =
-        padding_tokens(capacity.tokens, bins.size(), capacity.capacity);
-    result.lower_bound = lower_bound;
-    result.gap_bins = bins.size() - lower_bound;
+        padding_tokens(capacity.tokens, rows.size(), capacity.capacity);
+    result.lower_bound = task.lower_bound;
+    result.gap_bins = rows.size() - task.lower_bound;
     result.optimal = result.gap_bins == 0;
-    result.seconds = elapsed.count();
-    result.ns_per_sample = elapsed.count() * 1e9 / static_cast<double>(lengths.size());
-    result.rank_imbalance = rank_imbalance(bins, lengths, options.ranks);
-    result.attention_imbalance = attention_imbalance(bins, lengths, options.ranks);
-    describe_bins(bins, lengths, capacity.capacity, options.ranks, result);
+    for (const packed_row& row : rows) {
+        const double share =
+            static_cast<double>(row.tokens) / static_cast<double>(capacity.capacity);
+        const auto bucket = static_cast<std::size_t>(share * fill_buckets);
+        ++result.fill[std::min(bucket, fill_buckets - 1)];
+    }
+    const std::size_t ranks = task.options.ranks;
+    result.dealt = deal_rows(rows, ranks);
+    result.rank_imbalance = imbalance_of(result.dealt.tokens);
+    result.attention_imbalance = imbalance_of(result.dealt.attention);
+    if (ranks == 1) return;
+    // Rows lie sorted, which hides what a sampler's order brings.
+    const auto order = seeded_permutation(rows.size(), task.options.seed.value_or(0));
+    std::vector<packed_row> shuffled;
+    shuffled.reserve(rows.size());
+    for (const std::uint32_t i : order)
+        shuffled.push_back(rows[i]);
+    result.shuffled = deal_rows(shuffled, ranks);
+    result.balanced = balance_rows(std::move(shuffled), ranks);
+}
+
+algorithm_result measure(const algorithm& one, const packing_task& task, bool wants_bins,
+                         bin_list<>& bins) {
+    const capacity_report& capacity = task.report;
+    algorithm_result result;
+    result.algorithm = one.name;
+    std::vector<packed_row> rows;
+    const auto start = clock::now();
+    if (task.by_lengths(one, wants_bins)) {
+        const packing_plan plan =
+            one.plan(task.counts, static_cast<std::uint32_t>(capacity.capacity),
+                     static_cast<std::uint32_t>(std::min<std::size_t>(
+                         task.options.bin_size.value_or(0),
+                         std::numeric_limits<std::uint32_t>::max())));
+        result.seconds = task.counting_seconds + seconds_since(start);
+        result.sample_indices = false;
+        rows = rows_of(plan, result.drawn);
+    } else {
+        bin_list<> packed = one.run(task.fitted.lengths, capacity.capacity, task.how());
+        result.seconds = seconds_since(start);
+        rows = rows_of(packed, task.fitted.lengths, result.drawn);
+        if (wants_bins) bins = std::move(packed);
+    }
+    result.ns_per_sample = result.seconds * 1e9 / static_cast<double>(capacity.items);
+    describe_rows(rows, task, result);
     return result;
 }
 
 /// The bins in the numbering of the inputs.
-bin_list<> in_input_order(const bin_list<>& bins, const fitted_lengths& fitted,
+bin_list<> in_input_order(bin_list<> bins, const fitted_samples& fitted,
                           const sample_table& samples) {
-    bin_list<> named;
-    named.reserve(bins.size(), bins.items().size());
-    std::vector<std::uint32_t> row;
-    for (const auto bin : bins) {
-        row.clear();
-        for (const std::uint32_t item : bin)
-            row.push_back(samples.index[fitted.sample[item]]);
-        named.append(row);
+    if (fitted.sample.empty() && samples.empty.empty() && samples.order.empty()) {
+        return bins;  // numbered so already
     }
-    return named;
-}
-
-capacity_report evaluate_capacity(const sample_table& samples, std::int64_t capacity,
-                                  const settings& options, bin_list<>& first_bins) {
-    if (options.excess == excess_length_strategy::split) check_pieces(samples, capacity);
-    const fitted_lengths fitted =
-        apply_excess_length(samples.lengths, capacity, options.excess);
-    capacity_report result;
-    result.capacity = capacity;
-    result.skipped_overlong = fitted.dropped.size();
-    result.skipped_empty = static_cast<std::size_t>(samples.empty);
-    result.samples = samples.lengths.size() - fitted.dropped.size();
-    result.items = fitted.lengths.size();
-    result.excess = describe_excess(samples, fitted, capacity, options.excess);
-    if (result.items == 0) {
-        throw input_error("--capacity " + std::to_string(capacity),
-                          "no sample is left to pack: " + grouped(samples.empty) +
-                              " are empty, " +
-                              grouped(std::uint64_t{result.excess.samples}) +
-                              " longer than the capacity");
-    }
-    result.lengths = summarize(fitted.lengths);
-    result.tokens = result.lengths.tokens;
-    result.histogram = length_histogram(fitted.lengths, histogram_buckets);
-    result.pad_to_capacity = padded_to_capacity_efficiency(fitted.lengths, capacity);
-    result.pad_to_longest =
-        padded_to_longest_efficiency(fitted.lengths, options.micro_batch_size);
-    const std::size_t bound = lower_bound_of(fitted.lengths, capacity, options);
-    for (const auto& name : options.algorithms) {
-        bin_list<> bins;
-        result.results.push_back(
-            measure(name, result, fitted.lengths, bound, options, bins));
-        if (result.results.size() == 1 && !options.bins_path.empty()) {
-            first_bins = in_input_order(bins, fitted, samples);
-        }
-    }
-    result.advice = advise(result, options);
-    return result;
+    std::vector<std::uint32_t> items(bins.items().begin(), bins.items().end());
+    for (std::uint32_t& item : items)
+        item = samples.index_of(fitted.sample_of(item));
+    std::vector<std::size_t> offsets(bins.offsets().begin(), bins.offsets().end());
+    return bin_list<>::from_csr(std::move(items), std::move(offsets));
 }
 
 /// Fewest samples cut or dropped, then the fullest rows, then the shortest.
@@ -185,6 +242,24 @@ std::size_t recommend(const std::vector<capacity_report>& capacities) {
     return best;
 }
 
+/// The algorithms named; without a name all of them, or the quick ones of many samples.
+std::vector<const algorithm*> chosen_algorithms(const settings& options,
+                                                std::size_t samples,
+                                                std::vector<std::string_view>& left_out) {
+    std::vector<const algorithm*> chosen;
+    for (const auto& name : options.algorithms)
+        chosen.push_back(&find_algorithm(name));
+    if (!chosen.empty()) return chosen;
+    for (const algorithm& one : all_algorithms()) {
+        if (samples <= many_samples || one.plan != nullptr) {
+            chosen.push_back(&one);
+        } else {
+            left_out.push_back(one.name);
+        }
+    }
+    return chosen;
+}
+
 }  // namespace
 
 const algorithm_result& best_result(const capacity_report& capacity) {
@@ -195,18 +270,50 @@ const algorithm_result& best_result(const capacity_report& capacity) {
 }
 
 report evaluate(sample_table samples, const settings& options) {
-    if (options.seed) shuffle(samples, *options.seed);
+    if (options.seed) samples.shuffle(*options.seed);
+    const auto start = clock::now();
+    const length_census census = count_samples(samples);
+    const double counting_seconds = seconds_since(start);
     report result;
-    std::vector<bin_list<>> bins(options.capacities.size());
-    progress_bar progress("packing", options.capacities.size());
+    if (!samples.lengths.empty()) {
+        result.all_lengths = plotted_lengths(census, result.log_lengths);
+    }
+    const auto algorithms =
+        chosen_algorithms(options, samples.lengths.size(), result.left_out);
+    const std::size_t tasks = options.capacities.size() * algorithms.size();
+    const bool one_capacity = options.capacities.size() == 1;
+    const bool wants_bins = !options.bins_path.empty();
+    progress_bar progress("packing", tasks);
     for (std::size_t i = 0; i < options.capacities.size(); ++i) {
-        progress.set(i);
-        result.capacities.push_back(
-            evaluate_capacity(samples, options.capacities[i], options, bins[i]));
+        packing_task task = prepare(samples, census, options.capacities[i], options);
+        task.counting_seconds += counting_seconds;
+        std::vector<algorithm_result> results(algorithms.size());
+        bin_list<> bins;
+        run_tasks(
+            algorithms.size(), options.threads,
+            [&](std::size_t k) {
+                results[k] = measure(*algorithms[k], task,
+                                     wants_bins && one_capacity && k == 0, bins);
+            },
+            [&](std::size_t done) { progress.set(i * algorithms.size() + done); });
+        task.report.results = std::move(results);
+        task.report.advice = advise(task.report, options);
+        result.capacities.push_back(std::move(task.report));
+        if (wants_bins && one_capacity) {
+            result.bins = in_input_order(std::move(bins), task.fitted, samples);
+        }
     }
     result.recommended = recommend(result.capacities);
     result.chosen = options.main_capacity_given ? 0 : result.recommended;
-    result.bins = std::move(bins[result.chosen]);
+    if (wants_bins && !one_capacity) {
+        // Packed once more: which capacity is reported is known only now.
+        const packing_task task =
+            prepare(samples, census, result.main().capacity, options);
+        result.bins =
+            in_input_order(algorithms.front()->run(task.fitted.lengths,
+                                                   task.report.capacity, task.how()),
+                           task.fitted, samples);
+    }
     return result;
 }
 

@@ -9,6 +9,11 @@
 
 namespace packkit::app {
 
+/// Samples from which on an algorithm is left out when none is named, unless it packs by
+/// lengths alone, and those that do leave it at that, unless the bins were asked for:
+/// beyond, every algorithm that places sample by sample adds seconds.
+inline constexpr std::size_t many_samples = 1'000'000;
+
 /// Packs the samples with every algorithm at every capacity.
 /// Deterministic but for the times measured.
 /// @throws input_error when no sample is left at a capacity

@@ -15,6 +15,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,7 +30,7 @@ sample_table read_samples(const settings& options) {
     }
     sample_sink sink(longest_allowed);
     for (const auto& path : options.inputs)
-        read_input(path, options.rows, sink);
+        read_input(path, options.input_format, options.rows, sink);
     return std::move(sink).take();
 }
 
@@ -55,7 +56,12 @@ void write_results(const report& result, const settings& options) {
         files.back()->write(content);
         files.back()->sync();
     };
-    if (!options.bins_path.empty()) write(options.bins_path, render_bins(result.bins));
+    if (!options.bins_path.empty()) {
+        files.push_back(std::make_unique<atomic_file>(options.bins_path));
+        render_bins(result.bins,
+                    [&](std::string_view text) { files.back()->write(text); });
+        files.back()->sync();
+    }
     if (!options.html_path.empty())
         write(options.html_path, render_html(result, options));
     const std::string text = render(result, options);

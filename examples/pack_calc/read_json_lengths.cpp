@@ -4,6 +4,7 @@
 
 #include "common/input_file.hpp"
 #include "common/json.hpp"
+#include "common/progress.hpp"
 
 namespace packkit::app {
 namespace {
@@ -11,9 +12,10 @@ namespace {
 class length_visitor final : public json_array_visitor {
 public:
     length_visitor(const std::string& path, sample_sink& sink)
-        : path_(path), sink_(sink) {}
+        : path_(path), sink_(sink), progress_("reading " + path) {}
 
     void integer(std::size_t index, std::size_t line, std::int64_t value) override {
+        if (index % 65536 == 0) progress_.set(index);
         sink_.add(value, [&] { return place(index, line); });
     }
     void other(std::size_t index, std::size_t line, std::string_view what) override {
@@ -33,14 +35,15 @@ private:
 
     const std::string& path_;
     sample_sink& sink_;
+    progress_bar progress_;
 };
 
 }  // namespace
 
-void read_json_lengths(const std::string& path, sample_sink& sink) {
-    const std::string text = read_file(path);
-    length_visitor visitor(path, sink);
-    visit_json_array(text, path, visitor);
+void read_json_lengths(input_file file, const row_options&, sample_sink& sink) {
+    const std::string text = read_file(file);
+    length_visitor visitor(file.name(), sink);
+    visit_json_array(text, file.name(), visitor);
 }
 
 }  // namespace packkit::app

@@ -8,6 +8,7 @@
 #include "common/progress.hpp"
 
 #include <limits>
+#include <utility>
 
 namespace packkit::app {
 namespace {
@@ -102,12 +103,12 @@ void check_ids(const json& ids, const std::string& field, const row_options& row
 
 }  // namespace
 
-void read_jsonl_rows(const std::string& path, const row_options& rows,
-                     sample_sink& sink) {
+void read_jsonl_rows(input_file file, const row_options& rows, sample_sink& sink) {
+    const std::string path = file.name();
     const token_counter count = rows.content == row_content::text
                                     ? make_token_counter(rows.tokenizer)
                                     : token_counter();
-    jsonl_reader reader(path);
+    jsonl_reader reader(std::move(file));
     progress_bar progress("reading " + path, reader.size_hint());
     const auto place = [&] { return reader.place(); };
     for (json row; reader.next(row); progress.set(reader.bytes_read())) {

@@ -4,96 +4,147 @@
 
 #include "common/errors.hpp"
 #include "common/input_file.hpp"
+#include "common/progress.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <array>
+#include <concepts>
+#include <span>
 #include <string_view>
+#include <vector>
 
 namespace packkit::app {
 namespace {
 
 constexpr std::string_view magic = "\x93NUMPY";
 
-/// An unsigned integer of up to 8 bytes.
-std::uint64_t load(std::string_view bytes, std::endian order) {
+/// An integer in the given order, from as many bytes as there are.
+template <std::integral Integer>
+Integer load(std::string_view bytes, std::endian order) {
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         const std::size_t at = order == std::endian::big ? i : bytes.size() - 1 - i;
         value = value << 8U | static_cast<unsigned char>(bytes[at]);
     }
-    return value;
+    return static_cast<Integer>(value);
 }
 
-/// The dictionary's text; `at` moves to the data behind it.
-std::string_view header_text(std::string_view file, std::size_t& at,
-                             const std::string& name) {
-    if (file.empty())
-        throw input_error(name, "the file is empty; expected a NumPy array");
-    if (!file.starts_with(magic)) {
-        throw input_error(name, "is no NumPy file: it does not begin with '\\x93NUMPY'");
-    }
-    const auto refuse_short = [&] {
-        throw input_error(name, "broken NumPy header: the file ends inside it, after " +
-                                    std::to_string(file.size()) + " bytes");
+/// Takes the file's begin up to the data and gives the dictionary's text.
+std::string read_header_text(input_file& file) {
+    std::size_t taken = 0;
+    const auto take = [&](std::size_t bytes) {
+        // A broken size must not become memory: the text grows with what is there.
+        std::string text;
+        while (text.size() < bytes) {
+            const std::size_t begin = text.size();
+            text.resize(std::min<std::size_t>(bytes, begin + 65536));
+            const std::size_t got =
+                file.read(std::span(text.data() + begin, text.size() - begin));
+            taken += got;
+            if (begin + got == text.size()) continue;
+            throw input_error(file.name(),
+                              "broken NumPy header: the file ends inside it, after " +
+                                  std::to_string(taken) + " bytes");
+        }
+        return text;
     };
-    at = magic.size();
-    if (file.size() < at + 2) refuse_short();
-    const auto major = static_cast<unsigned char>(file[at]);
-    const auto minor = static_cast<unsigned char>(file[at + 1]);
-    if (major < 1 || major > 3 || minor != 0) {
-        throw input_error(name, "NumPy format version " + std::to_string(major) + "." +
-                                    std::to_string(minor) + "; expected 1.0, 2.0 or 3.0");
+    const std::string_view begin = file.peek(magic.size());
+    if (begin.empty()) {
+        throw input_error(file.name(), "the file is empty; expected a NumPy array");
     }
-    at += 2;
-    const std::size_t size_bytes = major == 1 ? 2 : 4;
-    if (file.size() - at < size_bytes) refuse_short();
-    const std::uint64_t header = load(file.substr(at, size_bytes), std::endian::little);
-    at += size_bytes;
-    if (file.size() - at < header) refuse_short();
-    const std::string_view text = file.substr(at, header);
-    at += header;
-    return text;
+    if (begin != magic) {
+        throw input_error(file.name(),
+                          "is no NumPy file: it does not begin with '\\x93NUMPY'");
+    }
+    const std::string version = take(magic.size() + 2).substr(magic.size());
+    const auto major = static_cast<unsigned char>(version[0]);
+    const auto minor = static_cast<unsigned char>(version[1]);
+    if (major < 1 || major > 3 || minor != 0) {
+        throw input_error(file.name(), "NumPy format version " + std::to_string(major) +
+                                           "." + std::to_string(minor) +
+                                           "; expected 1.0, 2.0 or 3.0");
+    }
+    const std::uint64_t size =
+        load<std::uint64_t>(take(major == 1 ? 2 : 4), std::endian::little);
+    return take(size);
 }
 
-/// The element's value as a length; unsigned ones above 2^63 - 1 are refused.
-template <class Place>
-std::int64_t element_value(std::string_view bytes, npy_integer type, const Place& place) {
-    const std::uint64_t raw = load(bytes, type.order);
-    if (type.is_signed) {
-        const auto unused_bits = static_cast<unsigned>(64 - 8 * type.bytes);
-        return static_cast<std::int64_t>(raw << unused_bits) >> unused_bits;
+/// Bytes from here to the end, which are read.
+std::uint64_t rest_of(input_file& file) {
+    std::array<char, 65536> buffer{};
+    std::uint64_t bytes = 0;
+    for (std::size_t got = 1; got > 0; bytes += got)
+        got = file.read(buffer);
+    return bytes;
+}
+
+/// Reads `count` elements and checks that they end with the file.
+template <std::integral Element>
+void read_elements(input_file& file, std::uint64_t count, std::endian order,
+                   sample_sink& sink) {
+    constexpr std::size_t piece = 65536;
+    const auto refuse_size = [&](std::uint64_t bytes) {
+        throw input_error(
+            file.name(), "its header announces " + std::to_string(count) +
+                             " elements of " + std::to_string(sizeof(Element)) +
+                             " bytes, but " + std::to_string(bytes) + " bytes follow it");
+    };
+    progress_bar progress("reading " + file.name(), count);
+    std::vector<Element> elements(std::min<std::uint64_t>(count, piece));
+    for (std::uint64_t done = 0; done < count; progress.set(done)) {
+        const auto wanted =
+            static_cast<std::size_t>(std::min<std::uint64_t>(count - done, piece));
+        const std::size_t bytes = wanted * sizeof(Element);
+        const std::size_t got =
+            file.read(std::span(reinterpret_cast<char*>(elements.data()), bytes));
+        if (got < bytes) refuse_size(done * sizeof(Element) + got);
+        if (sizeof(Element) > 1 && order != std::endian::native) {
+            for (std::size_t i = 0; i < wanted; ++i) {
+                elements[i] = load<Element>(
+                    std::string_view(reinterpret_cast<const char*>(&elements[i]),
+                                     sizeof(Element)),
+                    order);
+            }
+        }
+        sink.add_all(std::span<const Element>(elements.data(), wanted),
+                     [&](std::size_t i) {
+                         return file.name() + ": element " + std::to_string(done + i);
+                     });
+        done += wanted;
     }
-    if (raw > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-        throw input_error(place(), "length " + std::to_string(raw) +
-                                       " does not fit 64 bits with a sign"
-                                       "; expected a whole number ≥ 1");
+    if (const std::uint64_t more = rest_of(file); more > 0) {
+        refuse_size(count * sizeof(Element) + more);
     }
-    return static_cast<std::int64_t>(raw);
 }
 
 }  // namespace
 
-void read_npy_lengths(const std::string& path, sample_sink& sink) {
-    const std::string file = read_file(path);
-    std::size_t at = 0;
-    const npy_header header = parse_npy_header(header_text(file, at, path), path);
+void read_npy_lengths(input_file file, const row_options&, sample_sink& sink) {
+    const npy_header header = parse_npy_header(read_header_text(file), file.name());
     if (header.shape.size() != 1) {
-        throw input_error(path, "has " + std::to_string(header.shape.size()) +
-                                    " dimensions; expected one");
+        throw input_error(file.name(), "has " + std::to_string(header.shape.size()) +
+                                           " dimensions; expected one");
     }
-    const npy_integer type = parse_npy_integer(header.descr, path);
+    const npy_integer type = parse_npy_integer(header.descr, file.name());
     const std::uint64_t count = header.shape.front();
-    const std::string_view data = std::string_view(file).substr(at);
-    if (data.size() % type.bytes != 0 || data.size() / type.bytes != count) {
-        throw input_error(path, "its header announces " + std::to_string(count) +
-                                    " elements of " + std::to_string(type.bytes) +
-                                    " bytes, but " + std::to_string(data.size()) +
-                                    " bytes follow it");
-    }
-    for (std::uint64_t i = 0; i < count; ++i) {
-        const auto place = [&] { return path + ": element " + std::to_string(i); };
-        sink.add(element_value(data.substr(i * type.bytes, type.bytes), type, place),
-                 place);
+    // What a file cannot hold is not expected, and is refused at its end.
+    if (file.size_hint() / type.bytes >= count) sink.expect(count);
+    const auto read = [&]<class Signed, class Unsigned>(Signed, Unsigned) {
+        if (type.is_signed) {
+            read_elements<Signed>(file, count, type.order, sink);
+        } else {
+            read_elements<Unsigned>(file, count, type.order, sink);
+        }
+    };
+    switch (type.bytes) {
+        case 1:
+            return read(std::int8_t{}, std::uint8_t{});
+        case 2:
+            return read(std::int16_t{}, std::uint16_t{});
+        case 4:
+            return read(std::int32_t{}, std::uint32_t{});
+        default:
+            return read(std::int64_t{}, std::uint64_t{});
     }
 }
 

@@ -6,11 +6,12 @@
 #include "common/progress.hpp"
 
 #include <string_view>
+#include <utility>
 
 namespace packkit::app {
 
-void read_text_lengths(const std::string& path, sample_sink& sink) {
-    line_reader lines(path);
+void read_text_lengths(input_file file, const row_options&, sample_sink& sink) {
+    line_reader lines(std::move(file));
     progress_bar progress("reading " + lines.file().name(), lines.file().size_hint());
     std::size_t blank = 0;  // the first of the blank lines just seen
     for (std::string_view line; lines.next(line);) {

@@ -6,7 +6,9 @@
 #include "report.hpp"
 #include "settings.hpp"
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 namespace packkit::app {
 
@@ -25,8 +27,9 @@ std::string render_markdown(const report& result, const settings& options);
 /// A self-contained page with plots; needs neither scripts nor a network.
 std::string render_html(const report& result, const settings& options);
 
-/// One JSON array of sample indices a line, a bin a line.
-std::string render_bins(const bin_list<>& bins);
+/// One JSON array of sample indices a line, a bin a line, in pieces of about 64 KiB.
+void render_bins(const bin_list<>& bins,
+                 const std::function<void(std::string_view)>& write);
 
 /// "5 longer than the capacity (drop, 25,600 tokens), 2 empty"; empty when there are
 /// none.

@@ -48,7 +48,11 @@ svg text { font: 12.5px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sa
 svg .label, svg .value { fill: var(--ink); }
 svg .gridline { stroke: var(--rule); stroke-width: 1; }
 svg .axis { stroke: var(--soft); stroke-width: 1; }
+svg .mark { stroke: var(--over); stroke-width: 1.5; stroke-dasharray: 5 4; }
 svg rect.packed { fill: var(--accent); } svg rect.best { fill: var(--best); }
+svg rect.segment0 { fill: #4477aa; } svg rect.segment1 { fill: #66ccee; }
+svg rect.segment2 { fill: #228833; } svg rect.segment3 { fill: #ccbb44; }
+svg rect.segment4 { fill: #aa6699; } svg rect.padding { fill: var(--rule); }
 svg rect.unpacked { fill: var(--muted); } svg rect.above { fill: var(--over); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem;
@@ -111,35 +115,49 @@ std::string advice_section(const capacity_report& main) {
     return html;
 }
 
-std::string lengths_section(const capacity_report& main) {
+std::string lengths_section(const report& result) {
+    const capacity_report& main = result.main();
     std::vector<chart_mark> marks;
-    for (const histogram_bucket& bucket : main.histogram) {
+    for (const histogram_bucket& bucket : result.all_lengths) {
         const std::string label = bucket.hi - bucket.lo == 1
                                       ? grouped(bucket.lo)
                                       : grouped(bucket.lo) + "–" + grouped(bucket.hi - 1);
+        const bool over = bucket.lo > main.capacity;
         marks.push_back({label + " tokens", static_cast<double>(bucket.count),
-                         count(bucket.count) + " samples", "packed"});
+                         count(bucket.count) + " samples", over ? "above" : "packed"});
     }
     const length_summary& lengths = main.lengths;
-    const std::string text = "From " + grouped(lengths.min) + " to " +
-                             grouped(lengths.max) + " tokens; median " +
-                             fixed(lengths.median, 0) + ", mean " +
-                             fixed(lengths.mean, 1) + ", p90 " + fixed(lengths.p90, 0) +
-                             ", p99 " + fixed(lengths.p99, 0) + ".";
-    const chart_axis axis{static_cast<double>(main.histogram.front().lo),
-                          static_cast<double>(main.histogram.back().hi),
-                          "tokens a sample", false};
+    std::string text = "Packed: from " + grouped(lengths.min) + " to " +
+                       grouped(lengths.max) + " tokens; median " +
+                       fixed(lengths.median, 0) + ", mean " + fixed(lengths.mean, 1) +
+                       ", p90 " + fixed(lengths.p90, 0) + ", p99 " +
+                       fixed(lengths.p99, 0) + ".";
+    if (main.excess.samples > 0) {
+        text += " Longer than the capacity, in the other colour: " +
+                count(main.excess.samples) + ".";
+    }
+    chart_axis axis{static_cast<double>(result.all_lengths.front().lo),
+                    static_cast<double>(result.all_lengths.back().hi), "tokens a sample"};
+    axis.logarithmic = result.log_lengths;
+    axis.line = static_cast<double>(main.capacity);
+    axis.line_name = "capacity " + grouped(main.capacity);
+    if (result.log_lengths) {
+        for (const histogram_bucket& bucket : result.all_lengths)
+            axis.edges.push_back(static_cast<double>(bucket.lo));
+        axis.edges.push_back(axis.to);
+        axis.name += " (logarithmic)";
+    }
     return section("Lengths", text,
                    column_chart("Samples by length. " + text, marks, axis, false));
 }
 
-std::string algorithms_section(const capacity_report& main, const settings& options) {
+std::string algorithms_section(const capacity_report& main) {
     const algorithm_result& best = best_result(main);
     std::vector<chart_mark> efficiency = {
         {"padded to the capacity", main.pad_to_capacity, percent(main.pad_to_capacity),
          "unpacked"},
-        {"padded to the longest of " + std::to_string(options.micro_batch_size),
-         main.pad_to_longest, percent(main.pad_to_longest), "unpacked"}};
+        {"padded to the longest of " + std::to_string(main.shown_batch),
+         main.pad_to_longest_shown, percent(main.pad_to_longest_shown), "unpacked"}};
     std::vector<chart_mark> above;
     for (const algorithm_result& one : main.results) {
         const std::string mark = &one == &best ? "best" : "packed";
@@ -200,9 +218,10 @@ std::string deviation_chart(const std::string& name, const std::vector<double>& 
                          deviation > 0 ? "above" : "packed"});
     }
     return "<h3>" + name + "</h3>" +
-           column_chart(name + " of each rank against the mean", marks,
-                        {-0.5, static_cast<double>(loads.size()) - 0.5, "rank", false, true},
-                        true, largest, {720, 190});
+           column_chart(
+               name + " of each rank against the mean", marks,
+               {-0.5, static_cast<double>(loads.size()) - 0.5, "rank", false, true}, true,
+               largest, {400, 190});
 }
 
 std::string ranks_section(const capacity_report& main, const settings& options) {
@@ -214,16 +233,27 @@ std::string ranks_section(const capacity_report& main, const settings& options) 
                 best.algorithm + " load N ranks.",
             "");
     }
-    return section("Balance over ranks",
-                   "Rows of " + best.algorithm + " dealt in turn to " +
-                       count(options.ranks) + " ranks. The busiest rank has " +
-                       percent(best.rank_imbalance, 3) + " more tokens and " +
-                       percent(best.attention_imbalance, 3) +
-                       " more attention work (sum of squared lengths) than the mean: the "
-                       "others wait "
-                       "for it.",
-                   deviation_chart("Tokens", best.rank_tokens) +
-                       deviation_chart("Attention work", best.rank_attention));
+    return section(
+        "Balance over ranks",
+        "Rows of " + best.algorithm + " for " + count(options.ranks) +
+            " ranks, a row each a step. In random order the ranks wait " +
+            percent(best.shuffled.idle) +
+            " of the time for the busiest of the step; with rows of like cost in one "
+            "step, sorted inside windows of 64 steps, " +
+            percent(best.balanced.idle) +
+            ". Cost: tokens and attention in proportion as in a model of 7B parameters.",
+        bar_chart(
+            "Share of time spent waiting",
+            {{"random order", best.shuffled.idle, percent(best.shuffled.idle), "above"},
+             {"like cost in a step", best.balanced.idle, percent(best.balanced.idle),
+              "best"}}) +
+            "<div class=\"grid\">\n<div>" +
+            deviation_chart("Tokens, before", best.shuffled.tokens) + "</div>\n<div>" +
+            deviation_chart("Tokens, balanced", best.balanced.tokens) + "</div>\n<div>" +
+            deviation_chart("Attention work, before", best.shuffled.attention) +
+            "</div>\n<div>" +
+            deviation_chart("Attention work, balanced", best.balanced.attention) +
+            "</div>\n</div>\n");
 }
 
 std::string results_section(const capacity_report& main) {
@@ -273,6 +303,47 @@ std::string sweep_section(const report& result) {
         bar_chart("Efficiency by capacity", marks, 1.0));
 }
 
+/// The drawn rows of a packing, a sample a segment.
+std::string rows_section(const capacity_report& main) {
+    const algorithm_result& best = best_result(main);
+    constexpr double row_height = 11;
+    constexpr double width = 720;
+    const auto rows = static_cast<double>(best.drawn.size());
+    std::string svg = "<svg viewBox=\"0 0 720 " + fixed(rows * row_height + 2, 0) +
+                      "\" role=\"img\" aria-label=\"Packed rows\"><title>Packed rows"
+                      "</title>\n";
+    for (std::size_t k = 0; k < best.drawn.size(); ++k) {
+        const std::string y = fixed(static_cast<double>(k) * row_height + 1, 1);
+        const auto rect = [&](double from, double wide, const std::string& look,
+                              const std::string& title) {
+            svg += "<rect x=\"" + fixed(from, 2) + "\" y=\"" + y + "\" width=\"" +
+                   fixed(std::max(wide, 0.2), 2) + "\" height=\"9\" class=\"" + look +
+                   "\"><title>" + html_escaped(title) + "</title></rect>\n";
+        };
+        const std::string row = "row " + count(best.drawn[k].row);
+        const double scale = width / static_cast<double>(main.capacity);
+        double x = 0;
+        std::size_t sample = 0;
+        // Rows of thousands of samples are drawn in part: more cannot be seen.
+        for (const std::uint32_t length : best.drawn[k].lengths) {
+            const double wide = length * scale;
+            if (sample < 300) {
+                rect(x, wide > 1.5 ? wide - 0.7 : wide,
+                     "segment" + std::to_string((k + sample) % 5),
+                     row + ", sample of " + grouped(std::int64_t{length}) + " tokens");
+            }
+            ++sample;
+            x += wide;
+        }
+        if (x < width - 0.01) rect(x, width - x, "padding", row + ", padding");
+    }
+    return section("Packed rows",
+                   "Rows of " + best.algorithm + ", " + count(best.drawn.size()) +
+                       " of them spread evenly over all: a segment is a sample, grey is "
+                       "padding.",
+                   svg + "</svg>\n");
+}
+
 std::string settings_line(const settings& options) {
     std::string text = "Inputs:";
     for (const auto& input : options.inputs) {
@@ -302,10 +373,9 @@ std::string render_html(const report& result, const settings& options) {
     if (const std::string skipped = describe_skipped(main); !skipped.empty()) {
         html += "; " + html_escaped(skipped);
     }
-    html += ".</p>\n" + headline(main) + advice_section(main) +
-            algorithms_section(main, options) + lengths_section(main) +
-            fill_section(main) + ranks_section(main, options) + sweep_section(result) +
-            results_section(main);
+    html += ".</p>\n" + headline(main) + advice_section(main) + algorithms_section(main) +
+            lengths_section(result) + fill_section(main) + rows_section(main) +
+            ranks_section(main, options) + sweep_section(result) + results_section(main);
     html += "<footer>" + html_escaped(settings_line(options)) + " packkit-pack " +
             PACKKIT_VERSION + ".</footer>\n</main>\n</body>\n</html>\n";
     return html;

@@ -3,6 +3,9 @@
 
 #include "common/json.hpp"
 
+#include <array>
+#include <charconv>
+
 namespace packkit::app {
 namespace {
 
@@ -29,7 +32,10 @@ ordered_json result_json(const algorithm_result& result) {
             {"seconds", result.seconds},
             {"ns_per_sample", result.ns_per_sample},
             {"rank_imbalance", result.rank_imbalance},
-            {"attention_imbalance", result.attention_imbalance}};
+            {"attention_imbalance", result.attention_imbalance},
+            {"sample_indices", result.sample_indices},
+            {"step_idle", result.shuffled.idle},
+            {"step_idle_balanced", result.balanced.idle}};
 }
 
 ordered_json capacity_json(const capacity_report& capacity) {
@@ -62,6 +68,7 @@ ordered_json capacity_json(const capacity_report& capacity) {
           {"sample_packing_eff_est", advised.sample_packing_eff_est},
           {"sequence_len", advised.sequence_len},
           {"steps_per_epoch", advised.steps_per_epoch},
+          {"axolotl_estimated_steps", advised.axolotl_estimated_steps},
           {"algorithm", advised.algorithm},
           {"reason", advised.reason}}},
     };
@@ -71,6 +78,7 @@ ordered_json capacity_json(const capacity_report& capacity) {
 
 std::string render_json(const report& result) {
     ordered_json document = capacity_json(result.main());
+    if (!result.left_out.empty()) document["algorithms_left_out"] = result.left_out;
     if (result.capacities.size() > 1) {
         document["recommended_capacity"] = result.capacities[result.recommended].capacity;
         document["sweep"] = ordered_json::array();
@@ -81,17 +89,26 @@ std::string render_json(const report& result) {
     return document.dump(2) + "\n";
 }
 
-std::string render_bins(const bin_list<>& bins) {
+void render_bins(const bin_list<>& bins,
+                 const std::function<void(std::string_view)>& write) {
+    constexpr std::size_t piece = 65536;
     std::string text;
+    std::array<char, 16> digits{};
     for (const auto bin : bins) {
         text += '[';
         for (std::size_t i = 0; i < bin.size(); ++i) {
             if (i > 0) text += ',';
-            text += std::to_string(bin[i]);
+            const auto end =
+                std::to_chars(digits.data(), digits.data() + digits.size(), bin[i]);
+            text.append(digits.data(), end.ptr);
         }
         text += "]\n";
+        if (text.size() >= piece) {
+            write(text);
+            text.clear();
+        }
     }
-    return text;
+    write(text);
 }
 
 }  // namespace packkit::app

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render.hpp"
 
+#include "common/did_you_mean.hpp"
 #include "common/numbers.hpp"
 #include "common/table.hpp"
 
@@ -32,18 +33,19 @@ table results_table(const capacity_report& capacity) {
         results.add_row({one.algorithm, count(one.bins), percent(one.efficiency),
                          grouped(one.padding_tokens),
                          count(one.gap_bins) + (one.optimal ? " optimal" : ""),
-                         duration_text(one.seconds), fixed(one.ns_per_sample, 1),
-                         percent(one.rank_imbalance), percent(one.attention_imbalance)});
+                         duration_text(one.seconds) + (one.sample_indices ? "" : " *"),
+                         fixed(one.ns_per_sample, 1), percent(one.rank_imbalance),
+                         percent(one.attention_imbalance)});
     }
     return results;
 }
 
-table unpacked_table(const capacity_report& capacity, const settings& options) {
+table unpacked_table(const capacity_report& capacity) {
     table unpacked({{"without packing", alignment::left}, {"efficiency"}});
     unpacked.add_row({"padded to the capacity", percent(capacity.pad_to_capacity)});
     unpacked.add_row({"padded to the longest of each micro-batch of " +
-                          std::to_string(options.micro_batch_size),
-                      percent(capacity.pad_to_longest)});
+                          std::to_string(capacity.shown_batch),
+                      percent(capacity.pad_to_longest_shown)});
     return unpacked;
 }
 
@@ -115,6 +117,28 @@ std::string headline(const capacity_report& capacity) {
            " tokens, capacity " + grouped(capacity.capacity);
 }
 
+/// What the times are of, how ranks wait, and what was not run: lines, or nothing.
+std::string notes_of(const report& result) {
+    const capacity_report& main = result.main();
+    std::string text;
+    for (const algorithm_result& one : main.results) {
+        if (one.sample_indices) continue;
+        text += "* lengths alone are packed; sample indices are made for --bins\n";
+        break;
+    }
+    if (!result.left_out.empty()) {
+        text += "Left out for their time: " + name_list(result.left_out) +
+                "; --algorithms all runs them\n";
+    }
+    const algorithm_result& best = best_result(main);
+    if (!best.balanced.tokens.empty()) {
+        text += "Ranks wait " + percent(best.shuffled.idle) +
+                " of the time with rows of " + best.algorithm + " in random order, " +
+                percent(best.balanced.idle) + " with rows of like cost in one step\n";
+    }
+    return text;
+}
+
 }  // namespace
 
 std::string describe_skipped(const capacity_report& capacity) {
@@ -155,8 +179,8 @@ std::string render_table(const report& result, const settings& options) {
     text += "Packed; gap: bins above the lower bound of " +
             count(main.results.front().lower_bound) + "; imb.: busiest of " +
             std::to_string(options.ranks) + " ranks above the mean\n";
-    text += results_table(main).to_text() + "\n";
-    text += unpacked_table(main, options).to_text() + "\n";
+    text += results_table(main).to_text() + notes_of(result) + "\n";
+    text += unpacked_table(main).to_text() + "\n";
     if (result.capacities.size() > 1) {
         text += "Capacities; least lost, then fullest: " +
                 std::to_string(result.capacities[result.recommended].capacity) + "\n" +
@@ -182,7 +206,10 @@ std::string render_markdown(const report& result, const settings& options) {
     text += "\n## Packed\n\nLower bound: " + count(main.results.front().lower_bound) +
             " bins; ranks: " + std::to_string(options.ranks) + ".\n\n" +
             results_table(main).to_markdown();
-    text += "\n" + unpacked_table(main, options).to_markdown();
+    if (const std::string notes = notes_of(result); !notes.empty()) {
+        text += "\n" + notes;
+    }
+    text += "\n" + unpacked_table(main).to_markdown();
     if (result.capacities.size() > 1) {
         text += "\n## Capacities\n\n" + sweep_table(result).to_markdown();
     }

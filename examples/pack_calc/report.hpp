@@ -13,12 +13,29 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace packkit::app {
 
 /// Buckets of how full the bins are: 5 % each, a full bin in the last.
 inline constexpr std::size_t fill_buckets = 20;
+
+/// Rows that the report draws, spread evenly over the packing.
+inline constexpr std::size_t drawn_rows = 40;
+
+/// What the ranks wait for each other when each takes a row a step.
+struct rank_balance {
+    std::vector<double> tokens;     ///< of each rank
+    std::vector<double> attention;  ///< sum of squared lengths of each rank
+    double idle = 0;                ///< share of the ranks' time spent waiting
+};
+
+/// A row as it is drawn.
+struct drawn_row {
+    std::size_t row = 0;
+    std::vector<std::uint32_t> lengths;
+};
 
 struct algorithm_result {
     std::string algorithm;
@@ -30,12 +47,15 @@ struct algorithm_result {
     bool optimal = false;      ///< proved: no bin above the lower bound
     double seconds = 0;        ///< of the packing alone
     double ns_per_sample = 0;
+    bool sample_indices = true;  ///< the time includes saying which sample goes where
     double rank_imbalance = 0;
     double attention_imbalance = 0;
 
     std::array<std::size_t, fill_buckets> fill{};  ///< bins by how full they are
-    std::vector<double> rank_tokens;     ///< of each rank, bins dealt round-robin
-    std::vector<double> rank_attention;  ///< sum of squared lengths of each rank
+    rank_balance dealt;                            ///< bins dealt to the ranks in turn
+    rank_balance shuffled;  ///< the same in a random order; empty for one rank, as next
+    rank_balance balanced;  ///< bins of like cost in one step
+    std::vector<drawn_row> drawn;
 };
 
 struct advice {
@@ -43,7 +63,9 @@ struct advice {
     double sample_packing_eff_est = 1;
     std::int64_t sequence_len = 0;
     std::int64_t steps_per_epoch = 0;  ///< of the advised rows, the last batch kept
-    std::string algorithm;             ///< the one whose figures these are: fewest bins
+    /// What Axolotl computes from the estimate before it has packed anything.
+    std::int64_t axolotl_estimated_steps = 0;
+    std::string algorithm;  ///< the one whose figures these are: fewest bins
     std::string reason;
 };
 
@@ -70,7 +92,11 @@ struct capacity_report {
     std::vector<histogram_bucket> histogram;
     std::vector<algorithm_result> results;
     double pad_to_capacity = 0;
-    double pad_to_longest = 0;
+    double pad_to_longest = 0;  ///< in micro-batches as set
+    /// The same in micro-batches of `shown_batch`: as set, or where that is one sample,
+    /// which needs no padding, of a size that says something.
+    double pad_to_longest_shown = 0;
+    std::size_t shown_batch = 1;
     packkit::app::advice advice;
 };
 
@@ -79,8 +105,14 @@ struct report {
     std::vector<capacity_report> capacities;
     std::size_t chosen = 0;       ///< the capacity that is reported first
     std::size_t recommended = 0;  ///< the one that loses least, then fills best
-    /// Bins of the first algorithm at the chosen capacity; indices are those of the
-    /// inputs.
+    /// All samples by length, those above a capacity as well; buckets grow with the
+    /// length when the lengths span much.
+    std::vector<histogram_bucket> all_lengths;
+    bool log_lengths = false;
+    /// Algorithms that were not named and would have taken long.
+    std::vector<std::string_view> left_out;
+    /// Bins of the first algorithm at the chosen capacity, when they were asked for;
+    /// indices are those of the inputs.
     bin_list<> bins;
 
     [[nodiscard]] const capacity_report& main() const { return capacities[chosen]; }

@@ -20,13 +20,15 @@ namespace packkit::app {
 /// Everything that decides the result. Sizes are positive.
 struct settings {
     std::vector<std::string> inputs;
+    std::string input_format;  ///< of all of them; empty: by their names
     row_options rows;
 
     /// In the order to report; the first of them is `--capacity` if that was given.
     std::vector<std::int64_t> capacities;
     bool main_capacity_given = false;
 
-    std::vector<std::string> algorithms;  ///< known names, each once
+    /// Known names, each once; none: those that the number of samples allows.
+    std::vector<std::string> algorithms;
     excess_length_strategy excess = excess_length_strategy::drop;
     std::optional<std::uint64_t> seed;  ///< shuffles the samples first
     std::optional<std::size_t> group_size;
@@ -36,6 +38,7 @@ struct settings {
     std::size_t micro_batch_size = 1;
     std::size_t gradient_accumulation_steps = 1;
     std::size_t ranks = 1;
+    std::size_t threads = 1;  ///< algorithms that run at the same time
 
     output_format format = output_format::table;
     std::string output_path;  ///< empty: standard output

@@ -159,6 +159,13 @@ std::string column_chart(std::string_view title, const std::vector<chart_mark>& 
         return bottom - (value - smallest) / (largest - smallest) * (bottom - top);
     };
 
+    // Where a value of the horizontal axis lies.
+    const auto x_at = [&](double value) {
+        return x_of(axis.logarithmic
+                        ? std::log(value / axis.from) / std::log(axis.to / axis.from)
+                        : (value - axis.from) / (axis.to - axis.from));
+    };
+
     std::string svg = open_svg(title, size);
     for (const double tick : ticks) {
         svg += line_between(left, y_of(tick), right, y_of(tick), "gridline");
@@ -169,8 +176,10 @@ std::string column_chart(std::string_view title, const std::vector<chart_mark>& 
     const double gap = count > 60 ? 0.0 : 1.5;
     for (std::size_t i = 0; i < marks.size(); ++i) {
         const double value = std::min(marks[i].value, largest);
-        const double x1 = x_of(static_cast<double>(i) / count);
-        const double x2 = x_of((static_cast<double>(i) + 1) / count);
+        const double x1 = axis.edges.empty() ? x_of(static_cast<double>(i) / count)
+                                             : x_at(axis.edges[i]);
+        const double x2 = axis.edges.empty() ? x_of((static_cast<double>(i) + 1) / count)
+                                             : x_at(axis.edges[i + 1]);
         // What exists is drawn, however small.
         const double height =
             value == 0 ? 0 : std::max(std::abs(y_of(value) - y_of(0)), 0.8);
@@ -179,13 +188,30 @@ std::string column_chart(std::string_view title, const std::vector<chart_mark>& 
                          marks[i]);
     }
     svg += line_between(left, y_of(0), right, y_of(0), "axis");
-    const auto along = round_ticks(axis.from, axis.to, size.width < 400 ? 2 : 6);
-    const double along_step = axis.whole ? 1.0 : step_of(along);
+    std::vector<double> along =
+        round_ticks(axis.from, axis.to, size.width <= 400 ? 2 : 6);
+    if (axis.logarithmic) {
+        along.clear();
+        const bool few = axis.to / axis.from < 3000;
+        for (double decade = 1; decade <= axis.to; decade *= 10) {
+            for (const double factor : {1.0, 2.0, 5.0}) {
+                const double tick = decade * factor;
+                if (tick >= axis.from && tick <= axis.to && (few || factor == 1.0)) {
+                    along.push_back(tick);
+                }
+            }
+        }
+    }
+    const double along_step = axis.whole ? 1.0 : axis.logarithmic ? 1.0 : step_of(along);
     for (const double tick : along) {
         if (axis.whole && tick != std::round(tick)) continue;
-        const double share = (tick - axis.from) / (axis.to - axis.from);
-        svg += text_at(x_of(share), bottom + 16,
-                       tick_text(tick, along_step, axis.percent), "middle");
+        svg += text_at(x_at(tick), bottom + 16, tick_text(tick, along_step, axis.percent),
+                       "middle");
+    }
+    if (axis.line > 0 && axis.line > axis.from && axis.line <= axis.to) {
+        const double x = x_at(axis.line);
+        svg += line_between(x, top, x, bottom, "mark");
+        svg += text_at(x - 6, top + 10, axis.line_name, "end", "label");
     }
     if (!axis.name.empty()) {
         svg += text_at(x_of(0.5), size.height - 6.0, axis.name, "middle", "label");

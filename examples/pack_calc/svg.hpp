@@ -31,8 +31,12 @@ struct chart_axis {
     double from = 0;
     double to = 1;
     std::string name;
-    bool percent = false;  ///< ticks as percent of 1
-    bool whole = false;    ///< ticks at whole numbers only
+    bool percent = false;         ///< ticks as percent of 1
+    bool whole = false;           ///< ticks at whole numbers only
+    bool logarithmic = false;     ///< needs `edges` and a positive `from`
+    std::vector<double> edges{};  ///< of the columns, one more than they; none: even
+    double line = 0;              ///< a value to mark with a line; 0: none
+    std::string line_name{};
 };
 
 /// Size of a chart in user units; it scales with the page.

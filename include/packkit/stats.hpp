@@ -7,14 +7,17 @@
 #include <packkit/concepts.hpp>
 #include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
+#include <packkit/packing_plan.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace packkit {
@@ -81,6 +84,61 @@ template <class Lengths, class Proj = std::identity>
     return summary;
 }
 
+/// The same from lengths that have been counted; `std` may differ in the last digit.
+/// O(longest).
+/// @throws invalid_argument for a sum beyond int64
+[[nodiscard]] inline length_summary summarize(const length_counts& counts) {
+    length_summary summary;
+    std::size_t last = 0;
+    for (std::size_t length = 0; length < counts.count.size(); ++length) {
+        const std::int64_t samples = counts.count[length];
+        if (samples == 0) continue;
+        if (summary.samples == 0) summary.min = detail::to_int64(length);
+        last = length;
+        summary.samples += counts.count[length];
+        summary.tokens =
+            detail::checked_add(summary.tokens,
+                                detail::checked_multiply(detail::to_int64(length),
+                                                         samples, "the sum of lengths"),
+                                "the sum of lengths");
+    }
+    if (summary.samples == 0) return summary;
+    const auto count = static_cast<double>(summary.samples);
+    summary.max = detail::to_int64(last);
+    summary.mean = static_cast<double>(summary.tokens) / count;
+
+    // The lengths at each percentile's position and behind it, in one walk.
+    const std::size_t end = summary.samples - 1;
+    const std::array<std::size_t, 3> percents = {50, 90, 99};
+    std::array<double, 3> below{};
+    std::array<double, 3> above{};
+    double squares = 0;
+    std::size_t walked = 0;
+    for (std::size_t length = 0; length <= last; ++length) {
+        if (counts.count[length] == 0) continue;
+        const auto value = static_cast<double>(length);
+        const double deviation = value - summary.mean;
+        squares += deviation * deviation * counts.count[length];
+        const std::size_t next = walked + counts.count[length];
+        for (std::size_t k = 0; k < percents.size(); ++k) {
+            const std::size_t position = percents[k] * end / 100;
+            if (walked <= position && position < next) below[k] = value;
+            const std::size_t behind = std::min(position + 1, end);
+            if (walked <= behind && behind < next) above[k] = value;
+        }
+        walked = next;
+    }
+    summary.std = std::sqrt(squares / count);
+    const auto percentile = [&](std::size_t k) {
+        const double fraction = static_cast<double>(percents[k] * end % 100) / 100.0;
+        return fraction == 0.0 ? below[k] : below[k] + fraction * (above[k] - below[k]);
+    };
+    summary.median = percentile(0);
+    summary.p90 = percentile(1);
+    summary.p99 = percentile(2);
+    return summary;
+}
+
 /// How many lengths lie in [lo, hi).
 struct histogram_bucket {
     std::int64_t lo = 0;
@@ -90,6 +148,31 @@ struct histogram_bucket {
     friend constexpr bool operator==(const histogram_bucket&,
                                      const histogram_bucket&) = default;
 };
+
+namespace detail {
+
+/// Empty buckets of equal width (to 1) over [min, max + 1), not more than there are
+/// lengths. Precondition: 0 <= min <= max < 2^63 - 1, buckets > 0.
+[[nodiscard]] constexpr std::vector<histogram_bucket> equal_buckets(std::int64_t min,
+                                                                    std::int64_t max,
+                                                                    std::size_t buckets) {
+    const std::int64_t range = max - min + 1;
+    const std::int64_t count =
+        std::min(range, static_cast<std::int64_t>(std::min<std::size_t>(
+                            buckets, std::numeric_limits<std::int32_t>::max())));
+    // floor(range * k / count) without the product overflowing
+    const auto edge = [min, range, count](std::int64_t k) {
+        return min + range / count * k + range % count * k / count;
+    };
+    std::vector<histogram_bucket> histogram;
+    histogram.reserve(static_cast<std::size_t>(count));
+    for (std::int64_t k = 0; k < count; ++k) {
+        histogram.push_back({edge(k), edge(k + 1), 0});
+    }
+    return histogram;
+}
+
+}  // namespace detail
 
 /// Buckets of equal width (to 1) that cover [min, max + 1) without a gap: `buckets` of
 /// them, or one a length if the lengths span fewer. None for no lengths. O(N log
@@ -112,24 +195,38 @@ template <class Lengths, class Proj = std::identity>
             "lengths from ", min, " to ", max,
             ", they must not be negative and fit into 63 bits");
     }
-    const std::int64_t range = max - min + 1;
-    const std::int64_t count =
-        std::min(range, static_cast<std::int64_t>(std::min<std::size_t>(
-                            buckets, std::numeric_limits<std::int32_t>::max())));
-    // floor(range * k / count) without the product overflowing
-    const auto edge = [min, range, count](std::int64_t k) {
-        return min + range / count * k + range % count * k / count;
-    };
-    std::vector<histogram_bucket> histogram;
-    histogram.reserve(static_cast<std::size_t>(count));
-    for (std::int64_t k = 0; k < count; ++k) {
-        histogram.push_back({edge(k), edge(k + 1), 0});
-    }
+    std::vector<histogram_bucket> histogram = detail::equal_buckets(min, max, buckets);
     for (const std::int64_t length : all) {
         const auto above = std::partition_point(
             histogram.begin(), histogram.end(),
             [length](const histogram_bucket& bucket) { return bucket.hi <= length; });
         ++above->count;
+    }
+    return histogram;
+}
+
+/// The same from lengths that have been counted. O(longest).
+/// @throws invalid_argument for 0 buckets
+[[nodiscard]] constexpr std::vector<histogram_bucket> length_histogram(
+    const length_counts& counts, std::size_t buckets) {
+    if (buckets == 0) {
+        detail::throw_invalid_argument("a histogram of 0 buckets was asked for");
+    }
+    const auto& count = counts.count;
+    std::size_t first = 0;
+    std::size_t end = count.size();
+    while (first < end && count[first] == 0)
+        ++first;
+    while (end > first && count[end - 1] == 0)
+        --end;
+    if (first == end) return {};
+    std::vector<histogram_bucket> histogram = detail::equal_buckets(
+        detail::to_int64(first), detail::to_int64(end) - 1, buckets);
+    for (histogram_bucket& bucket : histogram) {
+        for (auto length = static_cast<std::size_t>(bucket.lo);
+             length < static_cast<std::size_t>(bucket.hi); ++length) {
+            bucket.count += count[length];
+        }
     }
     return histogram;
 }
@@ -187,20 +284,21 @@ template <class Lengths, class Proj = std::identity>
     if (micro_batch_size == 0) {
         detail::throw_invalid_argument("micro_batch_size is 0, it must be positive");
     }
-    const auto held = detail::contiguous_lengths(lengths, proj);
-    const std::span<const std::int64_t> all(held);
+    const auto held = detail::contiguous_integers(lengths, proj);
+    const std::span all(held);
     std::int64_t tokens = 0;
     std::int64_t slots = 0;
     for (std::size_t first = 0; first < all.size();) {
         const std::size_t rows = std::min(micro_batch_size, all.size() - first);
         std::int64_t longest = 0;
         for (std::size_t i = first; i < first + rows; ++i) {
-            if (all[i] < 0) {
+            if (!std::in_range<std::int64_t>(all[i]) || std::cmp_less(all[i], 0)) {
                 detail::throw_invalid_argument("item ", i, " has length ", all[i],
                                                ", lengths must not be negative");
             }
-            tokens = detail::checked_add(tokens, all[i], "the sum of lengths");
-            longest = std::max(longest, all[i]);
+            const auto length = static_cast<std::int64_t>(all[i]);
+            tokens = detail::checked_add(tokens, length, "the sum of lengths");
+            longest = std::max(longest, length);
         }
         slots =
             detail::checked_add(slots,

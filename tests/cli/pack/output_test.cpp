@@ -44,19 +44,21 @@ BOOST_FIXTURE_TEST_CASE(json_has_the_stable_keys, with_lengths) {
     BOOST_TEST((keys_of(report["lengths"]) ==
                 names{"min", "max", "mean", "std", "median", "p90", "p99", "histogram"}));
     for (const auto& one : report["results"]) {
-        BOOST_TEST((keys_of(one) == names{"algorithm", "bins", "efficiency",
-                                          "padding_tokens", "lower_bound", "gap_bins",
-                                          "optimal", "seconds", "ns_per_sample",
-                                          "rank_imbalance", "attention_imbalance"}));
+        BOOST_TEST((keys_of(one) ==
+                    names{"algorithm", "bins", "efficiency", "padding_tokens",
+                          "lower_bound", "gap_bins", "optimal", "seconds",
+                          "ns_per_sample", "rank_imbalance", "attention_imbalance",
+                          "sample_indices", "step_idle", "step_idle_balanced"}));
         BOOST_TEST(one["efficiency"].is_number_float());
         BOOST_TEST(one["bins"].is_number_integer());
         BOOST_TEST(one["optimal"].is_boolean());
     }
     BOOST_TEST(
         (keys_of(report["unpacked"]) == names{"pad_to_capacity", "pad_to_longest"}));
-    BOOST_TEST((keys_of(report["advice"]) ==
-                names{"sample_packing", "sample_packing_eff_est", "sequence_len",
-                      "steps_per_epoch", "algorithm", "reason"}));
+    BOOST_TEST(
+        (keys_of(report["advice"]) ==
+         names{"sample_packing", "sample_packing_eff_est", "sequence_len",
+               "steps_per_epoch", "axolotl_estimated_steps", "algorithm", "reason"}));
     for (const auto& bucket : report["lengths"]["histogram"]) {
         BOOST_TEST(bucket.size() == 3u);
     }

@@ -48,15 +48,15 @@ const std::vector<sample_file> files = {
      {}},
     {"x.jsonl",
      "{\"a\": {\"b\": \"x\\u00e4\\n\"}}\n{\"a\": {\"b\": \"\"}}\n",
-     {app::row_content::text, {"a.b"}, "bytes", {}}},
+     {app::row_content::text, {"a.b"}, "bytes", {}, "", true}},
     {"x.jsonl",
      "{\"n\": 5, \"text\": \"abc\"}\n{\"n\": 6}\n",
-     {app::row_content::length, {"n"}, "", {}}},
+     {app::row_content::length, {"n"}, "", {}, "", true}},
 };
 
 app::sample_table read(const sample_file& file, const std::string& content) {
     app::sample_sink sink;
-    app::read_input(folder.write(file.name, content), file.rows, sink);
+    app::read_input(folder.write(file.name, content), "", file.rows, sink);
     return std::move(sink).take();
 }
 
@@ -64,9 +64,8 @@ app::sample_table read(const sample_file& file, const std::string& content) {
 bool survives(const sample_file& file, const std::string& content) {
     try {
         const app::sample_table table = read(file, content);
-        BOOST_REQUIRE(table.lengths.size() == table.index.size());
-        BOOST_REQUIRE(table.lengths.size() + table.empty > 0);
-        for (const std::int64_t length : table.lengths)
+        BOOST_REQUIRE(table.lengths.size() + table.empty.size() > 0);
+        for (const std::uint32_t length : table.lengths)
             BOOST_REQUIRE(length >= 1);
         return true;
     } catch (const app::input_error& error) {
@@ -78,7 +77,7 @@ bool survives(const sample_file& file, const std::string& content) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(the_files_themselves_are_read) {
-    const std::vector<std::int64_t> lengths = {900, 3000, 1500, 2000, 700};
+    const std::vector<std::uint32_t> lengths = {900, 3000, 1500, 2000, 700};
     for (int i = 0; i < 3; ++i) {
         BOOST_TEST(read(files[static_cast<std::size_t>(i)],
                         files[static_cast<std::size_t>(i)].content)
@@ -86,15 +85,15 @@ BOOST_AUTO_TEST_CASE(the_files_themselves_are_read) {
                    boost::test_tools::per_element());
     }
     const auto ids = read(files[3], files[3].content);
-    BOOST_TEST(ids.lengths == (std::vector<std::int64_t>{3, 1}),
+    BOOST_TEST(ids.lengths == (std::vector<std::uint32_t>{3, 1}),
                boost::test_tools::per_element());
-    BOOST_TEST(ids.index == (std::vector<std::uint32_t>{0, 2}),
-               boost::test_tools::per_element());
-    BOOST_TEST(ids.empty == 1u);
-    BOOST_TEST(read(files[4], files[4].content).lengths == std::vector<std::int64_t>{6},
+    BOOST_TEST(ids.index_of(0) == 0u);
+    BOOST_TEST(ids.index_of(1) == 2u);
+    BOOST_TEST(ids.empty.size() == 1u);
+    BOOST_TEST(read(files[4], files[4].content).lengths == std::vector<std::uint32_t>{6},
                boost::test_tools::per_element());
     BOOST_TEST(
-        read(files[5], files[5].content).lengths == (std::vector<std::int64_t>{5, 6}),
+        read(files[5], files[5].content).lengths == (std::vector<std::uint32_t>{5, 6}),
         boost::test_tools::per_element());
 }
 

@@ -24,7 +24,8 @@ const std::string names =
     "best_fit, "
     "next_fit, axolotl";
 const std::string kinds =
-    "this build reads .txt, .json, .npy, .jsonl, and - (standard input)";
+    "this program reads .txt, .json, .npy, .jsonl, .parquet, .arrow, .feather, and - "
+    "(standard input); --input-format says what a file of another name holds";
 
 const std::vector<bad_usage> usages = {
     {"",
@@ -72,7 +73,12 @@ const std::vector<bad_usage> usages = {
     {"x.txt --capacity 5 --seed -1",
      "--seed: -1 is below 0; expected a whole number ≥ 0"},
     {"- - --capacity 5", "- is named twice; standard input can be read only once"},
-    {"x.parquet --capacity 5", "x.parquet: '.parquet' files cannot be read: " + kinds},
+    {"x.csv --capacity 5", "x.csv: '.csv' files cannot be read: " + kinds},
+    {"x.txt --capacity 5 --input-format parqet",
+     "--input-format: unknown format 'parqet'; expected one of txt, json, npy, jsonl, "
+     "parquet, arrow; did you mean 'parquet'?"},
+    {"x.txt --capacity 5 --column n",
+     "--column: is for .parquet and .arrow inputs; none is given"},
     {"tokenizer.model --capacity 5",
      "tokenizer.model: '.model' files cannot be read: " + kinds},
     {"lengths --capacity 5",
@@ -96,9 +102,9 @@ const std::vector<bad_usage> usages = {
     {"x.jsonl --capacity 5 --length-field n --vocab-size 5",
      "--vocab-size: is for token ids, not with --length-field"},
     {"x.txt --capacity 5 --length-field n",
-     "--length-field: is for .jsonl inputs; none is given"},
+     "--length-field: is for .jsonl, .parquet and .arrow inputs; none is given"},
     {"x.txt --capacity 5 --vocab-size 5",
-     "--vocab-size: is for .jsonl inputs; none is given"},
+     "--vocab-size: is for .jsonl, .parquet and .arrow inputs; none is given"},
     {"x.txt --capacity 5 --output x.txt",
      "--output: 'x.txt' is an input; it would be lost"},
     {"x.txt --capacity 5 --html ./x.txt",
