@@ -203,7 +203,8 @@ private:
 /// bins, of the same residuals, for less work.
 class latest_bin {
 public:
-    explicit latest_bin(std::uint32_t capacity) : last_(capacity + std::size_t{1}, none) {}
+    explicit latest_bin(std::uint32_t capacity)
+        : last_(capacity + std::size_t{1}, none) {}
 
     [[nodiscard]] bool empty(std::uint32_t residual) const {
         return last_[residual] == none;

@@ -65,8 +65,8 @@ template <class LengthOf>
                                           std::uint64_t seed) {
     return each(count, [=](std::size_t i) {
         const double u = 1.0 - packkit::uniform01(seed, i);  // in (0, 1]
-        return clamp_length(
-            50.0 * portable_exp(-packkit::detail::portable_log(u) / 1.2), capacity);
+        return clamp_length(50.0 * portable_exp(-packkit::detail::portable_log(u) / 1.2),
+                            capacity);
     });
 }
 
@@ -107,8 +107,8 @@ template <class LengthOf>
     return each(made.size(), [&](std::size_t i) { return made[order[i]]; });
 }
 
-/// Triplets that fill a bin exactly, each of three samples longer than a quarter of it, so
-/// that the optimum is known: a third of the samples, rounded up. Falkenauer: A hybrid
+/// Triplets that fill a bin exactly, each of three samples longer than a quarter of it,
+/// so that the optimum is known: a third of the samples, rounded up. Falkenauer: A hybrid
 /// grouping genetic algorithm for bin packing (Journal of Heuristics 2, 1996). What is
 /// left of a count not divisible by 3 are samples of a whole bin.
 [[nodiscard]] inline lengths triplets(std::size_t count, std::int64_t capacity,
@@ -119,8 +119,7 @@ template <class LengthOf>
     };
     lengths made(count, static_cast<std::int32_t>(capacity));
     for (std::size_t i = 0; i + 3 <= count; i += 3) {
-        const std::int64_t first =
-            between(capacity * 38 / 100, capacity * 49 / 100, i);
+        const std::int64_t first = between(capacity * 38 / 100, capacity * 49 / 100, i);
         const std::int64_t rest = capacity - first;
         const std::int64_t second = between((capacity + 3) / 4, rest / 2, i + 1);
         made[i] = static_cast<std::int32_t>(first);
@@ -130,12 +129,12 @@ template <class LengthOf>
     return shuffled(made, seed);
 }
 
-/// The family on which first-fit decreasing needs 11/9 of the optimum. Of each 30 samples,
-/// with e about 1/100 of the capacity C: 6 of C/2 + e, 6 of C/4 + 2e, 6 of C/4 + e, 12 of
-/// C/4 - 2e; optimum 9 full bins, FFD 11. Johnson, Demers, Ullman, Garey, Graham:
-/// Worst-case performance bounds for simple one-dimensional packing algorithms (SIAM
-/// Journal on Computing 3, 1974). What is left of a count not divisible by 30 are samples
-/// of a whole bin. `capacity` divisible by 4.
+/// The family on which first-fit decreasing needs 11/9 of the optimum. Of each 30
+/// samples, with e about 1/100 of the capacity C: 6 of C/2 + e, 6 of C/4 + 2e, 6 of C/4 +
+/// e, 12 of C/4 - 2e; optimum 9 full bins, FFD 11. Johnson, Demers, Ullman, Garey,
+/// Graham: Worst-case performance bounds for simple one-dimensional packing algorithms
+/// (SIAM Journal on Computing 3, 1974). What is left of a count not divisible by 30 are
+/// samples of a whole bin. `capacity` divisible by 4.
 [[nodiscard]] inline lengths eleven_ninths(std::size_t count, std::int64_t capacity,
                                            std::uint64_t seed) {
     const std::int64_t e = std::max<std::int64_t>(capacity / 100, 1);

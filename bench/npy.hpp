@@ -57,7 +57,7 @@ public:
     explicit npy_file(const std::string& path) {
         const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
         if (file < 0) throw std::runtime_error(path + ": cannot be opened");
-        struct stat status {};
+        struct stat status{};
         const bool sized = ::fstat(file, &status) == 0 && status.st_size > 10;
         bytes_ = sized ? static_cast<std::size_t>(status.st_size) : 0;
         void* mapped =
@@ -67,15 +67,15 @@ public:
         data_ = static_cast<const char*>(mapped);
         ::madvise(mapped, bytes_, MADV_SEQUENTIAL);
         const std::string_view all(data_, bytes_);
-        const std::size_t header = 10 + static_cast<unsigned char>(data_[8]) +
-                                   256 * static_cast<std::size_t>(
-                                             static_cast<unsigned char>(data_[9]));
-        const bool good = all.starts_with(std::string_view("\x93NUMPY\x01", 7)) &&
-                          header <= bytes_ && header % sizeof(std::int32_t) == 0 &&
-                          all.substr(10, header - 10).find("'descr': '<i4'") !=
-                              std::string_view::npos &&
-                          all.substr(10, header - 10).find(",), ") !=
-                              std::string_view::npos;
+        const std::size_t header =
+            10 + static_cast<unsigned char>(data_[8]) +
+            256 * static_cast<std::size_t>(static_cast<unsigned char>(data_[9]));
+        const bool good =
+            all.starts_with(std::string_view("\x93NUMPY\x01", 7)) && header <= bytes_ &&
+            header % sizeof(std::int32_t) == 0 &&
+            all.substr(10, header - 10).find("'descr': '<i4'") !=
+                std::string_view::npos &&
+            all.substr(10, header - 10).find(",), ") != std::string_view::npos;
         if (!good) {
             ::munmap(mapped, bytes_);
             throw std::runtime_error(path + ": not a 1-D .npy file of int32");

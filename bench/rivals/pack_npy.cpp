@@ -209,7 +209,8 @@ int run(int argc, char** argv) {
     if (result->has_ids) {
         const check c = checked(*result, all, capacity);
         std::cout << ", \"lost_samples\": " << c.lost
-                  << ", \"lost_tokens\": " << c.lost_tokens << ", \"repeated\": " << c.twice << ", \"overfull\": " << c.overfull;
+                  << ", \"lost_tokens\": " << c.lost_tokens
+                  << ", \"repeated\": " << c.twice << ", \"overfull\": " << c.overfull;
         good = c.lost == 0 && c.twice == 0 && c.overfull == 0;
     }
     if (!chosen.equal_to.empty()) {
