@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// What a collator makes of one row of documents: boundaries, position ids, mask. A row
-/// of N tokens, documents of log-normal lengths.
+/// of N tokens, documents of log-normal lengths. Items are tokens, of `boundaries`
+/// documents.
 
 #include "lengths.hpp"
 
@@ -33,7 +34,8 @@ void boundaries(benchmark::State& state) {
         benchmark::DoNotOptimize(out.data());
         benchmark::ClobberMemory();
     }
-    state.SetItemsProcessed(state.iterations() * state.range(0));
+    state.SetItemsProcessed(state.iterations() *
+                            static_cast<std::int64_t>(lengths.size()));
 }
 
 /// write(cu_seqlens, row)

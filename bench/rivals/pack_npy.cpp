@@ -13,16 +13,21 @@
 
 #include <packkit/packkit.hpp>
 
+#if __has_include(<packkit/pattern_fit.hpp>)
+#include <packkit/pattern_fit.hpp>
+#endif
+
 #include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <iostream>
-#include <numeric>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -71,7 +76,7 @@ auto timed(Pack pack) {
         const auto start = clock_type::now();
         double seconds = 0;
         {
-            const auto packed = pack(all, capacity);
+            const auto& packed = pack(all, capacity);
             seconds = since(start);
             if (out != nullptr) *out = brought_out(packed);
         }
@@ -86,6 +91,31 @@ algorithm policy() {
             })};
 }
 
+#if __has_include(<packkit/detail/large_array.hpp>)
+/// Into memory that an untimed packing has filled before.
+template <class Policy>
+algorithm policy_into(std::string_view name) {
+    struct memory {
+        packkit::bin_list<> bins;
+        packkit::pack_workspace workspace;
+        bool used = false;
+    };
+    const auto kept = std::make_shared<memory>();
+    const auto into =
+        timed([kept](lengths all, std::int64_t capacity) -> const packkit::bin_list<>& {
+            packkit::pack_into(kept->bins, kept->workspace, all, capacity, Policy{});
+            return kept->bins;
+        });
+    return {
+        name,
+        [kept, into](lengths all, std::int64_t capacity, std::optional<packing>* out) {
+            if (!std::exchange(kept->used, true)) into(all, capacity, nullptr);
+            return into(all, capacity, out);
+        },
+        Policy::name};
+}
+#endif
+
 const std::vector<algorithm>& algorithms() {
     static const std::vector<algorithm> all = {
         policy<packkit::best_fit>(),
@@ -93,7 +123,14 @@ const std::vector<algorithm>& algorithms() {
         policy<packkit::first_fit>(),
         policy<packkit::first_fit_decreasing>(),
         policy<packkit::next_fit>(),
+#if __has_include(<packkit/pattern_fit.hpp>)
+        policy<packkit::pattern_fit>(),
+#endif
         policy<packkit::worst_fit_decreasing>(),
+#if __has_include(<packkit/detail/large_array.hpp>)
+        policy_into<packkit::best_fit_decreasing>("best_fit_decreasing_into"),
+        policy_into<packkit::first_fit_decreasing>("first_fit_decreasing_into"),
+#endif
         {"best_fit_decreasing_plan", timed([](lengths values, std::int64_t capacity) {
              return packkit::plan_best_fit_decreasing(
                  packkit::count_lengths(values, capacity),

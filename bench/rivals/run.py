@@ -22,8 +22,11 @@ HERE = Path(__file__).resolve().parent
 PACKERS = {
     "first_fit_decreasing": ("packkit", "first-fit decreasing"),
     "best_fit_decreasing": ("packkit", "best-fit decreasing"),
+    "first_fit_decreasing_into": ("packkit", "FFD, into memory used again"),
+    "best_fit_decreasing_into": ("packkit", "BFD, into memory used again"),
     "first_fit_decreasing_plan": ("packkit", "FFD, plan only: no sample ids"),
     "best_fit_decreasing_plan": ("packkit", "BFD, plan only: no sample ids"),
+    "pattern_fit": ("packkit", "patterns of lengths"),
     "first_fit": ("packkit", "first fit, order given"),
     "best_fit": ("packkit", "best fit, order given"),
     "worst_fit_decreasing": ("packkit", "worst-fit decreasing"),
@@ -192,10 +195,13 @@ def main():
     rounds = int(setting("ROUNDS", "5"))
     limit = float(setting("LIMIT", "30"))
     shapes = setting("SHAPES", "lognormal").split()
-    only = setting("ONLY", " ".join(PACKERS)).split()
-    unknown = [name for name in only if name not in PACKERS]
+    ours = subprocess.run([folder / "bin" / "pack_npy", "--list"], check=True,
+                          capture_output=True, text=True).stdout.split()
+    there = [name for name in PACKERS if name in PYTHON_RIVALS or name in ours]
+    only = setting("ONLY", " ".join(there)).split()
+    unknown = [name for name in only if name not in there]
     if unknown:
-        print(f"run.py: RIVALS_ONLY: no packer {unknown[0]}; there are", *PACKERS, file=sys.stderr)
+        print(f"run.py: RIVALS_ONLY: no packer {unknown[0]}; there are", *there, file=sys.stderr)
         return 2
     versions = {p: (folder / "files" / f"{p}.version").read_text() for p in ("axolotl", "trl")}
     for package in ("binpacking", "numba", "numpy", "datasets"):
