@@ -78,11 +78,11 @@ def affordable(folder, name, path, capacity, count, limit):
     best = None
     for n in sizes:
         if best is not None:
-            # as fast a sample as before is the least it will take
-            if best[1] * (n / best[0]) > limit:
+            expected = best[1] * (n / best[0])  # as fast a sample as before is the least
+            if expected > limit:
                 break
-        if best is not None and best[1] < limit / 300 and n != count:
-            continue  # far from the limit: only now and then a look
+            if expected < limit / 30 and n != count:
+                continue  # far from the limit: a look is not worth its time
         figures = start(folder, name, path, capacity, n, 1, limit)
         if figures is None:
             break
