@@ -32,6 +32,12 @@ for n in "$@"; do
     fi
 done
 (($# > 0)) || set -- 10000 1000000
+for name in ${RIVALS_ONLY:-}; do
+    if ! grep -q "^    \"$name\": (" "$here/run.py"; then
+        echo "run.sh: RIVALS_ONLY: no packer $name, see PACKERS in bench/rivals/run.py" >&2
+        exit 2
+    fi
+done
 folder=${RIVALS_DIR:-$root/.deps/rivals}
 mkdir -p "$folder/bin" "$folder/wheels" "$folder/files"
 
