@@ -1,84 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
-/// \file
-/// Packing by algorithm, length distribution and number of samples. Counters: samples a
-/// second, nanoseconds a sample, packing efficiency.
+/// @file
+/// Packing in any order, the longest first: first-fit, best-fit and worst-fit decreasing,
+/// and what is stronger. With sample ids in new memory, into memory used again
+/// (`NAME_into`), and the plan alone (`NAME_plan`); beside them FFD and BFD item by item.
 
-#include <packkit/packkit.hpp>
+#include "item_by_item.hpp"
+#include "packing.hpp"
 
-#include <benchmark/benchmark.h>
+#if __has_include(<packkit/pattern_fit.hpp>)
+#include <packkit/pattern_fit.hpp>
+#endif
 
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
-#include <numeric>
-#include <string>
-#include <utility>
-#include <vector>
+#include <memory>
 
 namespace {
 
-constexpr std::int64_t capacity = 4096;
+using packkit::bin_list;
 
-/// Log-normal lengths, median 300, as instruction data tends to have them.
-std::vector<std::int32_t> lognormal_lengths(std::size_t count) {
-    std::vector<std::int32_t> lengths(count);
-    for (std::size_t i = 0; i < count; ++i) {
-        const double length = 300.0 * std::exp(packkit::normal(42, i));
-        lengths[i] = static_cast<std::int32_t>(std::clamp(length, 1.0, double{capacity}));
-    }
-    return lengths;
-}
-
-/// Every length up to the capacity equally often.
-std::vector<std::int32_t> uniform_lengths(std::size_t count) {
-    std::vector<std::int32_t> lengths(count);
-    for (std::size_t i = 0; i < count; ++i) {
-        lengths[i] = static_cast<std::int32_t>(packkit::random_below(capacity, 7, i)) + 1;
-    }
-    return lengths;
-}
-
+#if __has_include(<packkit/detail/large_array.hpp>)
 template <class Policy>
-void pack_lengths(benchmark::State& state,
-                  std::vector<std::int32_t> (*lengths_of)(std::size_t)) {
-    const auto lengths = lengths_of(static_cast<std::size_t>(state.range(0)));
-    const auto tokens = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
-    std::size_t bins = 0;
-    for (auto _ : state) {
-        const auto packed = packkit::pack(lengths, capacity, Policy{});
-        benchmark::DoNotOptimize(packed.items().data());
-        bins = packed.size();
-    }
-    state.SetItemsProcessed(state.iterations() * state.range(0));
-    state.counters["efficiency"] = packkit::packing_efficiency(tokens, bins, capacity);
-    state.counters["ns/sample"] = benchmark::Counter(
-        static_cast<double>(state.range(0)) * 1e-9,
-        benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+void register_into() {
+    struct memory {
+        bin_list<> bins;
+        packkit::pack_workspace workspace;
+    };
+    bench::register_packing(std::string(Policy::name) + "_into",
+                            [kept = std::make_shared<memory>()](
+                                const bench::lengths& values, std::int64_t capacity) {
+                                packkit::pack_into(kept->bins, kept->workspace, values,
+                                                   capacity, Policy{});
+                                benchmark::DoNotOptimize(kept->bins.items().data());
+                                return kept->bins.size();
+                            });
+}
+#endif
+
+/// `plan(counts, capacity)` of counted lengths, counting included.
+template <class Plan>
+void register_plan(const std::string& name, Plan plan) {
+    bench::register_packing(
+        name, [plan](const bench::lengths& values, std::int64_t capacity) {
+            const auto counts =
+                packkit::count_lengths(std::span<const std::int32_t>(values), capacity);
+            const packkit::packing_plan made =
+                plan(counts, static_cast<std::uint32_t>(capacity));
+            benchmark::DoNotOptimize(made.runs().data());
+            return made.size();
+        });
 }
 
-template <class Policy>
-void register_policy() {
-    const auto name = std::string(Policy::name);
-    for (const auto& [shape, lengths_of] : {std::pair{"lognormal", &lognormal_lengths},
-                                            std::pair{"uniform", &uniform_lengths}}) {
-        benchmark::RegisterBenchmark((name + "/" + shape).c_str(), pack_lengths<Policy>,
-                                     lengths_of)
-            ->RangeMultiplier(10)
-            ->Range(1000, 1'000'000)
-            ->Unit(benchmark::kMillisecond);
-    }
+template <class Pack>
+void register_item_by_item(const std::string& name, Pack pack) {
+    bench::register_packing("item_by_item_" + name, [pack](const bench::lengths& values,
+                                                           std::int64_t capacity) {
+        const bench::csr packed = pack(std::span<const std::int32_t>(values),
+                                       static_cast<std::uint32_t>(capacity));
+        benchmark::DoNotOptimize(packed.items.data());
+        return packed.size();
+    });
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    register_policy<packkit::first_fit_decreasing>();
-    register_policy<packkit::best_fit_decreasing>();
-    register_policy<packkit::first_fit>();
-    register_policy<packkit::next_fit>();
-    benchmark::Initialize(&argc, argv);
-    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-    benchmark::RunSpecifiedBenchmarks();
-    benchmark::Shutdown();
-    return 0;
+    bench::register_policy<packkit::best_fit_decreasing>();
+    bench::register_policy<packkit::first_fit_decreasing>();
+#if __has_include(<packkit/detail/large_array.hpp>)
+    register_into<packkit::best_fit_decreasing>();
+    register_into<packkit::first_fit_decreasing>();
+#endif
+    register_plan("best_fit_decreasing_plan", [](const auto& counts, auto capacity) {
+        return packkit::plan_best_fit_decreasing(counts, capacity);
+    });
+    register_plan("first_fit_decreasing_plan", [](const auto& counts, auto capacity) {
+        return packkit::plan_first_fit_decreasing(counts, capacity);
+    });
+#if __has_include(<packkit/pattern_fit.hpp>)
+    bench::register_policy<packkit::pattern_fit>();
+#endif
+    bench::register_policy<packkit::worst_fit_decreasing>();
+    register_item_by_item("best_fit_decreasing", [](auto lengths, auto capacity) {
+        return bench::best_fit_decreasing(lengths, capacity);
+    });
+    register_item_by_item("best_fit_decreasing_any_tie", [](auto lengths, auto capacity) {
+        return bench::best_fit_decreasing<bench::residual_tree, bench::latest_bin>(
+            lengths, capacity);
+    });
+    register_item_by_item(
+        "best_fit_decreasing_bits_any_tie", [](auto lengths, auto capacity) {
+            return bench::best_fit_decreasing<bench::residual_bits, bench::latest_bin>(
+                lengths, capacity);
+        });
+    register_item_by_item("first_fit_decreasing", [](auto lengths, auto capacity) {
+        return bench::first_fit_decreasing(lengths, capacity);
+    });
+    return bench::run(argc, argv);
 }
