@@ -7,9 +7,7 @@
 #include "item_by_item.hpp"
 #include "packing.hpp"
 
-#if __has_include(<packkit/pattern_fit.hpp>)
 #include <packkit/pattern_fit.hpp>
-#endif
 
 #include <memory>
 
@@ -17,7 +15,6 @@ namespace {
 
 using packkit::bin_list;
 
-#if __has_include(<packkit/detail/large_array.hpp>)
 template <class Policy>
 void register_into() {
     struct memory {
@@ -33,7 +30,6 @@ void register_into() {
                                 return kept->bins.size();
                             });
 }
-#endif
 
 /// `plan(counts, capacity)` of counted lengths, counting included.
 template <class Plan>
@@ -65,19 +61,15 @@ void register_item_by_item(const std::string& name, Pack pack) {
 int main(int argc, char** argv) {
     bench::register_policy<packkit::best_fit_decreasing>();
     bench::register_policy<packkit::first_fit_decreasing>();
-#if __has_include(<packkit/detail/large_array.hpp>)
     register_into<packkit::best_fit_decreasing>();
     register_into<packkit::first_fit_decreasing>();
-#endif
     register_plan("best_fit_decreasing_plan", [](const auto& counts, auto capacity) {
         return packkit::plan_best_fit_decreasing(counts, capacity);
     });
     register_plan("first_fit_decreasing_plan", [](const auto& counts, auto capacity) {
         return packkit::plan_first_fit_decreasing(counts, capacity);
     });
-#if __has_include(<packkit/pattern_fit.hpp>)
     bench::register_policy<packkit::pattern_fit>();
-#endif
     bench::register_policy<packkit::worst_fit_decreasing>();
     register_item_by_item("best_fit_decreasing", [](auto lengths, auto capacity) {
         return bench::best_fit_decreasing(lengths, capacity);

@@ -13,9 +13,7 @@
 
 #include <packkit/packkit.hpp>
 
-#if __has_include(<packkit/pattern_fit.hpp>)
 #include <packkit/pattern_fit.hpp>
-#endif
 
 #include <chrono>
 #include <cstdint>
@@ -91,7 +89,6 @@ algorithm policy() {
             })};
 }
 
-#if __has_include(<packkit/detail/large_array.hpp>)
 /// Into memory that an untimed packing has filled before.
 template <class Policy>
 algorithm policy_into(std::string_view name) {
@@ -114,7 +111,6 @@ algorithm policy_into(std::string_view name) {
         },
         Policy::name};
 }
-#endif
 
 const std::vector<algorithm>& algorithms() {
     static const std::vector<algorithm> all = {
@@ -123,14 +119,10 @@ const std::vector<algorithm>& algorithms() {
         policy<packkit::first_fit>(),
         policy<packkit::first_fit_decreasing>(),
         policy<packkit::next_fit>(),
-#if __has_include(<packkit/pattern_fit.hpp>)
         policy<packkit::pattern_fit>(),
-#endif
         policy<packkit::worst_fit_decreasing>(),
-#if __has_include(<packkit/detail/large_array.hpp>)
         policy_into<packkit::best_fit_decreasing>("best_fit_decreasing_into"),
         policy_into<packkit::first_fit_decreasing>("first_fit_decreasing_into"),
-#endif
         {"best_fit_decreasing_plan", timed([](lengths values, std::int64_t capacity) {
              return packkit::plan_best_fit_decreasing(
                  packkit::count_lengths(values, capacity),

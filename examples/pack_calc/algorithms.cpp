@@ -2,9 +2,13 @@
 #include "algorithms.hpp"
 
 #include <packkit/axolotl.hpp>
+#include <packkit/lazy_bins.hpp>
+#include <packkit/pattern_fit.hpp>
+#include <packkit/window_fit.hpp>
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <stdexcept>
 #include <string>
 
@@ -20,10 +24,18 @@ bin_list<> run_policy(lengths_view lengths, std::int64_t capacity,
                 {options.group_size.value_or(0), options.bin_size.value_or(0)});
 }
 
-/// @param plan how the policy packs counted lengths, if it can
 template <class Policy>
-constexpr algorithm policy_algorithm(decltype(algorithm::plan) plan = nullptr) {
-    return {Policy::name, run_policy<Policy>, plan};
+constexpr algorithm policy_algorithm() {
+    if constexpr (planning_policy<Policy>) {
+        constexpr auto plan = [](const length_counts& counts, std::uint32_t capacity,
+                                 std::uint32_t bin_size) {
+            return Policy::plan(counts, capacity, bin_size);
+        };
+        return {Policy::name, run_policy<Policy>, plan,
+                !std::same_as<Policy, pattern_fit>};
+    } else {
+        return {Policy::name, run_policy<Policy>};
+    }
 }
 
 bin_list<> run_axolotl(lengths_view lengths, std::int64_t capacity,
@@ -40,12 +52,14 @@ bin_list<> run_axolotl(lengths_view lengths, std::int64_t capacity,
 }
 
 constexpr std::array algorithms = {
-    policy_algorithm<first_fit_decreasing>(plan_first_fit_decreasing),
-    policy_algorithm<best_fit_decreasing>(plan_best_fit_decreasing),
+    policy_algorithm<first_fit_decreasing>(),
+    policy_algorithm<best_fit_decreasing>(),
+    policy_algorithm<pattern_fit>(),
     policy_algorithm<worst_fit_decreasing>(),
     policy_algorithm<first_fit>(),
     policy_algorithm<best_fit>(),
     policy_algorithm<next_fit>(),
+    policy_algorithm<window_fit>(),
     algorithm{"axolotl", run_axolotl},
 };
 

@@ -35,6 +35,9 @@ struct algorithm {
     /// samples; null for algorithms that look at each sample.
     packing_plan (*plan)(const length_counts& counts, std::uint32_t capacity,
                          std::uint32_t bin_size) = nullptr;
+
+    /// Whether it runs unasked on many samples: some milliseconds however many they are.
+    bool quick = false;
 };
 
 /// All of them, in the order of `--algorithms all`. `axolotl` is what Axolotl's multipack

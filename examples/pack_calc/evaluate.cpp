@@ -2,7 +2,6 @@
 #include "evaluate.hpp"
 
 #include "algorithms.hpp"
-#include "length_bound.hpp"
 #include "length_census.hpp"
 #include "packed_rows.hpp"
 #include "run_tasks.hpp"
@@ -11,6 +10,7 @@
 #include "common/numbers.hpp"
 #include "common/progress.hpp"
 
+#include <packkit/certificate.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/random.hpp>
 
@@ -42,7 +42,7 @@ struct packing_task {
     fitted_samples fitted;
     length_counts counts;  ///< none when the lengths are too long to be counted
     double counting_seconds = 0;
-    std::size_t lower_bound = 0;
+    named_bound lower_bound;
     bool keep_bins = false;  ///< of the first algorithm
 
     [[nodiscard]] algorithm_options how() const {
@@ -103,20 +103,20 @@ excess_report describe_excess(const fitted_samples& fitted,
             .cut_tokens = fitted.cut_tokens};
 }
 
-std::size_t lower_bound_of(const packing_task& task) {
-    const std::size_t items = task.report.items;
-    std::size_t bound = task.counts.count.empty()
-                            ? best_lower_bound(task.fitted.lengths, task.report.capacity)
-                            : counted_lower_bound(task.counts, task.report.capacity);
-    if (const std::size_t limit = task.options.bin_size.value_or(0); limit > 0) {
-        bound = std::max(bound, (items - 1) / limit + 1);
+named_bound lower_bound_of(const packing_task& task) {
+    const std::size_t limit = task.options.bin_size.value_or(0);
+    if (!task.counts.count.empty()) {
+        return best_named_bound(task.counts, task.report.capacity, limit);
     }
-    return bound;
+    const certificate proven = certify(task.fitted.lengths, task.report.items,
+                                       task.report.capacity, {.bin_size = limit});
+    return {proven.lower_bound, proven.bound};
 }
 
 packing_task prepare(const sample_table& samples, const length_census& census,
                      std::int64_t capacity, const settings& options) {
-    packing_task task{options, {}, {}, {}};
+    packing_task task{
+        .options = options, .report = {}, .fitted = {}, .counts = {}, .lower_bound = {}};
     task.fitted = fit_samples(samples, census, capacity, options.excess);
     const fitted_samples& fitted = task.fitted;
     capacity_report& result = task.report;
@@ -164,8 +164,9 @@ void describe_rows(const std::vector<packed_row>& rows, const packing_task& task
         packing_efficiency(capacity.tokens, rows.size(), capacity.capacity);
     result.padding_tokens =
         padding_tokens(capacity.tokens, rows.size(), capacity.capacity);
-    result.lower_bound = task.lower_bound;
-    result.gap_bins = rows.size() - task.lower_bound;
+    result.lower_bound = task.lower_bound.bins;
+    result.bound = task.lower_bound.name;
+    result.gap_bins = rows.size() - result.lower_bound;
     result.optimal = result.gap_bins == 0;
     for (const packed_row& row : rows) {
         const double share =
@@ -251,7 +252,7 @@ std::vector<const algorithm*> chosen_algorithms(const settings& options,
         chosen.push_back(&find_algorithm(name));
     if (!chosen.empty()) return chosen;
     for (const algorithm& one : all_algorithms()) {
-        if (samples <= many_samples || one.plan != nullptr) {
+        if (samples <= many_samples || one.quick) {
             chosen.push_back(&one);
         } else {
             left_out.push_back(one.name);

@@ -27,6 +27,7 @@ ordered_json result_json(const algorithm_result& result) {
             {"efficiency", result.efficiency},
             {"padding_tokens", result.padding_tokens},
             {"lower_bound", result.lower_bound},
+            {"bound", result.bound},
             {"gap_bins", result.gap_bins},
             {"optimal", result.optimal},
             {"seconds", result.seconds},

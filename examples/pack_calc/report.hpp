@@ -42,10 +42,11 @@ struct algorithm_result {
     std::size_t bins = 0;
     double efficiency = 0;
     std::int64_t padding_tokens = 0;
-    std::size_t lower_bound = 0;
-    std::size_t gap_bins = 0;  ///< bins above the lower bound
-    bool optimal = false;      ///< proved: no bin above the lower bound
-    double seconds = 0;        ///< of the packing alone
+    std::size_t lower_bound = 0;  ///< no packing has fewer bins
+    std::string bound;            ///< which bound that is, as in packkit::named_bound
+    std::size_t gap_bins = 0;     ///< bins above the lower bound
+    bool optimal = false;         ///< proved: no bin above the lower bound
+    double seconds = 0;           ///< of the packing alone
     double ns_per_sample = 0;
     bool sample_indices = true;  ///< the time includes saying which sample goes where
     double rank_imbalance = 0;

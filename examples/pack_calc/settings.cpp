@@ -28,7 +28,10 @@ constexpr const char* description =
 
 constexpr const char* footer = R"(Algorithms, the first of all being first_fit_decreasing:
   first_fit_decreasing best_fit_decreasing worst_fit_decreasing: longest first
+  pattern_fit: rows that are exactly full, found by lengths; never more rows than the two
+    decreasing fits
   first_fit best_fit next_fit: in the order of the samples
+  window_fit: in their order but for a window of 8 open rows
   axolotl: what Axolotl's multipack sampler makes of that order: first_fit in groups of
     100000 and at most 200 samples a row (--group-size, --bin-size); with --sequential
     next_fit without either
@@ -48,8 +51,8 @@ without ids are left out and counted; samples above the capacity follow
 a tokenizer.json, a SentencePiece .model or a folder with one counts the tokens of the
 text alone. Several text fields are joined without a separator.
 Above 1,000,000 samples, without --algorithms, only those run that need no look at each
-sample: first_fit_decreasing and best_fit_decreasing; all adds 0.1 s to 0.2 s each per
-million. Those two then pack lengths alone, unless --bins asks for sample indices.
+sample or search: first_fit_decreasing and best_fit_decreasing; all adds up to 0.2 s each
+per million. Those two then pack lengths alone, unless --bins asks for sample indices.
 
 Examples:
   packkit-pack lengths.txt --capacity 4096

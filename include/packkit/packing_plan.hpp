@@ -76,6 +76,18 @@ template <std::integral Length>
     return counts;
 }
 
+namespace detail {
+
+/// Calls place(length, count) for every length that occurs, longest first.
+template <class Place>
+constexpr void for_each_length_descending(const length_counts& counts, Place place) {
+    for (std::size_t s = counts.count.size(); s-- > 1;) {
+        if (counts.count[s] > 0) place(static_cast<std::uint32_t>(s), counts.count[s]);
+    }
+}
+
+}  // namespace detail
+
 /// Samples of one length in each bin of a run.
 struct placement {
     std::uint32_t length = 0;

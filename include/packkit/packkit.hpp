@@ -3,8 +3,8 @@
 /// Everything that needs only the standard library.
 #pragma once
 
-#include <packkit/axolotl.hpp>
 #include <packkit/attention_cost.hpp>
+#include <packkit/axolotl.hpp>
 #include <packkit/batch_size.hpp>
 #include <packkit/best_fit.hpp>
 #include <packkit/best_fit_decreasing.hpp>
@@ -13,15 +13,15 @@
 #include <packkit/concepts.hpp>
 #include <packkit/context_split.hpp>
 #include <packkit/cu_seqlens.hpp>
-#include <packkit/dual_feasible.hpp>
 #include <packkit/distributed_plan.hpp>
+#include <packkit/dual_feasible.hpp>
 #include <packkit/equal_bins.hpp>
 #include <packkit/error.hpp>
 #include <packkit/excess_length.hpp>
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
-#include <packkit/lazy_bins.hpp>
 #include <packkit/grouped.hpp>
+#include <packkit/lazy_bins.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/linear_bound.hpp>
 #include <packkit/loss_weights.hpp>
@@ -30,9 +30,9 @@
 #include <packkit/model_shape.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/packing_plan.hpp>
+#include <packkit/padded_cu_seqlens.hpp>
 #include <packkit/padded_length.hpp>
 #include <packkit/pattern_fit.hpp>
-#include <packkit/padded_cu_seqlens.hpp>
 #include <packkit/permutation.hpp>
 #include <packkit/plan_reader.hpp>
 #include <packkit/random.hpp>

@@ -122,14 +122,25 @@ struct pattern_fit {
 
     template <std::integral Length>
     void operator()(std::span<const Length> lengths, bin_limits limits,
-                    std::uint32_t first, bin_list<>& bins) const {
+                    std::uint32_t first, bin_list<>& bins,
+                    pack_workspace* workspace = nullptr) const {
         if (lengths.size() > detail::few_items &&
             (limits.capacity < std::int64_t{1} << 24 ||
              detail::few_lengths(lengths.size(), limits))) {
-            detail::pack_counted(plan_pattern_fit, lengths, limits, first, bins);
+            pack_workspace own;
+            detail::pack_counted(plan, lengths, limits, first, bins,
+                                 workspace != nullptr ? *workspace : own);
         } else {
+            detail::check_lengths(lengths, limits.capacity, first);
             place(detail::as_int64(lengths), limits, first, bins);
         }
+    }
+
+    /// The plan alone.
+    [[nodiscard]] static packing_plan plan(const length_counts& counts,
+                                           std::uint32_t capacity,
+                                           std::uint32_t bin_size = 0) {
+        return plan_pattern_fit(counts, capacity, bin_size);
     }
 
 private:

@@ -227,11 +227,9 @@ template <class Choice>
                                                          std::uint32_t capacity,
                                                          std::uint32_t bin_size) {
     decreasing_fit<Choice> fit(capacity, bin_size);
-    for (std::size_t s = counts.count.size(); s-- > 1;) {
-        if (counts.count[s] > 0) {
-            fit.place(static_cast<std::uint32_t>(s), counts.count[s]);
-        }
-    }
+    for_each_length_descending(counts, [&](std::uint32_t length, std::uint32_t count) {
+        fit.place(length, count);
+    });
     return std::move(fit).finish();
 }
 

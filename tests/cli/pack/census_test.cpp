@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Figures from counted lengths against the same from the lengths themselves.
 #include <algorithms.hpp>
-#include <length_bound.hpp>
 #include <length_census.hpp>
 #include <packed_rows.hpp>
 
@@ -60,7 +59,7 @@ BOOST_AUTO_TEST_CASE(fitting_and_counting_agree_with_the_core) {
             BOOST_REQUIRE(fitted.cut_tokens == expected.cut_tokens);
             const auto counts = app::fitted_counts(census, capacity, strategy);
             if (counts.count.empty() || expected.lengths.empty()) continue;
-            BOOST_REQUIRE(app::counted_lower_bound(counts, capacity) ==
+            BOOST_REQUIRE(packkit::best_lower_bound(counts, capacity) ==
                           packkit::best_lower_bound(expected.lengths, capacity));
             auto summary = packkit::summarize(counts);
             const auto direct = packkit::summarize(expected.lengths);

@@ -46,7 +46,7 @@ BOOST_FIXTURE_TEST_CASE(json_has_the_stable_keys, with_lengths) {
     for (const auto& one : report["results"]) {
         BOOST_TEST((keys_of(one) ==
                     names{"algorithm", "bins", "efficiency", "padding_tokens",
-                          "lower_bound", "gap_bins", "optimal", "seconds",
+                          "lower_bound", "bound", "gap_bins", "optimal", "seconds",
                           "ns_per_sample", "rank_imbalance", "attention_imbalance",
                           "sample_indices", "step_idle", "step_idle_balanced"}));
         BOOST_TEST(one["efficiency"].is_number_float());

@@ -350,10 +350,11 @@ BOOST_AUTO_TEST_CASE(algorithms_are_reported_as_named) {
         return list;
     };
     const auto all = names("");
-    BOOST_TEST((std::set<std::string>(all.begin(), all.end()) ==
-                std::set<std::string>{"first_fit", "first_fit_decreasing", "best_fit",
-                                      "best_fit_decreasing", "next_fit",
-                                      "worst_fit_decreasing", "axolotl"}));
+    BOOST_TEST(
+        (std::set<std::string>(all.begin(), all.end()) ==
+         std::set<std::string>{"first_fit", "first_fit_decreasing", "best_fit",
+                               "best_fit_decreasing", "next_fit", "worst_fit_decreasing",
+                               "pattern_fit", "window_fit", "axolotl"}));
     BOOST_TEST((names("--algorithm all") == all));
     BOOST_TEST((names("--algorithm next_fit,best_fit,next_fit") ==
                 std::vector<std::string>{"next_fit", "best_fit"}));

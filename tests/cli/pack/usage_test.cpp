@@ -20,9 +20,8 @@ std::ostream& operator<<(std::ostream& out, const bad_usage& bad) {
 }
 
 const std::string names =
-    "first_fit_decreasing, best_fit_decreasing, worst_fit_decreasing, first_fit, "
-    "best_fit, "
-    "next_fit, axolotl";
+    "first_fit_decreasing, best_fit_decreasing, pattern_fit, worst_fit_decreasing, "
+    "first_fit, best_fit, next_fit, window_fit, axolotl";
 const std::string kinds =
     "this program reads .txt, .json, .npy, .jsonl, .parquet, .arrow, .feather, and - "
     "(standard input); --input-format says what a file of another name holds";
