@@ -7,6 +7,9 @@
 #include "item_by_item.hpp"
 #include "packing.hpp"
 
+#include <packkit/expand.hpp>
+#include <packkit/length_counts.hpp>
+#include <packkit/packing_plan.hpp>
 #include <packkit/pattern_fit.hpp>
 
 #include <memory>

@@ -11,7 +11,10 @@
 #include "lengths.hpp"
 #include "npy.hpp"
 
+#include <packkit/length_counts.hpp>
 #include <packkit/multipack.hpp>
+#include <packkit/packing_plan.hpp>
+#include <packkit/samples_by_length.hpp>
 
 #include <chrono>
 #include <cstdio>

@@ -9,7 +9,7 @@ usage: cmake/check.sh [--quick]
 
   set-up    Debian packages, and LibTorch and Arrow into .deps/ (see cmake/dependencies.sh)
   release   builds everything and runs every test
-  asan      builds everything but LibTorch with ASan and UBSan; runs unit, property and cli tests
+  asan      builds everything but LibTorch with ASan and UBSan; runs unit, property, fuzz and cli tests
   cuda      where a CUDA 13 toolkit is found: builds the programs with CUDA and NCCL, runs nothing
 
   --quick   set-up and release only
@@ -106,7 +106,7 @@ step "release: every test" run_tests release
 
 if ! $quick; then
   step "asan: build" configure asan
-  step "asan: unit, property, cli tests" run_tests asan -L '^(unit|property|cli)$'
+  step "asan: unit, property, fuzz, cli tests" run_tests asan -L '^(unit|property|fuzz|cli)$'
   if nvcc=$(find_cuda_13); then
     need_nccl
     step "cuda: build" configure cuda -DCUDAToolkit_ROOT="${nvcc%/bin/nvcc}" \

@@ -3,6 +3,7 @@
 
 #include <packkit/axolotl.hpp>
 #include <packkit/lazy_bins.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/pattern_fit.hpp>
 #include <packkit/window_fit.hpp>
 

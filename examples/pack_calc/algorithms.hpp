@@ -4,6 +4,7 @@
 /// The packing algorithms by name.
 
 #include <packkit/bins.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/packing_plan.hpp>
 

@@ -11,7 +11,9 @@
 #include "common/progress.hpp"
 
 #include <packkit/certificate.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/lower_bound.hpp>
+#include <packkit/packing_plan.hpp>
 #include <packkit/random.hpp>
 
 #include <algorithm>

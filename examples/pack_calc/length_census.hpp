@@ -7,6 +7,7 @@
 #include "sample_table.hpp"
 
 #include <packkit/excess_length.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 
 #include <cstddef>

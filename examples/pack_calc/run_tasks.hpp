@@ -47,9 +47,9 @@ void run_tasks(std::size_t count, std::size_t threads, const Task& task,
         }
     };
     {
-        std::vector<std::jthread> helpers;
+        std::vector<std::jthread> workers;
         for (std::size_t i = 1; i < std::min(threads, count); ++i)
-            helpers.emplace_back(work);
+            workers.emplace_back(work);
         work();
     }
     if (failure) std::rethrow_exception(failure);

@@ -6,9 +6,9 @@
 #include <packkit/concepts.hpp>
 #include <packkit/detail/length_table.hpp>
 #include <packkit/error.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/multipack.hpp>
-#include <packkit/packing_plan.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -23,10 +23,12 @@
 #include <packkit/equal_bins.hpp>
 #include <packkit/error.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 #include <packkit/permutation.hpp>
 #include <packkit/random.hpp>
 #include <packkit/sampler.hpp>
+#include <packkit/samples_by_length.hpp>
 
 #include <algorithm>
 #include <cstddef>

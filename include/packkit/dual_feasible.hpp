@@ -11,7 +11,7 @@
 #pragma once
 
 #include <packkit/detail/length_table.hpp>
-#include <packkit/packing_plan.hpp>
+#include <packkit/length_counts.hpp>
 
 #include <algorithm>
 #include <concepts>

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <packkit/detail/decreasing_fit.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 
 #include <cstdint>

@@ -7,8 +7,10 @@
 #include <packkit/concepts.hpp>
 #include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/packing_plan.hpp>
+#include <packkit/samples_by_length.hpp>
 
 #include <algorithm>
 #include <concepts>

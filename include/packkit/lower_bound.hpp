@@ -12,7 +12,7 @@
 #include <packkit/detail/length_table.hpp>
 #include <packkit/detail/lengths.hpp>
 #include <packkit/dual_feasible.hpp>
-#include <packkit/packing_plan.hpp>
+#include <packkit/length_counts.hpp>
 
 #include <algorithm>
 #include <cstddef>

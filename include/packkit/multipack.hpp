@@ -17,8 +17,11 @@
 #include <packkit/detail/lengths.hpp>
 #include <packkit/detail/placement.hpp>
 #include <packkit/error.hpp>
+#include <packkit/expand.hpp>
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/length_counts.hpp>
+#include <packkit/packing_plan.hpp>
 #include <packkit/sequential.hpp>
 #include <packkit/worst_fit.hpp>
 

@@ -18,11 +18,13 @@
 #include <packkit/equal_bins.hpp>
 #include <packkit/error.hpp>
 #include <packkit/excess_length.hpp>
+#include <packkit/expand.hpp>
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
 #include <packkit/grouped.hpp>
 #include <packkit/lazy_bins.hpp>
 #include <packkit/learning_rate.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/linear_bound.hpp>
 #include <packkit/loss_weights.hpp>
 #include <packkit/lower_bound.hpp>
@@ -37,6 +39,7 @@
 #include <packkit/plan_reader.hpp>
 #include <packkit/random.hpp>
 #include <packkit/sampler.hpp>
+#include <packkit/samples_by_length.hpp>
 #include <packkit/sequential.hpp>
 #include <packkit/shard.hpp>
 #include <packkit/stats.hpp>

@@ -26,8 +26,10 @@
 #include <packkit/detail/pattern_repack.hpp>
 #include <packkit/detail/pattern_search.hpp>
 #include <packkit/detail/placement.hpp>
+#include <packkit/expand.hpp>
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/packing_plan.hpp>
 

@@ -12,6 +12,7 @@
 /// kept in a heap in the order in which the algorithm chooses them.
 #pragma once
 
+#include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 
 #include <cstddef>

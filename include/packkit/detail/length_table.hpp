@@ -5,7 +5,7 @@
 
 #include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
-#include <packkit/packing_plan.hpp>
+#include <packkit/length_counts.hpp>
 
 #include <algorithm>
 #include <concepts>

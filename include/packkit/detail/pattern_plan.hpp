@@ -7,6 +7,7 @@
 #include <packkit/detail/exact_packing.hpp>
 #include <packkit/detail/pattern_search.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 
 #include <algorithm>

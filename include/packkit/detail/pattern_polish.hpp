@@ -6,7 +6,7 @@
 
 #include <packkit/detail/pattern_plan.hpp>
 #include <packkit/detail/pattern_search.hpp>
-#include <packkit/packing_plan.hpp>
+#include <packkit/length_counts.hpp>
 
 #include <algorithm>
 #include <array>

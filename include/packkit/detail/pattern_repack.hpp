@@ -5,7 +5,7 @@
 
 #include <packkit/detail/pattern_plan.hpp>
 #include <packkit/detail/pattern_search.hpp>
-#include <packkit/packing_plan.hpp>
+#include <packkit/length_counts.hpp>
 
 #include <algorithm>
 #include <cstddef>

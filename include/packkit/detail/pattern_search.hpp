@@ -3,7 +3,6 @@
 /// Patterns: which lengths make a bin as full as can be, found over counted lengths.
 #pragma once
 
-#include <packkit/packing_plan.hpp>
 
 #include <algorithm>
 #include <bit>

@@ -7,6 +7,8 @@
 
 #include <packkit/bins.hpp>
 #include <packkit/detail/lengths.hpp>
+#include <packkit/expand.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 
 #include <algorithm>

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/distributed_plan.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/multipack.hpp>
+#include <packkit/packing_plan.hpp>
 #include <packkit/plan_reader.hpp>
 #include <packkit/random.hpp>
+#include <packkit/samples_by_length.hpp>
 
 #include <algorithm>
 #include <cmath>

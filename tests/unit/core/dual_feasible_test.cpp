@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <packkit/dual_feasible.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/lower_bound.hpp>
 
 #include <algorithm>

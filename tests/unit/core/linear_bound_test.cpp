@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <packkit/length_counts.hpp>
 #include <packkit/linear_bound.hpp>
 #include <packkit/pattern_fit.hpp>
 

@@ -3,10 +3,14 @@
 #include "textbook.hpp"
 
 #include <packkit/best_fit_decreasing.hpp>
+#include <packkit/expand.hpp>
 #include <packkit/first_fit_decreasing.hpp>
 #include <packkit/lazy_bins.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/multipack.hpp>
+#include <packkit/packing_plan.hpp>
 #include <packkit/random.hpp>
+#include <packkit/samples_by_length.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <packkit/certificate.hpp>
+#include <packkit/length_counts.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/pattern_fit.hpp>
 #include <packkit/random.hpp>
