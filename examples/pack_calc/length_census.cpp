@@ -42,17 +42,22 @@ std::int64_t length_census::longest() const {
 
 length_census count_samples(const sample_table& samples) {
     length_census census;
+    const std::span<const std::uint32_t> lengths(samples.lengths);
     std::uint32_t longest = 0;
-    for (const std::uint32_t length : samples.lengths) {
-        if (length <= length_census::longest_counted) {
-            longest = std::max(longest, length);
-        }
+    bool all_counted = true;
+    for (const std::uint32_t length : lengths) {
+        const bool counted = length <= length_census::longest_counted;
+        longest = std::max(longest, counted ? length : 0);
+        all_counted &= counted;
+    }
+    if (all_counted && longest > 0) {
+        count_lengths(lengths, longest, census.counts);
+        return census;
     }
     census.counts.count.assign(std::size_t{longest} + 1, 0);
-    for (std::size_t i = 0; i < samples.lengths.size(); ++i) {
-        const std::uint32_t length = samples.lengths[i];
-        if (length <= longest) {
-            ++census.counts.count[length];
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+        if (lengths[i] <= longest) {
+            ++census.counts.count[lengths[i]];
         } else {
             census.longer.push_back(samples.length_at(i));
         }

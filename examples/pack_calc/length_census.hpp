@@ -8,7 +8,6 @@
 
 #include <packkit/excess_length.hpp>
 #include <packkit/length_counts.hpp>
-#include <packkit/packing_plan.hpp>
 
 #include <cstddef>
 #include <cstdint>
