@@ -18,10 +18,18 @@ namespace packkit {
 /// How a parameter is filled when training starts from nothing.
 enum class initializer : std::uint8_t { normal, ones };
 
+/// How tensor parallelism cuts a parameter (Shoeybi et al. 2019, arXiv 1909.08053, 3).
+enum class tensor_cut : std::uint8_t {
+    replicated,  ///< every tp rank holds all of it: norms, routers
+    rows,        ///< dimension 0: column-parallel layers, embedding and head
+    columns,     ///< dimension 1: row-parallel layers
+};
+
 /// One parameter of a model.
 struct parameter_shape {
     std::string name;
     std::vector<std::int64_t> shape;
+    tensor_cut cut = tensor_cut::replicated;
     initializer init = initializer::normal;
     /// Whether weight decay applies: to matrices and embeddings, not to norms.
     bool weight_decay = true;
@@ -97,20 +105,27 @@ inline void check_model_shape(const model_shape& model) {
     const std::int64_t q = model.num_attention_heads * model.head_dim;
     const std::int64_t kv = model.num_key_value_heads * model.head_dim;
     const auto norm = [&](const char* name) {
+        return parameter_shape{prefix + name + ".weight",
+                               {hidden},
+                               tensor_cut::replicated,
+                               initializer::ones,
+                               false};
+    };
+    const auto wide = [&](const char* name, std::int64_t out) {
         return parameter_shape{
-            prefix + name + ".weight", {hidden}, initializer::ones, false};
+            prefix + name + ".weight", {out, hidden}, tensor_cut::rows};
     };
-    const auto linear = [&](const char* name, std::int64_t out, std::int64_t in) {
-        return parameter_shape{prefix + name + ".weight", {out, in}};
+    const auto narrow = [&](const char* name, std::int64_t in) {
+        return parameter_shape{
+            prefix + name + ".weight", {hidden, in}, tensor_cut::columns};
     };
-    return {
-        "model.layers." + std::to_string(layer),
-        {norm("input_layernorm"), linear("self_attn.q_proj", q, hidden),
-         linear("self_attn.k_proj", kv, hidden), linear("self_attn.v_proj", kv, hidden),
-         linear("self_attn.o_proj", hidden, q), norm("post_attention_layernorm"),
-         linear("mlp.gate_proj", model.intermediate_size, hidden),
-         linear("mlp.up_proj", model.intermediate_size, hidden),
-         linear("mlp.down_proj", hidden, model.intermediate_size)}};
+    return {"model.layers." + std::to_string(layer),
+            {norm("input_layernorm"), wide("self_attn.q_proj", q),
+             wide("self_attn.k_proj", kv), wide("self_attn.v_proj", kv),
+             narrow("self_attn.o_proj", q), norm("post_attention_layernorm"),
+             wide("mlp.gate_proj", model.intermediate_size),
+             wide("mlp.up_proj", model.intermediate_size),
+             narrow("mlp.down_proj", model.intermediate_size)}};
 }
 
 /// All units in forward order. With tied embeddings the first unit also holds the final
@@ -119,10 +134,15 @@ inline void check_model_shape(const model_shape& model) {
 [[nodiscard]] inline std::vector<unit_shape> unit_shapes(const model_shape& model) {
     check_model_shape(model);
     const parameter_shape embedding{"model.embed_tokens.weight",
-                                    {model.vocab_size, model.hidden_size}};
-    const parameter_shape norm{
-        "model.norm.weight", {model.hidden_size}, initializer::ones, false};
-    const parameter_shape head{"lm_head.weight", {model.vocab_size, model.hidden_size}};
+                                    {model.vocab_size, model.hidden_size},
+                                    tensor_cut::rows};
+    const parameter_shape norm{"model.norm.weight",
+                               {model.hidden_size},
+                               tensor_cut::replicated,
+                               initializer::ones,
+                               false};
+    const parameter_shape head{
+        "lm_head.weight", {model.vocab_size, model.hidden_size}, tensor_cut::rows};
     std::vector<unit_shape> units;
     units.push_back({"model.embed_tokens", {embedding}});
     if (model.tie_word_embeddings) units.front().parameters.push_back(norm);

@@ -29,6 +29,7 @@
 #include <packkit/loss_weights.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/mesh.hpp>
+#include <packkit/model_layout.hpp>
 #include <packkit/model_shape.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/packing_plan.hpp>
@@ -44,6 +45,7 @@
 #include <packkit/shard.hpp>
 #include <packkit/stats.hpp>
 #include <packkit/streaming.hpp>
+#include <packkit/training_setup.hpp>
 #include <packkit/vector_packing.hpp>
 #include <packkit/version.hpp>
 #include <packkit/window_fit.hpp>
