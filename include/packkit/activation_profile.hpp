@@ -45,6 +45,8 @@ enum class activation_cut : std::uint8_t {
     tensor,    ///< always: inside attention and feed-forward
     sequence,  ///< only with sequence parallelism: norms, residuals, block inputs
     never,
+    gathered,  ///< whole, and only with sequence parallelism, which gathers it for a
+               ///< layer
 };
 
 /// One tensor, or `count` alike.
@@ -80,19 +82,21 @@ struct weight_traffic {
 struct activation_profile {
     std::string_view name;
     /// Of each block, from its forward to its backward.
-    std::span<const activation_tensor> block;
+    std::span<const activation_tensor> block = {};
     /// Of one block beside those while it is differentiated: gradients and temporaries
     /// alive at the worst moment. What was recomputed is added by itself.
-    std::span<const activation_tensor> block_backward;
+    std::span<const activation_tensor> block_backward = {};
+    /// Buffers of the ring of context parallelism, where cp > 1.
+    std::span<const activation_tensor> ring = {};
     /// Of a micro-batch, once: ids, targets, rotary tables.
-    std::span<const activation_tensor> row;
+    std::span<const activation_tensor> row = {};
     /// Of final norm and head, beside the logits, until they are differentiated.
-    std::span<const activation_tensor> head;
+    std::span<const activation_tensor> head = {};
     /// Logits and their copies when most are alive, at the loss or its backward.
-    std::span<const activation_tensor> loss;
+    std::span<const activation_tensor> loss = {};
     /// Tokens whose logits exist at once; 0: all of the micro-batch.
     std::int64_t loss_chunk_tokens = 0;
-    weight_traffic weights;
+    weight_traffic weights = {};
 };
 
 }  // namespace packkit
