@@ -30,6 +30,8 @@
 #include <packkit/lower_bound.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/model_layout.hpp>
+#include <packkit/model_parameters.hpp>
+#include <packkit/model_presets.hpp>
 #include <packkit/model_shape.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/packing_plan.hpp>
