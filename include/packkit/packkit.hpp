@@ -34,6 +34,8 @@
 #include <packkit/memory.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/model_layout.hpp>
+#include <packkit/model_parameters.hpp>
+#include <packkit/model_presets.hpp>
 #include <packkit/model_shape.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/packing_plan.hpp>
