@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -78,6 +79,16 @@ constexpr void check_memory_setup(const training_setup& setup) {
     positive("dp_shard", setup.mesh.dp_shard);
     positive("cp", setup.mesh.cp);
     positive("tp", setup.mesh.tp);
+    if (static_cast<std::size_t>(setup.checkpointing) >= checkpointing_names.size()) {
+        throw_invalid_argument("checkpointing_kind has no value ",
+                               static_cast<int>(setup.checkpointing));
+    }
+    std::int64_t ranks = 0;
+    if (__builtin_mul_overflow(setup.mesh.dp_shard, setup.mesh.cp, &ranks) ||
+        ranks > (std::int64_t{1} << 24)) {
+        throw_invalid_argument("dp_shard ", setup.mesh.dp_shard, " x cp ", setup.mesh.cp,
+                               " is more ranks than states are shared among");
+    }
     std::int64_t tokens = 0;
     if (__builtin_mul_overflow(setup.sequence_len, setup.micro_batch_size, &tokens) ||
         tokens > (std::int64_t{1} << 46)) {
