@@ -39,6 +39,7 @@
 #include <packkit/permutation.hpp>
 #include <packkit/plan_reader.hpp>
 #include <packkit/random.hpp>
+#include <packkit/row_costs.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/samples_by_length.hpp>
 #include <packkit/sequential.hpp>
@@ -49,4 +50,5 @@
 #include <packkit/vector_packing.hpp>
 #include <packkit/version.hpp>
 #include <packkit/window_fit.hpp>
+#include <packkit/workload.hpp>
 #include <packkit/worst_fit.hpp>
