@@ -29,9 +29,13 @@
 #include <packkit/loss_weights.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/mesh.hpp>
+#include <packkit/mesh_factorizations.hpp>
+#include <packkit/mesh_request.hpp>
+#include <packkit/mesh_shape.hpp>
 #include <packkit/model_layout.hpp>
 #include <packkit/model_shape.hpp>
 #include <packkit/multipack.hpp>
+#include <packkit/node_placement.hpp>
 #include <packkit/packing_plan.hpp>
 #include <packkit/padded_cu_seqlens.hpp>
 #include <packkit/padded_length.hpp>
