@@ -16,6 +16,7 @@
 
 #include <packkit/model_layout.hpp>
 #include <packkit/training_setup.hpp>
+#include <packkit/workload.hpp>
 
 #include <cmath>
 #include <cstdint>
@@ -201,10 +202,10 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
 /// block and step, are left out.
 [[nodiscard]] constexpr collective_bytes tensor_traffic(const model_shape& shape,
                                                         const training_setup& setup,
+                                                        std::int64_t tokens,
                                                         std::int64_t n) {
     collective_bytes sent;
     if (n == 1) return sent;
-    const std::int64_t tokens = setup.micro_tokens();
     const std::int64_t element = compute_bytes(setup.precision);
     const std::int64_t a_block = setup.checkpointing == checkpointing_kind::full ? 6 : 4;
     const std::int64_t sums = a_block * shape.num_hidden_layers + 2;
@@ -239,26 +240,26 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
 ///   l tokens, the two sides exchange its l tokens of K and V, and a cut falls into a
 ///   document as often as it is long, so Σl²/Σl tokens cross a cut on average: the full
 ///   ring for one document of the whole row.
+///
+/// @param tokens of a micro-batch on one rank
+/// @param share of a row that its average token's document takes: 1 is the full ring
 [[nodiscard]] inline collective_bytes ring_traffic(const model_shape& shape,
                                                    const training_setup& setup,
-                                                   double attention_length) {
+                                                   std::int64_t tokens, double share) {
     collective_bytes sent;
     const std::int64_t n = setup.mesh.cp;
     if (n == 1) return sent;
     const std::int64_t parts = setup.mesh.tp;
     const std::int64_t width =
         2 * ((shape.num_key_value_heads + parts - 1) / parts) * shape.head_dim;
-    const std::int64_t passes = setup.checkpointing == checkpointing_kind::full ? 4 : 3;
+    const std::int64_t forwards = setup.checkpointing == checkpointing_kind::full ? 2 : 1;
+    const std::int64_t blocks =
+        (n - 1) * shape.num_hidden_layers * setup.gradient_accumulation_steps;
     const std::int64_t full_ring =
-        (n - 1) * setup.micro_tokens() * width * compute_bytes(setup.precision) * passes *
-        shape.num_hidden_layers * setup.gradient_accumulation_steps;
-    const double row = static_cast<double>(setup.sequence_len);
+        (forwards + 2) * blocks * tokens * width * compute_bytes(setup.precision);
     sent.send_recv =
-        attention_length >= row
-            ? full_ring
-            : std::llround(static_cast<double>(full_ring) * (attention_length / row));
-    sent.collectives = (n - 1) * (passes - 1) * shape.num_hidden_layers *
-                       setup.gradient_accumulation_steps;
+        share < 1.0 ? std::llround(static_cast<double>(full_ring) * share) : full_ring;
+    sent.collectives = (forwards + 1) * blocks;
     return sent;
 }
 
@@ -271,10 +272,10 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
 ///
 /// @param elements `elements_per_rank(layout, setup.mesh.tp, shards)` with shards =
 ///   setup.sharding_ranks(), or 1 for sharding ddp
-/// @param attention_length Σl²/Σl over documents of a row; only cp depends on it
+/// @param work what rows hold; only cp and tp depend on it
 [[nodiscard]] inline communication_estimate estimate_communication(
     const model_layout& layout, const sharded_elements& elements,
-    const training_setup& setup, double attention_length) {
+    const training_setup& setup, const workload& work) {
     const model_shape& shape = layout.shape();
     const mesh_shape& mesh = setup.mesh;
     const bool replicated = setup.sharding == sharding_kind::ddp;
@@ -287,8 +288,14 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
                                                        reduce_bytes(setup.precision));
     estimate.dp_shard =
         detail::shard_traffic(elements, setup, shape.tie_word_embeddings, shards);
-    estimate.tp = detail::tensor_traffic(shape, setup, mesh.tp);
-    estimate.cp = detail::ring_traffic(shape, setup, attention_length);
+
+    const double row = work.computed_tokens_per_row;
+    const auto tokens =
+        static_cast<std::int64_t>(std::ceil(static_cast<double>(setup.micro_batch_size) *
+                                            row / static_cast<double>(mesh.cp)));
+    estimate.tp = detail::tensor_traffic(shape, setup, tokens, mesh.tp);
+    estimate.cp = detail::ring_traffic(
+        shape, setup, tokens, row > 0 ? work.computed_attention_length() / row : 1.0);
 
     // One float64: the squared norm of what is cut over shards and tp; then the reports.
     const std::int64_t norm_ranks = shards * mesh.tp;
@@ -301,12 +308,11 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
 
 /// As above, with the elements counted here.
 [[nodiscard]] inline communication_estimate estimate_communication(
-    const model_layout& layout, const training_setup& setup, double attention_length) {
+    const model_layout& layout, const training_setup& setup, const workload& work) {
     const std::int64_t shards =
         setup.sharding == sharding_kind::ddp ? 1 : setup.sharding_ranks();
-    return estimate_communication(layout,
-                                  elements_per_rank(layout, setup.mesh.tp, shards), setup,
-                                  attention_length);
+    return estimate_communication(
+        layout, elements_per_rank(layout, setup.mesh.tp, shards), setup, work);
 }
 
 }  // namespace packkit

@@ -43,7 +43,7 @@ training_setup setup_of(mesh_shape mesh, sharding_kind sharding,
 
 communication_estimate estimate(const model_shape& shape, const training_setup& setup) {
     return estimate_communication(model_layout(shape), setup,
-                                  static_cast<double>(setup.sequence_len));
+                                  full_rows(setup.sequence_len));
 }
 
 /// A step as the trainer takes it, collective by collective: what `shard` and `replicate`
@@ -254,16 +254,18 @@ BOOST_AUTO_TEST_CASE(context_parallel_ranks_pass_keys_and_values_round) {
     // 2048 tokens a rank, K and V of 4096 features in bf16, 32 blocks: 3 passes forward,
     // 3 backward, 3 of the gradients.
     const std::int64_t pass = 2048LL * 2 * 4096 * 2 * 32;
-    const auto full = estimate_communication(layout, setup, 8192.0).cp;
+    const auto full = estimate_communication(layout, setup, full_rows(8192)).cp;
     BOOST_TEST(full.send_recv == 9 * pass);
     BOOST_TEST(full.collectives == 2 * 3 * 32);
     // Documents of a sixteenth of the row need a sixteenth of the ring.
-    BOOST_TEST(estimate_communication(layout, setup, 512.0).cp.send_recv ==
+    auto packed = full_rows(8192);
+    packed.computed_squared_per_row /= 16;
+    BOOST_TEST(estimate_communication(layout, setup, packed).cp.send_recv ==
                9 * pass / 16);
     // Parameters shard over dp_shard x cp.
-    const auto shards = estimate_communication(layout, setup, 8192.0).dp_shard;
+    const auto shards = estimate_communication(layout, setup, full_rows(8192)).dp_shard;
     setup.mesh = {1, 4, 1, 1};
-    const auto same = estimate_communication(layout, setup, 8192.0).dp_shard;
+    const auto same = estimate_communication(layout, setup, full_rows(8192)).dp_shard;
     BOOST_TEST((shards == same));
 }
 
