@@ -13,6 +13,7 @@
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/certificate.hpp>
+#include <packkit/communication.hpp>
 #include <packkit/concepts.hpp>
 #include <packkit/context_split.hpp>
 #include <packkit/cu_seqlens.hpp>
