@@ -9,6 +9,8 @@
 
 #include <packkit/model_shape.hpp>
 #include <packkit/torch/cross_entropy.hpp>
+#include <packkit/torch/memory_counter.hpp>
+#include <packkit/torch/rms_norm.hpp>
 #include <packkit/torch/varlen_attention.hpp>
 
 #include <ATen/Functions.h>
@@ -55,7 +57,7 @@ inline at::Tensor rotate(const at::Tensor& x, const row_context& row) {
 
 inline at::Tensor norm(const model_shape& model, const at::Tensor& x,
                        const at::Tensor& weight) {
-    return at::rms_norm(x, {model.hidden_size}, weight, model.rms_norm_eps);
+    return lt::rms_norm(x, weight, model.rms_norm_eps);
 }
 
 /// Grouped-query attention inside each document. x: (T, C).
@@ -90,7 +92,9 @@ inline at::Tensor block(const model_shape& model, const parameter_list& p,
 /// Final norm and head: (T, C) → (T, V).
 inline at::Tensor head(const model_shape& model, const at::Tensor& norm_weight,
                        const at::Tensor& head_weight, const at::Tensor& x) {
-    return at::linear(norm(model, x, norm_weight), head_weight);
+    const auto last = norm(model, x, norm_weight);
+    const lt::memory_scope scope(lt::memory_use::logits);
+    return at::linear(last, head_weight);
 }
 
 }  // namespace packkit::train

@@ -13,9 +13,11 @@
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/certificate.hpp>
+#include <packkit/communication.hpp>
 #include <packkit/concepts.hpp>
 #include <packkit/context_split.hpp>
 #include <packkit/cu_seqlens.hpp>
+#include <packkit/device.hpp>
 #include <packkit/distributed_plan.hpp>
 #include <packkit/dual_feasible.hpp>
 #include <packkit/equal_bins.hpp>
@@ -24,6 +26,7 @@
 #include <packkit/expand.hpp>
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/flops.hpp>
 #include <packkit/grouped.hpp>
 #include <packkit/lazy_bins.hpp>
 #include <packkit/learning_rate.hpp>
@@ -33,11 +36,15 @@
 #include <packkit/lower_bound.hpp>
 #include <packkit/memory.hpp>
 #include <packkit/mesh.hpp>
+#include <packkit/mesh_factorizations.hpp>
+#include <packkit/mesh_request.hpp>
+#include <packkit/mesh_shape.hpp>
 #include <packkit/model_layout.hpp>
 #include <packkit/model_parameters.hpp>
 #include <packkit/model_presets.hpp>
 #include <packkit/model_shape.hpp>
 #include <packkit/multipack.hpp>
+#include <packkit/node_placement.hpp>
 #include <packkit/packing_plan.hpp>
 #include <packkit/padded_cu_seqlens.hpp>
 #include <packkit/padded_length.hpp>
@@ -45,6 +52,7 @@
 #include <packkit/permutation.hpp>
 #include <packkit/plan_reader.hpp>
 #include <packkit/random.hpp>
+#include <packkit/row_costs.hpp>
 #include <packkit/rational.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/samples_by_length.hpp>
@@ -52,9 +60,11 @@
 #include <packkit/shard.hpp>
 #include <packkit/state_memory.hpp>
 #include <packkit/stats.hpp>
+#include <packkit/step_time.hpp>
 #include <packkit/streaming.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/vector_packing.hpp>
 #include <packkit/version.hpp>
 #include <packkit/window_fit.hpp>
+#include <packkit/workload.hpp>
 #include <packkit/worst_fit.hpp>
