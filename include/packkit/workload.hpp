@@ -67,11 +67,13 @@ struct workload {
                    ? computed_squared_per_row / computed_tokens_per_row
                    : 0.0;
     }
-    /// Optimizer steps of an epoch; the last may be smaller. 0 if rows are not known.
+    /// Optimizer steps of an epoch; the last may be smaller, as packkit-train has it, or
+    /// is dropped. 0 if rows are not known.
     /// @throws invalid_argument for a global batch below 1
-    [[nodiscard]] std::int64_t steps_per_epoch(std::int64_t global_rows) const {
+    [[nodiscard]] std::int64_t steps_per_epoch(std::int64_t global_rows,
+                                               bool drop_last = false) const {
         return packkit::steps_per_epoch(static_cast<std::int64_t>(rows_per_epoch),
-                                        global_rows, false);
+                                        global_rows, drop_last);
     }
 };
 
