@@ -263,7 +263,7 @@ private:
             "communication is exposed: ", second_text(plan.seconds.exposed_communication),
             " of a step of ", second_text(plan.seconds.step));
     }
-    if (plan.dp_imbalance > 1.1) {
+    if (plan.dp_imbalance > 1.05) {
         warn("ranks wait for the dearest rows: ", detail::percent(plan.dp_imbalance - 1),
              " above the mean when rows are dealt at random, ",
              detail::percent(work.rows.balanced_imbalance() - 1),
