@@ -14,6 +14,7 @@
 #include <packkit/bins.hpp>
 #include <packkit/certificate.hpp>
 #include <packkit/communication.hpp>
+#include <packkit/compute_time.hpp>
 #include <packkit/concepts.hpp>
 #include <packkit/context_split.hpp>
 #include <packkit/cu_seqlens.hpp>
