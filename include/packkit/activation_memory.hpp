@@ -152,8 +152,11 @@ public:
             whole = checked_sum(whole, per_token(activation_cut::sequence));
         }
         std::int64_t part = checked_product(divided, tokens);
-        if (setup.mesh.tp > 1) part = (part - 1) / setup.mesh.tp + 1;
-        return checked_sum(checked_product(whole, tokens), part);
+        part = part / setup.mesh.tp + (part % setup.mesh.tp != 0 ? 1 : 0);
+        const std::int64_t result = checked_sum(checked_product(whole, tokens), part);
+        // So that a few of them can still be added.
+        if (result > (std::int64_t{1} << 60)) too_many(whole, tokens);
+        return result;
     }
 
 private:
@@ -168,7 +171,7 @@ private:
         return result;
     }
     [[noreturn]] static void too_many(std::int64_t a, std::int64_t b) {
-        detail::throw_invalid_argument("bytes of activations exceed 64 bits: ", a,
+        detail::throw_invalid_argument("bytes of activations exceed 60 bits: ", a,
                                        " and ", b);
     }
 

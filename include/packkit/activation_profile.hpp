@@ -84,6 +84,9 @@ struct weight_traffic {
     /// Units whose reduce-scatters hold their buffers at once; 0: all of them, until the
     /// step's end.
     std::int64_t reductions_in_flight = 1;
+    /// Gradients are freed after a step and made anew by its backward: with one
+    /// micro-batch a step there are none at the loss.
+    bool gradients_freed = false;
     /// Bytes of an element that is reduced; 0: those of the accumulated gradient.
     std::int64_t reduced_element_bytes = 0;
 };

@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -78,6 +79,16 @@ constexpr void check_memory_setup(const training_setup& setup) {
     positive("dp_shard", setup.mesh.dp_shard);
     positive("cp", setup.mesh.cp);
     positive("tp", setup.mesh.tp);
+    if (static_cast<std::size_t>(setup.checkpointing) >= checkpointing_names.size()) {
+        throw_invalid_argument("checkpointing_kind has no value ",
+                               static_cast<int>(setup.checkpointing));
+    }
+    std::int64_t ranks = 0;
+    if (__builtin_mul_overflow(setup.mesh.dp_shard, setup.mesh.cp, &ranks) ||
+        ranks > (std::int64_t{1} << 24)) {
+        throw_invalid_argument("dp_shard ", setup.mesh.dp_shard, " x cp ", setup.mesh.cp,
+                               " is more ranks than states are shared among");
+    }
     std::int64_t tokens = 0;
     if (__builtin_mul_overflow(setup.sequence_len, setup.micro_batch_size, &tokens) ||
         tokens > (std::int64_t{1} << 46)) {
@@ -125,6 +136,7 @@ struct traveling_weights {
     std::int64_t gather_buffers;
     bool in_place;  ///< used where they lie: nothing to gather or cast
     bool gathers, reduces;
+    bool accumulates;  ///< backward's gradients are added to others, or reduced
 
     constexpr traveling_weights(const training_setup& setup,
                                 const weight_traffic& weights)
@@ -135,7 +147,8 @@ struct traveling_weights {
           gather_buffers(weights.gather_buffers),
           in_place(false),
           gathers(ranks > 1 && shared_by(setup.sharding).parameters),
-          reduces(ranks > 1 && shared_by(setup.sharding).gradients) {
+          reduces(ranks > 1 && shared_by(setup.sharding).gradients),
+          accumulates(true) {
         const state_bytes states =
             state_bytes_of(setup.precision, setup.optimizer, setup.sharding);
         if (gathered_element == 0) gathered_element = gradient_element;
@@ -156,9 +169,9 @@ struct traveling_weights {
     [[nodiscard]] constexpr std::int64_t reduce_buffer(std::int64_t shard) const {
         return reduces ? shard * (ranks + 1) * reduced_element : 0;
     }
-    /// Whole gradients as backward makes them.
+    /// Whole gradients as backward makes them, where they are not the accumulated ones.
     [[nodiscard]] constexpr std::int64_t gradients(std::int64_t elements) const {
-        return elements * gradient_element;
+        return accumulates ? elements * gradient_element : 0;
     }
 };
 
@@ -216,9 +229,13 @@ struct traveling_weights {
         }
     };
 
+    memory_bytes before_backward = states.bytes;
+    if (weights.gradients_freed && setup.gradient_accumulation_steps == 1) {
+        before_backward.gradients = 0;
+    }
     const std::int64_t chunk = activations.loss_chunk_tokens;
     const bool chunked = chunk > 0 && chunk < tokens;
-    memory_bytes loss = states.bytes;
+    memory_bytes loss = before_backward;
     loss.activations = row + kept + activations.head.bytes(setup, tokens);
     loss.logits = activations.loss.bytes(setup, chunked ? chunk : tokens);
     loss.gathered_parameters =
@@ -229,13 +246,13 @@ struct traveling_weights {
 
     memory_bytes head_done = loss;
     head_done.logits = 0;
-    head_done.gradients = states.bytes.gradients + travel.gradients(head.largest);
+    head_done.gradients = before_backward.gradients + travel.gradients(head.largest);
     head_done.communication = together ? 0 : travel.reduce_buffer(head.largest_shard);
     consider(peak_moment::head_backward, head_done);
 
     // The first block in backward, when the others still wait; the last, when most
     // reductions are on their way.
-    memory_bytes first = states.bytes;
+    memory_bytes first = before_backward;
     first.gathered_parameters = travel.gathered(
         stay + (setup.reshard_after_forward
                     ? std::min(weights.gathered_blocks, layers) * block.largest
@@ -245,6 +262,7 @@ struct traveling_weights {
     first.gradients += travel.gradients(block.largest);
     memory_bytes reducing = first;
     memory_bytes last = first;
+    last.gradients += states.bytes.gradients - before_backward.gradients;
     first.activations = row + kept + working;
     last.activations = row + kept / layers + working;
     if (setup.mesh.cp > 1) {
@@ -272,6 +290,8 @@ struct traveling_weights {
     embedding.activations = row;
     embedding.gathered_parameters = travel.gathered(together ? ends : 0);
     embedding.gradients += travel.gradients(together ? ends : elements.embedding.largest);
+    // A tied table has a gradient as embedding and one as head.
+    if (tied) embedding.gradients += elements.embedding.largest * travel.gradient_element;
     embedding.communication =
         travel.reduce_buffer(together ? ends_shard : elements.embedding.largest_shard) +
         std::min(in_flight - 1, layers) * block_reduction +
