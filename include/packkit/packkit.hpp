@@ -14,6 +14,7 @@
 #include <packkit/bins.hpp>
 #include <packkit/certificate.hpp>
 #include <packkit/communication.hpp>
+#include <packkit/compute_time.hpp>
 #include <packkit/concepts.hpp>
 #include <packkit/context_split.hpp>
 #include <packkit/cu_seqlens.hpp>
@@ -50,10 +51,18 @@
 #include <packkit/padded_length.hpp>
 #include <packkit/pattern_fit.hpp>
 #include <packkit/permutation.hpp>
+#include <packkit/plan_advice.hpp>
+#include <packkit/plan_choices.hpp>
+#include <packkit/plan_estimate.hpp>
 #include <packkit/plan_reader.hpp>
+#include <packkit/plan_refusal.hpp>
+#include <packkit/plan_search.hpp>
+#include <packkit/plan_suggestions.hpp>
+#include <packkit/planner.hpp>
 #include <packkit/random.hpp>
 #include <packkit/row_costs.hpp>
 #include <packkit/rational.hpp>
+#include <packkit/run_cost.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/samples_by_length.hpp>
 #include <packkit/sequential.hpp>
