@@ -87,7 +87,7 @@ namespace packkit {
     const bool chunked = chunk > 0 && chunk < tokens;
     memory_bytes loss = before_backward;
     loss.activations = row + kept + activations.head.bytes(setup, tokens);
-    loss.logits = activations.loss.bytes(setup, chunked ? chunk : tokens);
+    loss.logits = activations.loss_bytes(setup, chunked ? chunk : tokens);
     loss.gathered_parameters =
         travel.gathered((stay != 0 ? stay : head.largest) + unfreed);
     // The chunks before have left their part of the head's gradient.

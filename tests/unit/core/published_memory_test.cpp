@@ -4,6 +4,7 @@
 // systems, no figure is fitted to a row.
 #include <packkit/memory.hpp>
 #include <packkit/model_presets.hpp>
+#include <packkit/system_profiles.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -68,13 +69,10 @@ const named_model& model_of(const table_row& row) {
 }
 
 const activation_profile& profile_named(const std::string& name) {
+    if (const activation_profile* known = find_profile(name)) return *known;
     static const std::map<std::string, activation_profile> profiles = {
-        {"torchtitan", published::torchtitan},
-        {"torchtitan_compiled_loss", published::torchtitan_compiled_loss},
-        {"torchtitan_loss_parallel", published::torchtitan_loss_parallel},
         {"torchtrain", published::torchtrain},
         {"torchtrain_active", published::torchtrain_active},
-        {"torchtune", published::torchtune},
         {"torchtune_chunked", published::torchtune_chunked}};
     return profiles.at(name);
 }
@@ -137,7 +135,7 @@ BOOST_AUTO_TEST_CASE(runs_that_fitted_are_never_refused) {
                                   : checkpointing_kind::none;
         // SHARD_GRAD_OP is fully sharded with weights that stay gathered.
         setup.reshard_after_forward = row.at("sharding") == "full";
-        auto profile = published::llm_foundry;
+        auto profile = llm_foundry_activations;
         if (row.at("mixed_precision") == "pure")
             profile.weights.reduced_element_bytes = 2;
         const model_layout layout(shape);
