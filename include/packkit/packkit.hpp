@@ -29,9 +29,13 @@
 #include <packkit/loss_weights.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/mesh.hpp>
+#include <packkit/mesh_factorizations.hpp>
+#include <packkit/mesh_request.hpp>
+#include <packkit/mesh_shape.hpp>
 #include <packkit/model_layout.hpp>
 #include <packkit/model_shape.hpp>
 #include <packkit/multipack.hpp>
+#include <packkit/node_placement.hpp>
 #include <packkit/packing_plan.hpp>
 #include <packkit/padded_cu_seqlens.hpp>
 #include <packkit/padded_length.hpp>
@@ -39,6 +43,7 @@
 #include <packkit/permutation.hpp>
 #include <packkit/plan_reader.hpp>
 #include <packkit/random.hpp>
+#include <packkit/row_costs.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/samples_by_length.hpp>
 #include <packkit/sequential.hpp>
@@ -49,4 +54,5 @@
 #include <packkit/vector_packing.hpp>
 #include <packkit/version.hpp>
 #include <packkit/window_fit.hpp>
+#include <packkit/workload.hpp>
 #include <packkit/worst_fit.hpp>

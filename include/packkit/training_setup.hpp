@@ -5,7 +5,7 @@
 #pragma once
 
 #include <packkit/error.hpp>
-#include <packkit/mesh.hpp>
+#include <packkit/mesh_shape.hpp>
 
 #include <array>
 #include <cstdint>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -28,7 +29,53 @@ std::vector<mesh_dimension> any_dimensions() {
     return chosen;
 }
 
+packkit::mesh_order any_order() {
+    packkit::mesh_order order;
+    const int permutation = *rc::gen::inRange(0, 24);
+    for (int i = 0; i < permutation; ++i) {
+        std::next_permutation(order.outermost_first.begin(), order.outermost_first.end());
+    }
+    return order;
+}
+
 }  // namespace
+
+RC_BOOST_PROP(every_order_is_a_bijection, ()) {
+    const mesh_shape shape = any_shape();
+    const auto order = any_order();
+    std::vector<packkit::mesh_coordinates> seen;
+    for (std::int64_t rank = 0; rank < shape.world_size(); ++rank) {
+        const auto at = coordinates_of(shape, rank, order);
+        RC_ASSERT(rank_of(shape, at, order) == rank);
+        std::int64_t sum = 0;
+        for (const auto dimension : order.outermost_first) {
+            sum += at[dimension] * stride_of(shape, dimension, order);
+        }
+        RC_ASSERT(sum == rank);
+        seen.push_back(at);
+    }
+    std::sort(seen.begin(), seen.end());
+    RC_ASSERT(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
+}
+
+RC_BOOST_PROP(placement_is_that_of_the_worst_group, ()) {
+    const mesh_shape shape = any_shape();
+    const auto order = any_order();
+    const auto dimensions = any_dimensions();
+    const auto per_node = *rc::gen::inRange<std::int64_t>(1, 17);
+    packkit::group_placement wanted{1, 1, 1};
+    for (const auto dimension : dimensions)
+        wanted.ranks *= shape[dimension];
+    for (const auto& group : packkit::all_groups(shape, dimensions, order)) {
+        std::map<std::int64_t, std::int64_t> on_node;
+        for (const auto rank : group)
+            ++on_node[rank / per_node];
+        wanted.nodes = std::max(wanted.nodes, static_cast<std::int64_t>(on_node.size()));
+        for (const auto& [node, count] : on_node)
+            wanted.ranks_per_node = std::max(wanted.ranks_per_node, count);
+    }
+    RC_ASSERT((packkit::placement_of(shape, dimensions, per_node, order) == wanted));
+}
 
 RC_BOOST_PROP(ranks_and_coordinates_are_a_bijection, ()) {
     const mesh_shape shape = any_shape();
@@ -50,12 +97,13 @@ RC_BOOST_PROP(groups_partition_the_world, ()) {
         group_size *= static_cast<std::size_t>(shape[dimension]);
     }
     std::vector<int> seen(static_cast<std::size_t>(shape.world_size()), 0);
-    for (const auto& group : packkit::all_groups(shape, dimensions)) {
+    const auto order = any_order();
+    for (const auto& group : packkit::all_groups(shape, dimensions, order)) {
         RC_ASSERT(group.size() == group_size);
         RC_ASSERT(std::is_sorted(group.begin(), group.end()));
         for (const std::int64_t rank : group) {
             ++seen[static_cast<std::size_t>(rank)];
-            RC_ASSERT(packkit::group_of(shape, rank, dimensions) == group);
+            RC_ASSERT(packkit::group_of(shape, rank, dimensions, order) == group);
         }
     }
     RC_ASSERT(std::all_of(seen.begin(), seen.end(), [](int n) { return n == 1; }));

@@ -241,6 +241,36 @@ BOOST_AUTO_TEST_CASE(groups_inside_a_node) {
     BOOST_CHECK_THROW((void)packkit::inside_node(ranks{0}, 0), invalid_argument);
 }
 
+BOOST_AUTO_TEST_CASE(another_order_of_dimensions) {
+    // tp outermost, dp_replicate innermost.
+    constexpr packkit::mesh_order order{{tp, cp, dp_shard, dp_replicate}};
+    constexpr mesh_shape shape{2, 2, 1, 2};
+    static_assert(packkit::stride_of(shape, tp, order) == 4);
+    BOOST_TEST((group_of(shape, 5, {tp}, order) == ranks{1, 5}));
+    BOOST_TEST((group_of(shape, 5, {dp_replicate}, order) == ranks{4, 5}));
+    BOOST_TEST(rank_of(shape, {.dp_replicate = 1, .tp = 1}, order) == 5);
+}
+
+BOOST_AUTO_TEST_CASE(groups_over_nodes) {
+    using packkit::group_placement;
+    using packkit::placement_of;
+    // 8 nodes of 8: tp inside, dp_shard over two nodes, replicas over all.
+    constexpr mesh_shape shape{4, 4, 1, 4};
+    static_assert(placement_of(shape, {tp}, 8) == group_placement{4, 4, 1});
+    static_assert(placement_of(shape, {dp_shard}, 8) == group_placement{4, 2, 2});
+    static_assert(placement_of(shape, {dp_replicate}, 8) == group_placement{4, 1, 4});
+    static_assert(placement_of(shape, {dp_shard, cp}, 8) == group_placement{4, 2, 2});
+    static_assert(placement_of(shape, {dp_shard, tp}, 8) == group_placement{16, 8, 2});
+    static_assert(placement_of(shape, {cp}, 8) == group_placement{1, 1, 1});
+    // tp 3 on nodes of 8: ranks 6, 7, 8 cross a boundary.
+    static_assert(placement_of({.dp_shard = 8, .tp = 3}, {tp}, 8) ==
+                  group_placement{3, 3, 2});
+    // Replicas and tp with shards between them: no single stride.
+    static_assert(placement_of({2, 2, 1, 2}, {dp_replicate, tp}, 4) ==
+                  group_placement{4, 2, 2});
+    BOOST_CHECK_THROW((void)placement_of(shape, {tp}, 0), invalid_argument);
+}
+
 BOOST_AUTO_TEST_CASE(factorizations_are_all_there_are) {
     BOOST_TEST((packkit::factorizations(1) == std::vector<mesh_shape>{{1, 1, 1, 1}}));
     BOOST_TEST((
