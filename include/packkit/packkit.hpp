@@ -3,6 +3,9 @@
 /// Everything that needs only the standard library.
 #pragma once
 
+#include <packkit/activation_memory.hpp>
+#include <packkit/activation_profile.hpp>
+#include <packkit/activation_profiles.hpp>
 #include <packkit/attention_cost.hpp>
 #include <packkit/axolotl.hpp>
 #include <packkit/batch_size.hpp>
@@ -10,6 +13,7 @@
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/certificate.hpp>
+#include <packkit/communication.hpp>
 #include <packkit/concepts.hpp>
 #include <packkit/context_split.hpp>
 #include <packkit/cu_seqlens.hpp>
@@ -28,6 +32,7 @@
 #include <packkit/linear_bound.hpp>
 #include <packkit/loss_weights.hpp>
 #include <packkit/lower_bound.hpp>
+#include <packkit/memory.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/mesh_factorizations.hpp>
 #include <packkit/mesh_request.hpp>
@@ -44,10 +49,12 @@
 #include <packkit/plan_reader.hpp>
 #include <packkit/random.hpp>
 #include <packkit/row_costs.hpp>
+#include <packkit/rational.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/samples_by_length.hpp>
 #include <packkit/sequential.hpp>
 #include <packkit/shard.hpp>
+#include <packkit/state_memory.hpp>
 #include <packkit/stats.hpp>
 #include <packkit/streaming.hpp>
 #include <packkit/training_setup.hpp>

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Bytes of activations: the published formulas of GPT blocks, exact, and the sum of any
+/// profile's list for any model.
+#pragma once
+
+#include <packkit/activation_profile.hpp>
+#include <packkit/error.hpp>
+#include <packkit/model_shape.hpp>
+#include <packkit/rational.hpp>
+#include <packkit/training_setup.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace packkit {
+
+/// A GPT under Megatron's tensor and pipeline parallelism, in the paper's letters.
+struct gpt_run {
+    std::int64_t layers = 1;             ///< L
+    std::int64_t hidden = 1;             ///< h
+    std::int64_t heads = 1;              ///< a
+    std::int64_t sequence = 1;           ///< s
+    std::int64_t micro_batch = 1;        ///< b
+    std::int64_t tensor_parallel = 1;    ///< t
+    std::int64_t pipeline_parallel = 1;  ///< p
+    std::int64_t interleave = 1;         ///< m, model chunks a pipeline stage
+};
+
+/// Bytes of one layer's activations on one rank, 16-bit, attention written out.
+/// Korthikanti et al. 2022, arXiv 2205.05198: equations 1 (t = 1) and 2, 4 with sequence
+/// parallelism, table 2 for selective and full recomputation.
+///
+/// - none: s b h (10 + 24/t + 5 a s / (h t)); with sequence parallelism
+///   s b h (34 + 5 a s / h) / t
+/// - selective: the same without 5 a s / h
+/// - full: 2 s b h, the layer's input on every rank, as the table has it
+[[nodiscard]] constexpr rational layer_activation_bytes(const gpt_run& run,
+                                                        checkpointing_kind checkpointing,
+                                                        bool sequence_parallel) {
+    const rational inputs =
+        rational(run.sequence) * rational(run.micro_batch) * rational(run.hidden);
+    if (checkpointing == checkpointing_kind::full) return inputs * 2;
+    const rational t = run.tensor_parallel;
+    rational factor = (sequence_parallel ? rational(10) / t : rational(10)) + 24 / t;
+    if (checkpointing == checkpointing_kind::none) {
+        factor += rational(5) * run.heads * run.sequence / (rational(run.hidden) * t);
+    }
+    return inputs * factor;
+}
+
+/// Bytes of activations on the first pipeline stage, which holds most: those of L layers,
+/// times 1 + (p - 1)/(p m) when interleaved (m > 1; 1F1B holds L layers' worth). Section
+/// 4.2.3 of the same.
+[[nodiscard]] constexpr rational first_stage_activation_bytes(
+    const gpt_run& run, checkpointing_kind checkpointing, bool sequence_parallel) {
+    const std::int64_t p = run.pipeline_parallel;
+    rational factor = run.layers;
+    if (run.interleave > 1) factor *= 1 + rational(p - 1, p) / run.interleave;
+    return layer_activation_bytes(run, checkpointing, sequence_parallel) * factor;
+}
+
+/// Parameters of the layers on one rank, 12 L h^2 / (t p): embeddings, biases and norms
+/// left out, as in figure 1 of the same.
+[[nodiscard]] constexpr rational layer_parameters(const gpt_run& run) {
+    return rational(12) * run.layers * run.hidden * run.hidden /
+           (rational(run.tensor_parallel) * run.pipeline_parallel);
+}
+
+/// Elements per token of `width` in `model`; of `scores` per token and key.
+/// @throws invalid_argument for a value that is no activation_width
+[[nodiscard]] inline std::int64_t elements_of(activation_width width,
+                                              const model_shape& model) {
+    switch (width) {
+        case activation_width::one:
+            return 1;
+        case activation_width::hidden:
+            return model.hidden_size;
+        case activation_width::query:
+            return model.num_attention_heads * model.head_dim;
+        case activation_width::key_value:
+            return model.num_key_value_heads * model.head_dim;
+        case activation_width::head_dim:
+            return model.head_dim;
+        case activation_width::heads:
+        case activation_width::scores:
+            return model.num_attention_heads;
+        case activation_width::intermediate:
+        case activation_width::gate:
+            return model.intermediate_size;
+        case activation_width::vocabulary:
+            return model.vocab_size;
+        case activation_width::experts:
+        case activation_width::routed_hidden:
+            return 0;
+    }
+    detail::throw_invalid_argument("activation_width has no value ",
+                                   static_cast<int>(width));
+}
+
+/// Elements per token of a list, by how tensor parallelism cuts them and by type; of
+/// tensors as wide as the sequence, elements per token and key.
+class activation_sum {
+public:
+    void add(const activation_tensor& tensor, const model_shape& model) {
+        auto& by_cut = tensor.width == activation_width::scores ? per_key_ : per_token_;
+        by_cut[static_cast<std::size_t>(tensor.cut)]
+              [static_cast<std::size_t>(tensor.element)] +=
+            tensor.count * elements_of(tensor.width, model);
+    }
+
+    /// Bytes of `tokens` on one rank. Rounded up.
+    /// @throws invalid_argument for bytes beyond int64
+    [[nodiscard]] std::int64_t bytes(const training_setup& setup,
+                                     std::int64_t tokens) const {
+        const std::int64_t compute = compute_bytes(setup.precision);
+        const std::int64_t accumulation = setup.precision == precision_kind::fp64 ? 8 : 4;
+        const auto sum = [&](const by_element& elements) {
+            return elements[0] * compute + elements[1] * accumulation + elements[2] * 8 +
+                   elements[3];
+        };
+        const auto per_token = [&](activation_cut cut) {
+            const auto c = static_cast<std::size_t>(cut);
+            return checked_sum(sum(per_token_[c]),
+                               checked_product(sum(per_key_[c]), setup.sequence_len));
+        };
+        std::int64_t whole = per_token(activation_cut::never);
+        std::int64_t divided = per_token(activation_cut::tensor);
+        if (setup.sequence_parallel && setup.mesh.tp > 1) {
+            whole = checked_sum(whole, per_token(activation_cut::gathered));
+            divided = checked_sum(divided, per_token(activation_cut::sequence));
+        } else {
+            whole = checked_sum(whole, per_token(activation_cut::sequence));
+        }
+        std::int64_t part = checked_product(divided, tokens);
+        if (setup.mesh.tp > 1) part = (part - 1) / setup.mesh.tp + 1;
+        return checked_sum(checked_product(whole, tokens), part);
+    }
+
+private:
+    static std::int64_t checked_product(std::int64_t a, std::int64_t b) {
+        std::int64_t result = 0;
+        if (__builtin_mul_overflow(a, b, &result)) too_many(a, b);
+        return result;
+    }
+    static std::int64_t checked_sum(std::int64_t a, std::int64_t b) {
+        std::int64_t result = 0;
+        if (__builtin_add_overflow(a, b, &result)) too_many(a, b);
+        return result;
+    }
+    [[noreturn]] static void too_many(std::int64_t a, std::int64_t b) {
+        detail::throw_invalid_argument("bytes of activations exceed 64 bits: ", a,
+                                       " and ", b);
+    }
+
+    using by_element = std::array<std::int64_t, 4>;
+    std::array<by_element, 4> per_token_{};
+    std::array<by_element, 4> per_key_{};
+};
+
+/// A profile's lists summed for one model: made once, then bytes of any setup are a few
+/// dozen multiplications.
+struct activation_sums {
+    /// By checkpointing_kind: what a block keeps, and what it holds beside that while it
+    /// is differentiated, recomputed tensors included.
+    std::array<activation_sum, 3> block_kept;
+    std::array<activation_sum, 3> block_working;
+    activation_sum ring, row, head, loss;
+    std::int64_t loss_chunk_tokens = 0;
+    weight_traffic weights;
+
+    activation_sums(const model_shape& model, const activation_profile& profile)
+        : loss_chunk_tokens(profile.loss_chunk_tokens), weights(profile.weights) {
+        for (std::size_t kind = 0; kind < 3; ++kind) {
+            for (const activation_tensor& tensor : profile.block) {
+                const bool kept = kind <= static_cast<std::size_t>(tensor.kept);
+                (kept ? block_kept : block_working)[kind].add(tensor, model);
+            }
+            add_all(block_working[kind], profile.block_backward, model);
+        }
+        add_all(ring, profile.ring, model);
+        add_all(row, profile.row, model);
+        add_all(head, profile.head, model);
+        add_all(loss, profile.loss, model);
+    }
+
+private:
+    static void add_all(activation_sum& sum, std::span<const activation_tensor> list,
+                        const model_shape& model) {
+        for (const activation_tensor& tensor : list)
+            sum.add(tensor, model);
+    }
+};
+
+}  // namespace packkit

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What an implementation holds beside the model's states, as a list that can be read:
+/// the tensors that wait for backward, those of a block at work, and how weights are
+/// gathered.
+///
+/// A system is described by a value of `activation_profile`, never by formulas of its
+/// own: `activation_profiles.hpp` has three, and a test describes two more.
+#pragma once
+
+#include <packkit/training_setup.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace packkit {
+
+/// Elements of a tensor per token.
+enum class activation_width : std::uint8_t {
+    one,
+    hidden,
+    query,         ///< heads x head_dim
+    key_value,     ///< key/value heads x head_dim
+    head_dim,      ///< one head: rotary tables
+    heads,         ///< one number a head: log-sum-exp
+    scores,        ///< heads x sequence_len: attention written out
+    intermediate,  ///< of all experts that a token visits
+    gate,          ///< intermediate if the feed-forward is gated, else 0
+    vocabulary,
+    experts,        ///< number of experts, 0 without
+    routed_hidden,  ///< hidden x experts per token, 0 without experts
+};
+
+/// Type of a tensor's elements.
+enum class activation_element : std::uint8_t {
+    compute,       ///< that of forward and backward
+    accumulation,  ///< float32, float64 where all is float64: statistics, losses
+    index,         ///< 64-bit integers
+    mask,          ///< a byte
+};
+
+/// Whether tensor parallelism divides a tensor.
+enum class activation_cut : std::uint8_t {
+    tensor,    ///< always: inside attention and feed-forward
+    sequence,  ///< only with sequence parallelism: norms, residuals, block inputs
+    never,
+    gathered,  ///< whole, and only with sequence parallelism, which gathers it for a
+               ///< layer
+};
+
+/// One tensor, or `count` alike.
+struct activation_tensor {
+    std::string_view name;
+    activation_width width = activation_width::hidden;
+    activation_element element = activation_element::compute;
+    activation_cut cut = activation_cut::tensor;
+    /// The most that may be recomputed while this one is still kept: `none` for what any
+    /// checkpointing drops, `full` for the input that a block is recomputed from.
+    checkpointing_kind kept = checkpointing_kind::none;
+    std::int64_t count = 1;
+};
+
+/// How sharded weights and their gradients are moved.
+struct weight_traffic {
+    /// Blocks whose gathered weights are held at once: 2 where the next is fetched while
+    /// one computes.
+    std::int64_t gathered_blocks = 1;
+    /// Embedding and head are gathered as one unit and stay until their backward.
+    bool embedding_with_head = false;
+    /// Bytes of a gathered weight; 0: those of an element in forward and backward.
+    std::int64_t gathered_element_bytes = 0;
+    /// The all-gather's buffer holds the unit once more (in units).
+    std::int64_t gather_buffers = 1;
+    /// Reduce-scatters that hold their buffers at once (in units).
+    std::int64_t reductions_in_flight = 1;
+    /// Bytes of an element that is reduced; 0: those of the accumulated gradient.
+    std::int64_t reduced_element_bytes = 0;
+};
+
+/// What an implementation holds. The spans outlive the profile: lists are `constexpr`.
+struct activation_profile {
+    std::string_view name;
+    /// Of each block, from its forward to its backward.
+    std::span<const activation_tensor> block = {};
+    /// Of one block beside those while it is differentiated: gradients and temporaries
+    /// alive at the worst moment. What was recomputed is added by itself.
+    std::span<const activation_tensor> block_backward = {};
+    /// Buffers of the ring of context parallelism, where cp > 1.
+    std::span<const activation_tensor> ring = {};
+    /// Of a micro-batch, once: ids, targets, rotary tables.
+    std::span<const activation_tensor> row = {};
+    /// Of final norm and head, beside the logits, until they are differentiated.
+    std::span<const activation_tensor> head = {};
+    /// Logits and their copies when most are alive, at the loss or its backward.
+    std::span<const activation_tensor> loss = {};
+    /// Tokens whose logits exist at once; 0: all of the micro-batch.
+    std::int64_t loss_chunk_tokens = 0;
+    weight_traffic weights = {};
+};
+
+}  // namespace packkit
