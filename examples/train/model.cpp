@@ -58,8 +58,9 @@ void model::initialize(std::uint64_t seed) {
         auto& parameters = units_[u].parameters();
         for (std::size_t i = 0; i < parameters.size(); ++i) {
             const auto shard = parameters.shard(i);
-            if (shapes[u].parameters[i].init == initializer::ones) {
-                shard.fill_(1.0);
+            const auto init = shapes[u].parameters[i].init;
+            if (init != initializer::normal) {
+                shard.fill_(init == initializer::ones ? 1.0 : 0.0);
                 continue;
             }
             if (parameters.rows(i).empty()) continue;

@@ -6,7 +6,7 @@
 #include "data_plan.hpp"
 #include "llama.hpp"
 
-#include <packkit/model_shape.hpp>
+#include <packkit/model_parameters.hpp>
 #include <packkit/torch/fully_shard.hpp>
 
 #include <cstdint>

@@ -9,7 +9,7 @@
 
 #include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
-#include <packkit/model_shape.hpp>
+#include <packkit/model_parameters.hpp>
 
 #include <concepts>
 #include <cstddef>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <packkit/error.hpp>
-#include <packkit/model_shape.hpp>
+#include <packkit/model_parameters.hpp>
 #include <packkit/shard.hpp>
 
 #include <algorithm>

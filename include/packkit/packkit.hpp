@@ -38,6 +38,8 @@
 #include <packkit/mesh_request.hpp>
 #include <packkit/mesh_shape.hpp>
 #include <packkit/model_layout.hpp>
+#include <packkit/model_parameters.hpp>
+#include <packkit/model_presets.hpp>
 #include <packkit/model_shape.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/node_placement.hpp>
