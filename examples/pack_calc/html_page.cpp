@@ -44,7 +44,8 @@ svg .mark { stroke: var(--over); stroke-width: 1.5; stroke-dasharray: 5 4; }
 svg rect.packed { fill: var(--accent); } svg rect.best { fill: var(--best); }
 svg rect.segment0 { fill: #4477aa; } svg rect.segment1 { fill: #66ccee; }
 svg rect.segment2 { fill: #228833; } svg rect.segment3 { fill: #ccbb44; }
-svg rect.segment4 { fill: #aa6699; } svg rect.padding { fill: var(--rule); }
+svg rect.segment4 { fill: #aa6699; } svg rect.segment5 { fill: #ee6677; }
+svg rect.segment6 { fill: #997755; } svg rect.padding { fill: var(--rule); }
 svg rect.unpacked { fill: var(--muted); } svg rect.above { fill: var(--over); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem;
