@@ -9,6 +9,7 @@
 
 #include <packkit/model_shape.hpp>
 #include <packkit/torch/cross_entropy.hpp>
+#include <packkit/torch/memory_counter.hpp>
 #include <packkit/torch/varlen_attention.hpp>
 
 #include <ATen/Functions.h>
@@ -90,7 +91,9 @@ inline at::Tensor block(const model_shape& model, const parameter_list& p,
 /// Final norm and head: (T, C) → (T, V).
 inline at::Tensor head(const model_shape& model, const at::Tensor& norm_weight,
                        const at::Tensor& head_weight, const at::Tensor& x) {
-    return at::linear(norm(model, x, norm_weight), head_weight);
+    const auto last = norm(model, x, norm_weight);
+    const lt::memory_scope scope(lt::memory_use::logits);
+    return at::linear(last, head_weight);
 }
 
 }  // namespace packkit::train

@@ -40,7 +40,10 @@ std::vector<lt::parameter_info> infos_of(const unit_shape& unit) {
 }  // namespace
 
 model::model(model_shape shape, lt::shard_groups groups, model_options options)
-    : shape_(shape), options_(options) {
+    : shape_(shape),
+      options_(options),
+      reductions_(std::make_unique<lt::reduction_queue>()) {
+    groups.reductions = reductions_.get();
     const auto master =
         at::TensorOptions().device(options.device).dtype(options.master_dtype);
     const auto shapes = unit_shapes(shape_);

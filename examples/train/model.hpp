@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -61,6 +62,7 @@ private:
 
     model_shape shape_;
     model_options options_;
+    std::unique_ptr<lt::reduction_queue> reductions_;  // of all units
     std::vector<lt::fully_sharded_unit> units_;
 };
 

@@ -17,6 +17,7 @@
 #include <packkit/concepts.hpp>
 #include <packkit/context_split.hpp>
 #include <packkit/cu_seqlens.hpp>
+#include <packkit/device.hpp>
 #include <packkit/distributed_plan.hpp>
 #include <packkit/dual_feasible.hpp>
 #include <packkit/equal_bins.hpp>
@@ -25,6 +26,7 @@
 #include <packkit/expand.hpp>
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/flops.hpp>
 #include <packkit/grouped.hpp>
 #include <packkit/lazy_bins.hpp>
 #include <packkit/learning_rate.hpp>
@@ -58,6 +60,7 @@
 #include <packkit/shard.hpp>
 #include <packkit/state_memory.hpp>
 #include <packkit/stats.hpp>
+#include <packkit/step_time.hpp>
 #include <packkit/streaming.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/vector_packing.hpp>

@@ -45,6 +45,7 @@ public:
 
 private:
     void update_where(bool decayed, double weight_decay, double rate, std::int64_t step) {
+        const memory_scope scope(memory_use::optimizer);
         std::vector<at::Tensor> shards, gradients, first, second, steps;
         for (std::size_t u = 0; u < units_.size(); ++u) {
             auto& parameters = units_[u].parameters();

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <packkit/error.hpp>
+#include <packkit/torch/memory_counter.hpp>
 
 #include <ATen/core/Tensor.h>
 
@@ -54,6 +55,7 @@ struct communication_error : packkit::runtime_error {
 /// Bytes sent by this rank and the seconds it spent waiting, by collective.
 struct traffic {
     std::array<std::int64_t, collective_kinds> bytes{};
+    std::int64_t collectives = 0;  ///< begun, barriers aside, among more than one rank
     std::chrono::duration<double> waited{0};
 
     [[nodiscard]] std::int64_t operator[](collective kind) const {
@@ -64,6 +66,7 @@ struct traffic {
         for (std::size_t i = 0; i < bytes.size(); ++i) {
             bytes[i] += other.bytes[i];
         }
+        collectives += other.collectives;
         waited += other.waited;
         return *this;
     }
@@ -194,7 +197,9 @@ template <class Start>
 pending communicator::guarded(collective kind, std::int64_t bytes, Start start) {
     const std::uint64_t sequence = ++sequence_;
     traffic_.bytes[static_cast<std::size_t>(kind)] += bytes;
+    traffic_.collectives += size_ > 1 && kind != collective::barrier ? 1 : 0;
     const auto timed = [this, kind, sequence](auto&& action) {
+        const memory_scope scope(memory_use::communication);
         const auto begin = std::chrono::steady_clock::now();
         try {
             action();

@@ -180,6 +180,9 @@ inline void fully_sharded_unit::make_resident() {
     if (gathered_.empty()) {
         for (auto& tensor : full) {
             gathered_.push_back(tensor.detach().requires_grad_(true));
+            gathered_.back().register_hook([](const at::Tensor& gradient) {
+                set_memory_use(gradient, memory_use::gradients);
+            });
         }
     } else if (!parameters_.is_whole(options_.compute_dtype)) {
         for (std::size_t i = 0; i < full.size(); ++i) {
@@ -204,6 +207,7 @@ inline void fully_sharded_unit::free_gathered() {
 }
 
 inline void fully_sharded_unit::finish_application(std::vector<at::Tensor> gradients) {
+    const memory_scope scope(memory_use::gradients);
     if (gradients_.empty()) {
         gradients_ = std::move(gradients);
     } else {

@@ -17,6 +17,7 @@
 
 #include <packkit/shard.hpp>
 #include <packkit/torch/communicator.hpp>
+#include <packkit/torch/memory_counter.hpp>
 
 #include <ATen/Functions.h>
 #include <ATen/core/Tensor.h>
@@ -35,10 +36,27 @@ struct parameter_info {
     bool weight_decay = true;
 };
 
-/// The two groups that a unit's parameters live on. Both outlive the unit.
+/// Gradients on their way to other ranks. Units that share a queue have one reduction
+/// under way at a time: it runs beside the next unit's backward, and no more than one
+/// unit's buffers are held.
+class reduction_queue {
+public:
+    /// Completes the reduction under way, if any.
+    void finish() { std::exchange(under_way_, {}).wait(); }
+
+    /// Takes a reduction that has been started. Precondition: none is under way.
+    void hold(pending started) { under_way_ = std::move(started); }
+
+private:
+    pending under_way_;
+};
+
+/// The two groups that a unit's parameters live on, and the queue that its units share,
+/// if any. All outlive the unit.
 struct shard_groups {
     communicator* shard;      ///< ranks that each hold one part of every parameter
     communicator* replicate;  ///< ranks that hold the same part
+    reduction_queue* reductions = nullptr;  ///< null: one of the unit's own
 };
 
 /// This rank's shards of a unit's parameters and the gradients accumulated for them.
@@ -76,11 +94,12 @@ public:
     /// Adds the full-size `gradients` (one per parameter, undefined = zero) of one
     /// micro-batch: summed over the shard group in the master dtype, this rank's rows
     /// accumulated. With `last_micro_step`, also summed over the replicate group.
-    /// Asynchronous until `finish_reduce`.
+    /// Completes the reduction before it in the queue, and is asynchronous until the next
+    /// one or `finish_reduce`.
     void reduce(std::vector<at::Tensor> gradients, bool last_micro_step);
 
-    /// Completes all reductions begun since the last call.
-    void finish_reduce();
+    /// Completes the reduction under way in the queue.
+    void finish_reduce() { reductions().finish(); }
 
     /// Sets all accumulated gradients to zero.
     void zero_gradients() { gradients_.zero_(); }
@@ -101,7 +120,10 @@ public:
     }
 
     /// Zeros laid out as the shards are.
-    [[nodiscard]] at::Tensor make_state() const { return at::zeros_like(shards_); }
+    [[nodiscard]] at::Tensor make_state() const {
+        const memory_scope scope(memory_use::optimizer);
+        return at::zeros_like(shards_);
+    }
 
     /// Parameter `i`'s part of a buffer laid out as the shards are.
     [[nodiscard]] at::Tensor part(const at::Tensor& flat, std::size_t i) const;
@@ -125,6 +147,9 @@ private:
         return rows_per_shard(infos_[i].shape[0], groups_.shard->size()) *
                row_elements(i);
     }
+    [[nodiscard]] reduction_queue& reductions() {
+        return groups_.reductions != nullptr ? *groups_.reductions : own_reductions_;
+    }
     [[nodiscard]] std::vector<at::Tensor> unpack(const at::Tensor& flat) const;
     [[nodiscard]] at::Tensor pack(const std::vector<at::Tensor>& full) const;
 
@@ -134,7 +159,7 @@ private:
         offsets_;  // of each parameter in a flat buffer, and the end
     at::Tensor shards_;
     at::Tensor gradients_;
-    std::vector<pending> reducing_;
+    reduction_queue own_reductions_;
 };
 
 // --- implementation
@@ -152,8 +177,12 @@ inline sharded_parameters::sharded_parameters(std::vector<parameter_info> parame
         }
         offsets_.push_back(offsets_.back() + chunk_elements(i));
     }
-    shards_ = at::zeros({offsets_.back()}, master);
-    gradients_ = at::zeros_like(shards_);
+    const auto zeros = [&](memory_use use) {
+        const memory_scope scope(use);
+        return at::zeros({offsets_.back()}, master);
+    };
+    shards_ = zeros(memory_use::parameters);
+    gradients_ = zeros(memory_use::gradients);
 }
 
 inline at::Tensor sharded_parameters::part(const at::Tensor& flat, std::size_t i) const {
@@ -163,7 +192,11 @@ inline at::Tensor sharded_parameters::part(const at::Tensor& flat, std::size_t i
 }
 
 inline std::vector<at::Tensor> sharded_parameters::gather(at::ScalarType dtype) const {
-    if (groups_.shard->size() > 1) { return unpack(shards_.to(dtype)); }
+    if (groups_.shard->size() > 1) {
+        const memory_scope scope(memory_use::communication);
+        return unpack(shards_.to(dtype));
+    }
+    const memory_scope scope(memory_use::gathered_parameters);
     std::vector<at::Tensor> full;
     for (std::size_t i = 0; i < size(); ++i) {
         full.push_back(part(shards_, i).to(dtype));
@@ -181,10 +214,14 @@ inline std::vector<at::Tensor> sharded_parameters::unpack(const at::Tensor& flat
         }
         return full;
     }
-    auto gathered = at::empty({ranks, flat.numel()}, flat.options());
+    const auto empty = [&](memory_use use, at::IntArrayRef shape) {
+        const memory_scope scope(use);
+        return at::empty(shape, flat.options());
+    };
+    const auto gathered = empty(memory_use::communication, {ranks, flat.numel()});
     groups_.shard->all_gather(gathered, flat).wait();
     for (std::size_t i = 0; i < size(); ++i) {
-        full.push_back(at::empty(infos_[i].shape, flat.options()));
+        full.push_back(empty(memory_use::gathered_parameters, infos_[i].shape));
         auto target = full.back().view({infos_[i].shape[0], -1});
         for (std::int64_t rank = 0; rank < ranks; ++rank) {
             const auto range = shard_of(infos_[i].shape[0], ranks, rank);
@@ -201,6 +238,7 @@ inline std::vector<at::Tensor> sharded_parameters::unpack(const at::Tensor& flat
 
 inline at::Tensor sharded_parameters::pack(const std::vector<at::Tensor>& full) const {
     const std::int64_t ranks = groups_.shard->size();
+    const memory_scope scope(memory_use::communication);
     auto flat = at::zeros({ranks, offsets_.back()}, shards_.options());
     for (std::size_t i = 0; i < size(); ++i) {
         if (!full[i].defined()) { continue; }
@@ -220,19 +258,23 @@ inline at::Tensor sharded_parameters::pack(const std::vector<at::Tensor>& full) 
 
 inline void sharded_parameters::reduce(std::vector<at::Tensor> gradients,
                                        bool last_micro_step) {
+    reductions().finish();
     if (groups_.shard->size() == 1) {
+        const memory_scope scope(memory_use::gradients);
         for (std::size_t i = 0; i < size(); ++i) {
             if (gradients[i].defined()) { gradient(i).add_(gradients[i]); }
         }
         if (last_micro_step && groups_.replicate->size() > 1) {
-            reducing_.push_back(groups_.replicate->all_reduce(gradients_));
+            reductions().hold(groups_.replicate->all_reduce(gradients_));
         }
         return;
     }
+    const memory_scope scope(memory_use::communication);
     auto send = pack(gradients);
+    gradients.clear();
     auto mine = at::empty_like(gradients_);
-    auto scatter = groups_.shard->reduce_scatter(mine, send);
-    reducing_.push_back(
+    auto scatter = groups_.shard->reduce_scatter(mine, std::move(send));
+    reductions().hold(
         pending([this, scatter = std::move(scatter), mine, last_micro_step]() mutable {
             scatter.wait();
             gradients_.add_(mine);
@@ -240,13 +282,6 @@ inline void sharded_parameters::reduce(std::vector<at::Tensor> gradients,
                 groups_.replicate->all_reduce(gradients_).wait();
             }
         }));
-}
-
-inline void sharded_parameters::finish_reduce() {
-    for (auto& reduction : reducing_) {
-        reduction.wait();
-    }
-    reducing_.clear();
 }
 
 }  // namespace packkit::lt

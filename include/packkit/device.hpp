@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Devices that models are trained on: memory, peaks, links, and the share of the peak
+/// that training reaches.
+///
+/// Peaks are of dense matrices as the makers' data sheets print them (the figures with
+/// sparsity halved); links are per direction. Memory is what the driver gives to
+/// programs, `cudaMemGetInfo`'s total: less than the data sheet's, and in GiB, as it
+/// stands in messages "GPU 0 has a total capacity of 79.15 GiB". A program's CUDA context
+/// takes about half a GiB of that (PyTorch's messages count it as non-PyTorch memory).
+#pragma once
+
+#include <packkit/error.hpp>
+#include <packkit/training_setup.hpp>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace packkit {
+
+/// One GPU, or one rank's share of a CPU, with its links. A plain value: change what your
+/// machine has otherwise.
+struct device {
+    std::string_view name;
+    std::int64_t memory_bytes = 0;
+    double peak_flops_bf16 = 0;  ///< dense, accumulated in float32
+    double peak_flops_fp32 = 0;  ///< without TF32
+    double peak_flops_fp64 = 0;
+    double memory_bandwidth = 0;            ///< bytes a second
+    double link_bytes_per_second = 0;       ///< inside a node, per GPU and direction
+    double network_bytes_per_second = 0;    ///< between nodes, per GPU and direction
+    double host_bytes_per_second = 0;       ///< to the host's memory, per direction
+    double collective_latency_seconds = 0;  ///< a hop of a collective inside a node
+    double network_latency_seconds = 0;     ///< a hop between nodes
+    /// Share of the peak that matrix products reach in training: see `calibrated`.
+    double efficiency = 0;
+    /// Share of the peak that attention kernels reach.
+    double attention_efficiency = 0;
+    std::int64_t per_node = 8;
+    /// Whether `efficiency` was fitted to published runs on this device; otherwise it is
+    /// that of its nearest relative.
+    bool calibrated = false;
+
+    /// FLOP/s of matrix products at that precision.
+    [[nodiscard]] constexpr double peak_flops(precision_kind precision) const {
+        switch (precision) {
+            case precision_kind::fp64:
+                return peak_flops_fp64;
+            case precision_kind::fp32:
+                return peak_flops_fp32;
+            case precision_kind::bf16_mixed:
+            case precision_kind::bf16:
+                return peak_flops_bf16;
+        }
+        detail::throw_invalid_argument("precision_kind has no value ",
+                                       static_cast<int>(precision));
+    }
+
+    friend constexpr bool operator==(const device&, const device&) = default;
+};
+
+namespace detail {
+
+/// GiB as drivers print them, to whole MiB.
+constexpr std::int64_t gib(double value) {
+    return static_cast<std::int64_t>(value * 1024.0 + 0.5) << 20;
+}
+
+inline constexpr double tera = 1e12;
+inline constexpr double giga = 1e9;
+inline constexpr double micro = 1e-6;
+// Latency of a hop, of the order that NCCL's own tuning tables have (src/graph/tuning.cc,
+// simple protocol: NVLink 3.4 us, network 14 us; CPU transport between sockets slower).
+inline constexpr double link_hop = 3.4 * micro;
+inline constexpr double network_hop = 14 * micro;
+
+inline constexpr device known_devices[] = {
+    // NVIDIA V100 data sheet (WP-08608); fp16 tensor cores, it has no bf16. DGX-2: 8 x
+    // 100
+    // Gb/s for 16 GPUs. PCIe 3.
+    {"v100-32gb", gib(31.74), 125 * tera, 15.7 * tera, 7.8 * tera, 900 * giga, 150 * giga,
+     6.25 * giga, 16 * giga, link_hop, network_hop, 0.55, 0.3, 8, false},
+    // NVIDIA A100 data sheet; DGX A100: 8 x 200 Gb/s. NVLink 3: 300 GB/s a direction.
+    // Attention: Dao 2023, arXiv 2307.08691, figure 5 (forward and backward, causal).
+    {"a100-40gb", gib(39.39), 312 * tera, 19.5 * tera, 9.7 * tera, 1555 * giga,
+     300 * giga, 25 * giga, 32 * giga, link_hop, network_hop, 0.70, 0.55, 8, true},
+    {"a100-80gb", gib(79.15), 312 * tera, 19.5 * tera, 9.7 * tera, 2039 * giga,
+     300 * giga, 25 * giga, 32 * giga, link_hop, network_hop, 0.70, 0.55, 8, true},
+    // RTX A6000 data sheet: 309.7 with sparsity; bridges join pairs only, so PCIe 4.
+    {"a6000", gib(47.53), 154.8 * tera, 38.7 * tera, 0.605 * tera, 768 * giga, 32 * giga,
+     12.5 * giga, 32 * giga, 5 * micro, network_hop, 0.60, 0.45, 8, false},
+    // A10G: 70 dense, AWS G5 with 8 and 100 Gb/s.
+    {"a10g", gib(22.18), 70 * tera, 35 * tera, 0.49 * tera, 600 * giga, 32 * giga,
+     1.5625 * giga, 32 * giga, 5 * micro, network_hop, 0.60, 0.45, 8, false},
+    // L4 and L40S data sheets: 242 and 733 with sparsity (L40S 362.05 dense).
+    {"l4", gib(21.96), 121 * tera, 30.3 * tera, 0.473 * tera, 300 * giga, 32 * giga,
+     1.5625 * giga, 32 * giga, 5 * micro, network_hop, 0.60, 0.45, 8, false},
+    {"l40s", gib(44.42), 362.05 * tera, 91.6 * tera, 1.431 * tera, 864 * giga, 32 * giga,
+     12.5 * giga, 32 * giga, 5 * micro, network_hop, 0.60, 0.45, 8, false},
+    // H100 data sheet: 1979 with sparsity, NVLink 4: 450 GB/s a direction; DGX H100:
+    // 8 x 400 Gb/s. Attention: FlashAttention-2 as above, figure 6.
+    {"h100-80gb", gib(79.10), 989.5 * tera, 66.9 * tera, 33.5 * tera, 3350 * giga,
+     450 * giga, 50 * giga, 64 * giga, link_hop, network_hop, 0.55, 0.33, 8, true},
+    // H100 PCIe and NVL: bridges join pairs only, so PCIe 5.
+    {"h100-pcie", gib(79.11), 756 * tera, 51.2 * tera, 25.6 * tera, 2039 * giga,
+     64 * giga, 25 * giga, 64 * giga, 5 * micro, network_hop, 0.55, 0.33, 8, false},
+    {"h100-nvl", gib(93.10), 835 * tera, 60 * tera, 30 * tera, 3938 * giga, 64 * giga,
+     25 * giga, 64 * giga, 5 * micro, network_hop, 0.55, 0.33, 8, false},
+    {"h200-141gb", gib(139.80), 989.5 * tera, 66.9 * tera, 33.5 * tera, 4800 * giga,
+     450 * giga, 50 * giga, 64 * giga, link_hop, network_hop, 0.55, 0.33, 8, false},
+    // GH200, nodes of four (NVLink to each other, 400 Gb/s each); the host's memory is
+    // behind NVLink-C2C: 450 GB/s a direction.
+    {"gh200-96gb", gib(94.50), 989.5 * tera, 66.9 * tera, 33.5 * tera, 4000 * giga,
+     450 * giga, 50 * giga, 450 * giga, link_hop, network_hop, 0.55, 0.33, 4, false},
+    // DGX B200 data sheet: 72 PFLOP/s bf16 of 8 GPUs with sparsity is 36 dense, 4.5 with
+    // sparsity a GPU; NVLink 5: 900 GB/s a direction.
+    {"b200", gib(178.35), 2250 * tera, 75 * tera, 37 * tera, 7700 * giga, 900 * giga,
+     50 * giga, 64 * giga, link_hop, network_hop, 0.50, 0.35, 8, false},
+    // Ada and Ampere GeForce white papers, tensor cores with float32 accumulation; no
+    // peer-to-peer on most boards.
+    {"rtx-4090", gib(23.64), 165.2 * tera, 82.6 * tera, 1.29 * tera, 1008 * giga,
+     25 * giga, 3.125 * giga, 32 * giga, 8 * micro, network_hop, 0.65, 0.45, 8, false},
+    {"rtx-3090", gib(23.68), 71 * tera, 35.6 * tera, 0.556 * tera, 936 * giga, 25 * giga,
+     3.125 * giga, 32 * giga, 8 * micro, network_hop, 0.65, 0.45, 8, false},
+    // MI250X: one of its two dies, which programs see as a device each; nodes of
+    // Frontier:
+    // 4 boards, 4 x 200 Gb/s. MI300X data sheet: 2614.9 with sparsity, 7 links of 64
+    // GB/s.
+    {"mi250x-gcd", gib(63.98), 191.5 * tera, 23.9 * tera, 23.9 * tera, 1638 * giga,
+     100 * giga, 12.5 * giga, 36 * giga, 5 * micro, network_hop, 0.50, 0.30, 8, false},
+    {"mi300x", gib(191.98), 1307.4 * tera, 163.4 * tera, 81.7 * tera, 5300 * giga,
+     448 * giga, 50 * giga, 64 * giga, 5 * micro, network_hop, 0.45, 0.25, 8, false},
+    // One rank on a few cores of a CPU with AVX2, collectives through Gloo: an order of
+    // magnitude; `packkit-plan calibrate` finds a machine's own.
+    {"cpu", gib(16), 0.05 * tera, 0.1 * tera, 0.05 * tera, 15 * giga, 1 * giga, 1 * giga,
+     15 * giga, 50 * micro, 100 * micro, 0.5, 0.3, 64, false},
+};
+
+}  // namespace detail
+
+/// All known devices.
+[[nodiscard]] constexpr std::span<const device> devices() {
+    return detail::known_devices;
+}
+
+/// The device of that name, or null.
+[[nodiscard]] constexpr const device* find_device(std::string_view name) {
+    for (const device& known : devices()) {
+        if (known.name == name) return &known;
+    }
+    return nullptr;
+}
+
+/// Checks a device that a user described.
+/// @throws invalid_argument naming the figure that is not positive, or an efficiency
+///   outside (0, 1]
+constexpr void check_device(const device& on) {
+    const auto positive = [&](std::string_view figure, double value) {
+        if (!(value > 0.0)) {
+            detail::throw_invalid_argument("device ", on.name, ": ", figure, " is ",
+                                           value, ", expected a number > 0");
+        }
+    };
+    positive("memory_bytes", static_cast<double>(on.memory_bytes));
+    positive("peak_flops_bf16", on.peak_flops_bf16);
+    positive("peak_flops_fp32", on.peak_flops_fp32);
+    positive("peak_flops_fp64", on.peak_flops_fp64);
+    positive("memory_bandwidth", on.memory_bandwidth);
+    positive("link_bytes_per_second", on.link_bytes_per_second);
+    positive("network_bytes_per_second", on.network_bytes_per_second);
+    positive("host_bytes_per_second", on.host_bytes_per_second);
+    positive("per_node", static_cast<double>(on.per_node));
+    for (const double latency :
+         {on.collective_latency_seconds, on.network_latency_seconds}) {
+        if (!(latency >= 0.0)) {
+            detail::throw_invalid_argument("device ", on.name, ": latency is ", latency,
+                                           " seconds, expected a number >= 0");
+        }
+    }
+    for (const double share : {on.efficiency, on.attention_efficiency}) {
+        if (!(share > 0.0 && share <= 1.0)) {
+            detail::throw_invalid_argument("device ", on.name, ": efficiency is ", share,
+                                           ", expected above 0 and at most 1");
+        }
+    }
+}
+
+}  // namespace packkit

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What the memory of CPU tensors is used for: live bytes by use, and what they were when
+/// most was held.
+///
+/// `count_memory` puts an allocator in front of LibTorch's. Each allocation carries the
+/// use that the thread was in (`memory_scope`) when it was made, and takes it along until
+/// it is freed, by whatever thread.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/CPUAllocator.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <new>
+#include <numeric>
+#include <string_view>
+#include <utility>
+
+namespace packkit::lt {
+
+/// What memory is held for. A thread that has said nothing makes activations: what
+/// forward and backward leave, and their temporaries.
+enum class memory_use : std::uint8_t {
+    activations,
+    parameters,           ///< shards, of the master dtype
+    gradients,            ///< accumulated, and of the unit being differentiated
+    optimizer,            ///< moments
+    logits,               ///< and all that the loss makes of them
+    gathered_parameters,  ///< whole weights of units at work
+    communication,        ///< what collectives send and receive
+    other,
+};
+
+inline constexpr std::array<std::string_view, 8> memory_use_names = {
+    "activations", "parameters",          "gradients",     "optimizer",
+    "logits",      "gathered_parameters", "communication", "other"};
+
+[[nodiscard]] constexpr std::string_view to_string(memory_use use) {
+    return memory_use_names.at(static_cast<std::size_t>(use));
+}
+
+/// Bytes by use.
+struct memory_usage {
+    std::array<std::int64_t, memory_use_names.size()> bytes{};
+
+    [[nodiscard]] std::int64_t operator[](memory_use use) const {
+        return bytes[static_cast<std::size_t>(use)];
+    }
+    [[nodiscard]] std::int64_t total() const {
+        return std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0});
+    }
+};
+
+namespace detail {
+
+inline thread_local memory_use current_use = memory_use::activations;
+
+/// Stands before each block; of the allocator's alignment, so that the block keeps it.
+struct alignas(64) memory_header {
+    std::size_t bytes;
+    memory_use use;
+};
+
+/// LibTorch's CPU allocator with a ledger. Never destroyed: tensors may outlive main.
+class counting_allocator final : public c10::Allocator {
+public:
+    explicit counting_allocator(c10::Allocator* base) : base_(base) {}
+
+    c10::DataPtr allocate(std::size_t bytes) override {
+        if (bytes == 0) return {nullptr, c10::Device(c10::DeviceType::CPU)};
+        void* const start = base_->raw_allocate(bytes + sizeof(memory_header));
+        auto* const header = new (start) memory_header{bytes, current_use};
+        add(header->use, static_cast<std::int64_t>(bytes));
+        // As with the allocator in front of which this stands, context and data are one.
+        void* const data = header + 1;
+        return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
+    }
+    c10::DeleterFnPtr raw_deleter() const override { return &release; }
+    void copy_data(void* to, const void* from, std::size_t bytes) const override {
+        default_copy_data(to, from, bytes);
+    }
+
+    [[nodiscard]] memory_usage now() const {
+        const std::lock_guard lock(mutex_);
+        return now_;
+    }
+    [[nodiscard]] memory_usage peak() const {
+        const std::lock_guard lock(mutex_);
+        return peak_;
+    }
+    void reset_peak() {
+        const std::lock_guard lock(mutex_);
+        peak_ = now_;
+        peak_total_ = total_;
+    }
+
+    void move(memory_header& header, memory_use to) {
+        const std::lock_guard lock(mutex_);
+        const auto bytes = static_cast<std::int64_t>(header.bytes);
+        now_.bytes[static_cast<std::size_t>(header.use)] -= bytes;
+        now_.bytes[static_cast<std::size_t>(to)] += bytes;
+        header.use = to;
+    }
+
+    static counting_allocator*& installed() {
+        static counting_allocator* allocator = nullptr;
+        return allocator;
+    }
+    static memory_header* header_of(void* data) {
+        return static_cast<memory_header*>(data) - 1;
+    }
+    static void release(void* data) {
+        if (data == nullptr) return;
+        auto* const header = header_of(data);
+        auto& self = *installed();
+        self.add(header->use, -static_cast<std::int64_t>(header->bytes));
+        self.base_->raw_deallocate(header);
+    }
+
+private:
+    void add(memory_use use, std::int64_t bytes) {
+        const std::lock_guard lock(mutex_);
+        now_.bytes[static_cast<std::size_t>(use)] += bytes;
+        total_ += bytes;
+        if (total_ > peak_total_) {
+            peak_total_ = total_;
+            peak_ = now_;
+        }
+    }
+
+    c10::Allocator* base_;
+    mutable std::mutex mutex_;
+    memory_usage now_, peak_;
+    std::int64_t total_ = 0, peak_total_ = 0;
+};
+
+}  // namespace detail
+
+/// From now on CPU allocations are counted. Call it before the first tensor is made; not
+/// thread-safe. Later calls do nothing.
+inline void count_memory() {
+    auto*& installed = detail::counting_allocator::installed();
+    if (installed != nullptr) return;
+    installed = new detail::counting_allocator(c10::GetCPUAllocator());
+    c10::SetCPUAllocator(installed, /*priority=*/1);
+}
+
+/// What is held now; zeros if memory is not counted.
+[[nodiscard]] inline memory_usage memory_now() {
+    const auto* counted = detail::counting_allocator::installed();
+    return counted != nullptr ? counted->now() : memory_usage{};
+}
+
+/// What was held when the total was largest since the last `reset_memory_peak`.
+[[nodiscard]] inline memory_usage memory_peak() {
+    const auto* counted = detail::counting_allocator::installed();
+    return counted != nullptr ? counted->peak() : memory_usage{};
+}
+
+inline void reset_memory_peak() {
+    auto* counted = detail::counting_allocator::installed();
+    if (counted != nullptr) counted->reset_peak();
+}
+
+/// While it lives, what this thread allocates is of that use. Innermost wins; autograd's
+/// backward on the CPU runs in the thread that asked for it, so it holds there too.
+class memory_scope {
+public:
+    explicit memory_scope(memory_use use)
+        : outer_(std::exchange(detail::current_use, use)) {}
+    memory_scope(const memory_scope&) = delete;
+    memory_scope& operator=(const memory_scope&) = delete;
+    ~memory_scope() { detail::current_use = outer_; }
+
+private:
+    memory_use outer_;
+};
+
+/// From now on the memory of `tensor` counts as of that use. Nothing if it is not
+/// counted, for instance on a GPU.
+inline void set_memory_use(const at::Tensor& tensor, memory_use use) {
+    auto* counted = detail::counting_allocator::installed();
+    if (counted == nullptr || !tensor.defined() || !tensor.has_storage()) return;
+    const auto& pointer = tensor.storage().data_ptr();
+    if (pointer.get() == nullptr ||
+        pointer.get_deleter() != &detail::counting_allocator::release) {
+        return;
+    }
+    counted->move(*detail::counting_allocator::header_of(pointer.get_context()), use);
+}
+
+}  // namespace packkit::lt
