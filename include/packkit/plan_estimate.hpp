@@ -107,8 +107,7 @@ public:
     /// Memory alone: enough to see whether a plan fits.
     /// @throws invalid_argument as `estimate_memory`
     [[nodiscard]] memory_estimate memory(const training_setup& setup) {
-        return estimate_memory(elements(setup), layout_->shape().num_hidden_layers,
-                               activations_, setup);
+        return estimate_memory(elements(setup), activations_, setup);
     }
 
     /// All figures. @throws invalid_argument as the calculators
@@ -216,12 +215,13 @@ private:
     if (!plan.fits) {
         warn("does not fit: needs ", byte_text(needed), " of ",
              byte_text(plan.capacity_bytes));
-    } else if (needed > plan.capacity_bytes / 20 * 19) {
-        warn("memory is tight: ", byte_text(needed), " of ",
-             byte_text(plan.capacity_bytes), " (",
+    } else if (static_cast<double>(needed) >
+               0.92 * static_cast<double>(on.memory_bytes)) {
+        warn("memory is tight: ", byte_text(needed), " of ", byte_text(on.memory_bytes),
+             " (",
              detail::percent(static_cast<double>(needed) /
-                             static_cast<double>(plan.capacity_bytes)),
-             "); fragmentation may need the rest");
+                             static_cast<double>(on.memory_bytes)),
+             "); contexts and fragmentation need some of the rest");
     }
     if (plan.memory.host_bytes > 0) {
         const std::int64_t ranks = std::min(setup.gpus_per_node, mesh.world_size());

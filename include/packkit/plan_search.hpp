@@ -134,16 +134,17 @@ struct mesh_result {
     return result;
 }
 
-/// The fastest plan on the meshes that `wanted` lets pass, without reasons for the others.
+/// The fastest plan on the meshes that `wanted` lets pass, without reasons for the
+/// others.
 template <class Wanted>
 [[nodiscard]] std::optional<plan_figures> best_plan(plan_evaluator& evaluate,
                                                     const search_options& options,
                                                     Wanted wanted) {
     std::optional<plan_figures> best;
     for (const mesh_shape& mesh : factorizations(options.gpus)) {
-        if (!wanted(mesh) || !mesh_refusal(mesh, evaluate.layout().shape(), options,
-                                           evaluate.work())
-                                  .empty()) {
+        if (!wanted(mesh) ||
+            !mesh_refusal(mesh, evaluate.layout().shape(), options, evaluate.work())
+                 .empty()) {
             continue;
         }
         auto result = search_mesh(evaluate, options, mesh);
