@@ -8,6 +8,11 @@
 namespace packkit::plan {
 namespace {
 
+/// A rate or a number of tokens to the nearest whole.
+std::string grouped_whole(double value) {
+    return app::grouped(static_cast<std::int64_t>(std::llround(value)));
+}
+
 using app::alignment;
 using app::grouped;
 using app::percent;
@@ -33,10 +38,10 @@ block memory_block(const plan_estimate& plan) {
     const double share = static_cast<double>(total) / capacity;
     shown.add_row({"total", bytes(total), percent(share, 1),
                    app::text_bar(share, bar_columns) + (share > 1 ? "▶" : "")});
-    std::vector<std::string> lines = {
-        bytes(total) + " of " + bytes(plan.capacity_bytes) + ": " +
-        (plan.fits ? "fits" : "does not fit") + ". The peak is in " +
-        std::string(to_string(plan.memory.at)) + "."};
+    std::vector<std::string> lines = {bytes(total) + " of " + bytes(plan.capacity_bytes) +
+                                      ": " + (plan.fits ? "fits" : "does not fit") +
+                                      ". The peak is in " +
+                                      std::string(to_string(plan.memory.at)) + "."};
     if (plan.memory.host_bytes > 0)
         lines.push_back("In host memory: " + bytes(plan.memory.host_bytes) + " a GPU.");
     return {"Memory of a GPU", lines, shown, {}};
@@ -47,14 +52,14 @@ block batch_block(const plan_subject& subject, const plan_estimate& plan) {
     std::vector<std::string> lines = {
         "micro_batch_size " + grouped(setup.micro_batch_size) +
         " x gradient_accumulation_steps " + grouped(setup.gradient_accumulation_steps) +
-        " x " + grouped(setup.mesh.data_parallel_size()) +
-        " data-parallel ranks = " + grouped(setup.global_rows()) + " rows of " +
-        grouped(setup.sequence_len) + " tokens = " +
-        grouped(setup.global_rows() * setup.sequence_len) + " tokens a step"};
+        " x " + grouped(setup.mesh.data_parallel_size()) + " data-parallel ranks = " +
+        grouped(setup.global_rows()) + " rows of " + grouped(setup.sequence_len) +
+        " tokens = " + grouped(setup.global_rows() * setup.sequence_len) +
+        " tokens a step"};
     if (subject.from_lengths) {
         lines.push_back("Of these " +
-                        grouped(std::llround(static_cast<double>(setup.global_rows()) *
-                                             subject.work.tokens_per_row)) +
+                        grouped_whole(static_cast<double>(setup.global_rows()) *
+                                      subject.work.tokens_per_row) +
                         " are tokens of samples, the rest is padding.");
     }
     return {"Batch", lines, std::nullopt, {}};
@@ -113,9 +118,8 @@ block time_block(const plan_subject& subject, const plan_estimate& plan) {
             app::fixed(subject.work.attention_length(), 0) + ", peak " +
             app::fixed(subject.gpus.gpu.peak_flops(plan.setup.precision) / 1e12, 1) +
             " TFLOP/s, efficiency " + percent(subject.gpus.gpu.efficiency, 0) +
-            (subject.gpus.calibration.empty()
-                 ? ")"
-                 : " of " + subject.gpus.calibration + ")")};
+            (subject.gpus.calibration.empty() ? ")"
+                                              : " of " + subject.gpus.calibration + ")")};
     return {"Time of a step", lines, shown, {}};
 }
 
@@ -126,7 +130,7 @@ std::string seconds_text(double seconds) {
 }
 
 std::string rate_text(double value) {
-    return value >= 99.95 ? grouped(std::llround(value))
+    return value >= 99.95 ? grouped_whole(value)
                           : app::fixed(value, value >= 9.995 ? 1 : 2);
 }
 
@@ -174,12 +178,11 @@ block arrangements_block(const estimate_report& report) {
                  {"GPU hours"},
                  {"cost"}});
     for (const arrangement& one : report.arrangements) {
-        shown.add_row({one.name, grouped(one.time.rows_per_epoch),
-                       percent(one.work.efficiency),
-                       rate_text(one.figures.tokens_per_second_per_gpu),
-                       grouped(one.time.steps), hours_text(one.time.hours),
-                       rate_text(one.time.gpu_hours),
-                       one.time.cost ? rate_text(*one.time.cost) : ""});
+        shown.add_row(
+            {one.name, grouped(one.time.rows_per_epoch), percent(one.work.efficiency),
+             rate_text(one.figures.tokens_per_second_per_gpu), grouped(one.time.steps),
+             hours_text(one.time.hours), rate_text(one.time.gpu_hours),
+             one.time.cost ? rate_text(*one.time.cost) : ""});
     }
     const std::string epochs = app::shortest(report.subject.epochs);
     return {"Packed and padded: the same samples, the same setup, " + epochs +

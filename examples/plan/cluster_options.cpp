@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster_options.hpp"
 
+#include "calibration.hpp"
 #include "command.hpp"
 
 #include "common/did_you_mean.hpp"
@@ -45,8 +46,9 @@ device custom_device(const device_texts& texts, std::int64_t gpus) {
             "--peak-tflops and --link-gbps");
     }
     if (gpus > 1 && texts.link.empty()) {
-        throw usage_error("--link-gbps is missing: GB/s that a GPU sends to the others of "
-                          "its node");
+        throw usage_error(
+            "--link-gbps is missing: GB/s that a GPU sends to the others of "
+            "its node");
     }
     device custom = named_device("a100-80gb");  // latency and efficiency
     custom.name = "custom";

@@ -15,7 +15,8 @@ namespace packkit::plan {
 using action = std::function<void()>;
 
 /// Each adds its command to the program; when that is the one on the line, `chosen` runs
-/// it. @throws nothing; running throws usage_error, input_error, packkit::invalid_argument
+/// it. @throws nothing; running throws usage_error, input_error,
+/// packkit::invalid_argument
 void add_estimate_command(CLI::App& program, action& chosen);
 void add_search_command(CLI::App& program, action& chosen);
 void add_mfu_command(CLI::App& program, action& chosen);

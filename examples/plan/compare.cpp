@@ -44,7 +44,8 @@ void add_subject_options(CLI::App& command, subject_texts& texts) {
                             const char* what) {
         add_text_option(command, "Data", names, text, type, what);
     };
-    option("--samples", texts.samples, "N", "Rows of an epoch, each full: steps and hours");
+    option("--samples", texts.samples, "N",
+           "Rows of an epoch, each full: steps and hours");
     option("--tokens", texts.tokens, "X", "The same by tokens, as in 1.5e9");
     option("--epochs,--num-epochs", texts.epochs, "X", "Epochs (default 1)");
     command
@@ -114,8 +115,7 @@ std::vector<arrangement> arrangements_of(const plan_subject& subject,
         options.convention = subject.convention;
         plan_figures figures = estimate(layout, setup, subject.gpus.gpu, work, options);
         const schedule time = *schedule_of(subject, work, figures);
-        all.push_back(
-            {key, std::move(name), std::move(work), std::move(figures), time});
+        all.push_back({key, std::move(name), std::move(work), std::move(figures), time});
     };
     add("packed", "packed", packed_workload(lengths, capacity, cost));
     add("padded_to_sequence_len", "padded to " + app::grouped(capacity),

@@ -19,7 +19,8 @@ namespace {
 constexpr const char* description =
     "One way to train: does it fit, what does it send, how fast, how long.";
 
-constexpr const char* footer = R"(Bytes and seconds are of one GPU and one optimizer step. What is not set of the mesh follows
+constexpr const char* footer =
+    R"(Bytes and seconds are of one GPU and one optimizer step. What is not set of the mesh follows
 from --gpus: FSDP over all data-parallel ranks. Memory is that of packkit-train.
 With --lengths the rows are packed samples, and padding is compared with it.
 
@@ -66,8 +67,7 @@ void run(const estimate_texts& texts) {
     estimate_report report;
     plan_subject& subject = report.subject;
     subject = parse_subject(texts.subject);
-    training_choice choice =
-        parse_training(texts.training, subject.model, subject.gpus);
+    training_choice choice = parse_training(texts.training, subject.model, subject.gpus);
     const training_setup setup = complete_setup(choice, subject.model, subject.gpus);
     if (!texts.yaml.path.empty()) check_trainer_runs(setup, subject.model.shape);
     report.notes = choice.notes;

@@ -3,8 +3,10 @@
 /// @file
 /// A short result as a list of named values, in all forms of `--format`.
 
-#include "common/json.hpp"
+// Before the alias json: an enumerator of that name would shadow it.
 #include "common/table.hpp"
+
+#include "common/json.hpp"
 
 #include <string>
 #include <vector>

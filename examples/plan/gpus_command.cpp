@@ -18,7 +18,8 @@ using app::ordered_json;
 
 constexpr const char* description = "The GPUs that have a name, with their rates.";
 
-constexpr const char* footer = R"(Peaks are dense, without sparsity. link: bytes a second that one GPU sends to the others
+constexpr const char* footer =
+    R"(Peaks are dense, without sparsity. link: bytes a second that one GPU sends to the others
 of its node; network: to other nodes. Memory is what the driver
 gives to programs. efficiency: share of the peak that matrices reach in training, ~ where it
 is a relative's and not fitted to published runs; packkit-plan calibrate measures your own.
@@ -48,22 +49,21 @@ void run(const output_texts& texts) {
                       {"a node"},
                       {"efficiency"}});
     for (const device& gpu : devices()) {
-        rows.push_back(
-            {{"name", gpu.name},
-             {"memory_bytes", gpu.memory_bytes},
-             {"peak_tflops_bf16", gpu.peak_flops_bf16 / 1e12},
-             {"peak_tflops_fp32", gpu.peak_flops_fp32 / 1e12},
-             {"peak_tflops_fp64", gpu.peak_flops_fp64 / 1e12},
-             {"memory_bytes_per_second", gpu.memory_bandwidth},
-             {"link_bytes_per_second", gpu.link_bytes_per_second},
-             {"network_bytes_per_second", gpu.network_bytes_per_second},
-             {"collective_latency_seconds", gpu.collective_latency_seconds},
-             {"network_latency_seconds", gpu.network_latency_seconds},
-             {"host_bytes_per_second", gpu.host_bytes_per_second},
-             {"efficiency", gpu.efficiency},
-             {"attention_efficiency", gpu.attention_efficiency},
-             {"calibrated", gpu.calibrated},
-             {"gpus_per_node", gpu.per_node}});
+        rows.push_back({{"name", gpu.name},
+                        {"memory_bytes", gpu.memory_bytes},
+                        {"peak_tflops_bf16", gpu.peak_flops_bf16 / 1e12},
+                        {"peak_tflops_fp32", gpu.peak_flops_fp32 / 1e12},
+                        {"peak_tflops_fp64", gpu.peak_flops_fp64 / 1e12},
+                        {"memory_bytes_per_second", gpu.memory_bandwidth},
+                        {"link_bytes_per_second", gpu.link_bytes_per_second},
+                        {"network_bytes_per_second", gpu.network_bytes_per_second},
+                        {"collective_latency_seconds", gpu.collective_latency_seconds},
+                        {"network_latency_seconds", gpu.network_latency_seconds},
+                        {"host_bytes_per_second", gpu.host_bytes_per_second},
+                        {"efficiency", gpu.efficiency},
+                        {"attention_efficiency", gpu.attention_efficiency},
+                        {"calibrated", gpu.calibrated},
+                        {"gpus_per_node", gpu.per_node}});
         shown.add_row(
             {std::string(gpu.name),
              app::bytes_text(static_cast<std::uint64_t>(gpu.memory_bytes)),

@@ -16,7 +16,8 @@ constexpr const char* description =
     "it fit, how fast, how long, at what cost. With a length histogram packing is part\n"
     "of the plan.";
 
-constexpr const char* footer = R"(packkit-plan COMMAND --help has the options of a command.
+constexpr const char* footer =
+    R"(packkit-plan COMMAND --help has the options of a command.
 
 Examples:
   packkit-plan models
@@ -56,6 +57,5 @@ int run_program(int argc, char** argv) {
 }  // namespace packkit::plan
 
 int main(int argc, char** argv) {
-    return packkit::app::run_main("packkit-plan", argc, argv,
-                                  packkit::plan::run_program);
+    return packkit::app::run_main("packkit-plan", argc, argv, packkit::plan::run_program);
 }

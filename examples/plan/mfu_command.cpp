@@ -30,7 +30,8 @@ constexpr const char* description =
     "What share of a GPU's peak a measured or claimed throughput is, and whether it is\n"
     "possible at all.";
 
-constexpr const char* footer = R"(FLOPs a token, N parameters, V vocabulary, h hidden size, L layers, s sequence:
+constexpr const char* footer =
+    R"(FLOPs a token, N parameters, V vocabulary, h hidden size, L layers, s sequence:
   A  6N + 12Lhs          as most trainers report it
   B  6(N - Vh) + 12Lhs   without the embedding table
   C  6(N - Vh) + 6Lhs    and causal attention counted once
@@ -83,8 +84,9 @@ double parse_share(const std::string& option, std::string text) {
 double parse_attention_length(const mfu_texts& texts, mfu_input& input) {
     if (has_lengths(texts.lengths)) {
         if (!texts.attention_length.empty()) {
-            throw usage_error("--attention-length and --lengths exclude each other: the "
-                              "second is measured for the first");
+            throw usage_error(
+                "--attention-length and --lengths exclude each other: the "
+                "second is measured for the first");
         }
         const workload work =
             packed_workload(read_lengths(texts.lengths, input.sequence_len),
@@ -98,9 +100,9 @@ double parse_attention_length(const mfu_texts& texts, mfu_input& input) {
     const double length =
         app::parse_option_real("--attention-length", texts.attention_length);
     if (length > static_cast<double>(input.sequence_len)) {
-        throw usage_error("--attention-length",
-                          texts.attention_length + " is above --sequence-len " +
-                              std::to_string(input.sequence_len));
+        throw usage_error("--attention-length", texts.attention_length +
+                                                    " is above --sequence-len " +
+                                                    std::to_string(input.sequence_len));
     }
     return length;
 }
@@ -133,7 +135,8 @@ mfu_input parse(const mfu_texts& texts) {
             app::parse_choice("--activation-checkpointing", "checkpointing",
                               texts.checkpointing, checkpointing_names));
     }
-    if (!texts.claimed.empty()) input.claimed = parse_share("--claimed-mfu", texts.claimed);
+    if (!texts.claimed.empty())
+        input.claimed = parse_share("--claimed-mfu", texts.claimed);
     input.attention_length = parse_attention_length(texts, input);
     return input;
 }
@@ -146,10 +149,11 @@ void judge_claim(const mfu_input& input, const std::array<double, 3>& shares,
     std::string agreeing;
     for (std::size_t i = 0; i < shares.size(); ++i) {
         if (std::abs(*input.claimed - shares[i]) <= tolerance * shares[i])
-            agreeing += (agreeing.empty() ? "" : ", ") + std::string(flop_convention_names[i]);
+            agreeing +=
+                (agreeing.empty() ? "" : ", ") + std::string(flop_convention_names[i]);
     }
-    facts.push_back({"claimed_mfu", *input.claimed, "claimed MFU",
-                     app::percent(*input.claimed, 1)});
+    facts.push_back(
+        {"claimed_mfu", *input.claimed, "claimed MFU", app::percent(*input.claimed, 1)});
     facts.push_back({"consistent", !agreeing.empty(), "", ""});
     sentences.push_back(
         agreeing.empty()
@@ -177,7 +181,7 @@ void run(const mfu_texts& texts) {
             flops_per_token(layout, conventions[i], input.attention_length);
         shares[i] = mfu(flops, speed, peak);
         all[std::string(flop_convention_names[i])] = {{"flops_per_token", flops},
-                                                 {"mfu", shares[i]}};
+                                                      {"mfu", shares[i]}};
         each += (each.empty() ? "" : ", ") + std::string(flop_convention_names[i]) + " " +
                 app::percent(shares[i], 1);
     }
@@ -189,8 +193,8 @@ void run(const mfu_texts& texts) {
     const double limit = tokens_per_second_limit(
         peak, hardware_flops_per_token(layout, input.convention, input.attention_length,
                                        input.checkpointing));
-    const double without_attention = tokens_per_second_limit(
-        peak, flops_per_token(layout, flop_convention::A, 0.0));
+    const double without_attention =
+        tokens_per_second_limit(peak, flops_per_token(layout, flop_convention::A, 0.0));
 
     std::vector<fact> facts = {
         {"model", input.model.name, "model",
@@ -217,10 +221,10 @@ void run(const mfu_texts& texts) {
     if (!possible) {
         sentences.push_back(
             "Impossible: " + app::fixed(speed, 0) + " tokens/s a GPU would need " +
-            app::percent(hardware, 1) + " of the peak of " +
-            app::fixed(peak / 1e12, 1) + " TFLOP/s (convention " + name +
-            "); at the peak it would be " + app::fixed(limit, 0) +
-            ", and if attention cost nothing " + app::fixed(without_attention, 0) + ".");
+            app::percent(hardware, 1) + " of the peak of " + app::fixed(peak / 1e12, 1) +
+            " TFLOP/s (convention " + name + "); at the peak it would be " +
+            app::fixed(limit, 0) + ", and if attention cost nothing " +
+            app::fixed(without_attention, 0) + ".");
     }
     judge_claim(input, shares, facts, sentences);
     write_outputs(texts.output,

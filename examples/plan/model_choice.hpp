@@ -18,7 +18,7 @@ struct chosen_model {
     std::string name;  ///< as given; of a folder its last part
     model_shape shape;
     std::int64_t context_length = 0;  ///< the longest sequence it is made for; 0: unknown
-    std::string folder;  ///< with its config.json; empty: built in
+    std::string folder;               ///< with its config.json; empty: built in
 };
 
 /// Adds the argument MODEL to a command.

@@ -22,7 +22,8 @@ using app::ordered_json;
 
 constexpr const char* description = "The models that have a name, with their sizes.";
 
-constexpr const char* footer = R"(Parameters are counted tensor by tensor from the published config; a tied embedding counts
+constexpr const char* footer =
+    R"(Parameters are counted tensor by tensor from the published config; a tied embedding counts
 once. Active: those that one token uses, in a mixture of experts.
 
 Examples:

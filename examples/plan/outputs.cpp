@@ -47,9 +47,9 @@ void check_output_paths(const std::vector<std::pair<std::string, std::string>>& 
         }
         for (std::size_t j = 0; j < i; ++j) {
             if (same_file(path, paths[j].second)) {
-                throw app::usage_error(option, app::in_quotes(path) +
-                                                   " is also the file of " +
-                                                   paths[j].first);
+                throw app::usage_error(
+                    option,
+                    app::in_quotes(path) + " is also the file of " + paths[j].first);
             }
         }
     }

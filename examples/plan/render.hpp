@@ -5,8 +5,10 @@
 
 #include "report.hpp"
 
-#include "common/json.hpp"
+// Before the alias json: an enumerator of that name would shadow it.
 #include "common/table.hpp"
+
+#include "common/json.hpp"
 
 #include <string>
 

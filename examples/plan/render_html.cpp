@@ -51,8 +51,8 @@ std::string memory_chart(const std::vector<stacked_bar>& bars) {
     std::int64_t largest = 0;
     for (const stacked_bar& one : bars) {
         longest = std::max(longest, app::display_width(one.label));
-        largest = std::max({largest, one.plan->memory.bytes.total(),
-                            one.plan->capacity_bytes});
+        largest =
+            std::max({largest, one.plan->memory.bytes.total(), one.plan->capacity_bytes});
     }
     const double left = longest == 0 ? 4 : static_cast<double>(longest) * 7.2 + 14;
     const double scale = (width - left - right) / static_cast<double>(largest);
@@ -105,11 +105,11 @@ std::string memory_chart(const std::vector<stacked_bar>& bars) {
     const double line =
         left + static_cast<double>(bars.front().plan->capacity_bytes) * scale;
     const double bottom = legend + row * static_cast<double>(bars.size());
-    svg += "<line" + attribute("x1", line) + attribute("y1", legend - 2) +
-           attribute("x2", line) + attribute("y2", bottom + 4) + " class=\"mark\"/>\n" +
-           text_at(line, bottom + 18,
-                   "capacity " + bytes(bars.front().plan->capacity_bytes), "end",
-                   "label");
+    svg +=
+        "<line" + attribute("x1", line) + attribute("y1", legend - 2) +
+        attribute("x2", line) + attribute("y2", bottom + 4) + " class=\"mark\"/>\n" +
+        text_at(line, bottom + 18, "capacity " + bytes(bars.front().plan->capacity_bytes),
+                "end", "label");
     return svg + "</svg>\n";
 }
 
@@ -140,8 +140,7 @@ std::string figures_of(const plan_subject& subject, const plan_estimate& plan,
                        const std::optional<schedule>& time) {
     const std::int64_t total = plan.memory.bytes.total();
     std::string html = html_figure(
-        percent(static_cast<double>(total) / static_cast<double>(plan.capacity_bytes),
-                0),
+        percent(static_cast<double>(total) / static_cast<double>(plan.capacity_bytes), 0),
         "of a GPU's " + bytes(plan.capacity_bytes) +
             (plan.fits ? ": it fits" : ": it does not fit"));
     html += html_figure(rate_text(plan.tokens_per_second_per_gpu), "tokens/s a GPU");
@@ -149,10 +148,10 @@ std::string figures_of(const plan_subject& subject, const plan_estimate& plan,
                         "MFU, convention " + std::string(to_string(subject.convention)));
     html += html_figure(seconds_text(plan.seconds.step), "a step");
     if (time) {
-        html += html_figure(hours_text(time->hours),
-                            grouped(time->steps) + " steps" +
-                                (time->cost ? ", cost " + rate_text(*time->cost)
-                                            : std::string()));
+        html += html_figure(
+            hours_text(time->hours),
+            grouped(time->steps) + " steps" +
+                (time->cost ? ", cost " + rate_text(*time->cost) : std::string()));
     }
     return html_figures(html);
 }
@@ -219,20 +218,18 @@ std::string arrangements_section(const estimate_report& report) {
         const bool packed = one.key == "packed";
         marks.push_back({one.name, one.time.hours, hours_text(one.time.hours),
                          packed ? "best" : "unpacked"});
-        rows.push_back({one.name, grouped(one.time.rows_per_epoch),
-                        percent(one.work.efficiency),
-                        rate_text(one.figures.tokens_per_second_per_gpu),
-                        grouped(one.time.steps), hours_text(one.time.hours),
-                        rate_text(one.time.gpu_hours),
-                        one.time.cost ? rate_text(*one.time.cost) : "–"});
+        rows.push_back(
+            {one.name, grouped(one.time.rows_per_epoch), percent(one.work.efficiency),
+             rate_text(one.figures.tokens_per_second_per_gpu), grouped(one.time.steps),
+             hours_text(one.time.hours), rate_text(one.time.gpu_hours),
+             one.time.cost ? rate_text(*one.time.cost) : "–"});
     }
-    return html_section("Packed and padded",
-                        "The same samples with the same setup: time of all epochs.",
-                        bar_chart("Time packed and padded", marks) +
-                            html_table({"rows", "rows an epoch", "efficiency",
-                                        "tokens/s a GPU", "steps", "time", "GPU hours",
-                                        "cost"},
-                                       rows, 0));
+    return html_section(
+        "Packed and padded", "The same samples with the same setup: time of all epochs.",
+        bar_chart("Time packed and padded", marks) +
+            html_table({"rows", "rows an epoch", "efficiency", "tokens/s a GPU", "steps",
+                        "time", "GPU hours", "cost"},
+                       rows, 0));
 }
 
 std::string footer_of(const plan_subject& subject) {
@@ -264,24 +261,24 @@ std::string ranking_section(const search_report& report, std::size_t count) {
                          rate_text(plan.tokens_per_second_per_gpu),
                          i == 0 ? "best" : "packed"});
         bars.push_back({name, &plan});
-        rows.push_back(
-            {number + "  " + mesh_text(plan.setup.mesh), variant_text(plan.setup),
-             grouped(plan.setup.micro_batch_size) + " x " +
-                 grouped(plan.setup.gradient_accumulation_steps),
-             bytes(plan.memory.bytes.total()), seconds_text(plan.seconds.step),
-             seconds_text(plan.seconds.exposed_communication),
-             rate_text(plan.tokens_per_second_per_gpu), percent(plan.mfu, 1)});
+        rows.push_back({number + "  " + mesh_text(plan.setup.mesh),
+                        variant_text(plan.setup),
+                        grouped(plan.setup.micro_batch_size) + " x " +
+                            grouped(plan.setup.gradient_accumulation_steps),
+                        bytes(plan.memory.bytes.total()), seconds_text(plan.seconds.step),
+                        seconds_text(plan.seconds.exposed_communication),
+                        rate_text(plan.tokens_per_second_per_gpu), percent(plan.mfu, 1)});
     }
-    return html_section("Ranking",
-                        "Tokens a second and GPU of the best way to train on each mesh: " +
-                            std::to_string(count) + " of " +
-                            grouped(static_cast<std::int64_t>(
-                                report.found.plans.size())) +
-                            " that fit.",
-                        bar_chart("Tokens a second and GPU by mesh", marks) +
-                            html_table({"mesh", "how", "micro x acc.", "memory", "step",
-                                        "exposed", "tokens/s a GPU", "MFU"},
-                                       rows, 0)) +
+    return html_section(
+               "Ranking",
+               "Tokens a second and GPU of the best way to train on each mesh: " +
+                   std::to_string(count) + " of " +
+                   grouped(static_cast<std::int64_t>(report.found.plans.size())) +
+                   " that fit.",
+               bar_chart("Tokens a second and GPU by mesh", marks) +
+                   html_table({"mesh", "how", "micro x acc.", "memory", "step", "exposed",
+                               "tokens/s a GPU", "MFU"},
+                              rows, 0)) +
            html_section("Memory of each",
                         "What a GPU holds at the peak against its capacity.",
                         memory_chart(bars));
@@ -295,9 +292,8 @@ std::string rejected_section(const search_report& report) {
         if (rows.size() == most) break;
         rows.push_back({mesh_text(plan.setup.mesh), plan.reason});
     }
-    std::string text =
-        grouped(static_cast<std::int64_t>(report.found.rejected.size())) +
-        " meshes, each with its reason";
+    std::string text = grouped(static_cast<std::int64_t>(report.found.rejected.size())) +
+                       " meshes, each with its reason";
     if (rows.size() < report.found.rejected.size())
         text += "; the first " + std::to_string(most) + " of them";
     return html_section("Refused", text + ".",
@@ -308,14 +304,15 @@ std::string rejected_section(const search_report& report) {
 
 std::string estimate_html(const estimate_report& report) {
     const plan_subject& subject = report.subject;
-    const std::string body =
-        heading("Training plan", subject) + figures_of(subject, report.plan, report.time) +
-        html_section("Plan", plan_line(report.plan) + ".", "") +
-        memory_section(report.plan) + time_section(report.plan) +
-        communication_section(report.plan) + arrangements_section(report) +
-        list_section("Warnings", "", report.warnings) +
-        list_section("Advice", "", report.advice) +
-        list_section("Notes", "", report.notes);
+    const std::string body = heading("Training plan", subject) +
+                             figures_of(subject, report.plan, report.time) +
+                             html_section("Plan", plan_line(report.plan) + ".", "") +
+                             memory_section(report.plan) + time_section(report.plan) +
+                             communication_section(report.plan) +
+                             arrangements_section(report) +
+                             list_section("Warnings", "", report.warnings) +
+                             list_section("Advice", "", report.advice) +
+                             list_section("Notes", "", report.notes);
     return app::html_page("Training plan: " + subject.model.name, body,
                           footer_of(subject));
 }
@@ -323,8 +320,7 @@ std::string estimate_html(const estimate_report& report) {
 std::string search_html(const search_report& report) {
     const plan_subject& subject = report.subject;
     constexpr std::size_t most = 20;
-    const std::size_t count =
-        std::min({most, report.shown, report.found.plans.size()});
+    const std::size_t count = std::min({most, report.shown, report.found.plans.size()});
     std::string body = heading("Search of training plans", subject);
     if (report.best) {
         const estimate_report& best = *report.best;
@@ -333,8 +329,8 @@ std::string search_html(const search_report& report) {
                 ranking_section(report, count) + time_section(best.plan) +
                 communication_section(best.plan) + arrangements_section(best);
     }
-    body += list_section("Nothing fits", "What would, the mildest change first:",
-                         report.suggestions) +
+    body += list_section("Nothing fits",
+                         "What would, the mildest change first:", report.suggestions) +
             list_section("Warnings", "Of the fastest plan.", report.warnings) +
             list_section("Advice", "", report.advice) + rejected_section(report) +
             list_section("Notes", "", report.notes);

@@ -51,13 +51,13 @@ ordered_json setup_json(const training_setup& setup) {
 
 ordered_json batch_json(const training_setup& setup, const workload& work) {
     const auto rows = static_cast<double>(setup.global_rows());
-    ordered_json batch = {{"global_samples", setup.global_rows()},
-                          {"global_tokens", setup.global_rows() * setup.sequence_len},
-                          {"real_tokens", rows * work.tokens_per_row},
-                          {"micro_batch_size", setup.micro_batch_size},
-                          {"gradient_accumulation_steps",
-                           setup.gradient_accumulation_steps},
-                          {"data_parallel_size", setup.mesh.data_parallel_size()}};
+    ordered_json batch = {
+        {"global_samples", setup.global_rows()},
+        {"global_tokens", setup.global_rows() * setup.sequence_len},
+        {"real_tokens", rows * work.tokens_per_row},
+        {"micro_batch_size", setup.micro_batch_size},
+        {"gradient_accumulation_steps", setup.gradient_accumulation_steps},
+        {"data_parallel_size", setup.mesh.data_parallel_size()}};
     if (work.rows_per_epoch > 0 && work.samples > 0) {
         batch["packed_samples"] =
             rows * static_cast<double>(work.samples) / work.rows_per_epoch;

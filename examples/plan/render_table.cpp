@@ -19,10 +19,10 @@ using app::table;
 block schedule_block(const estimate_report& report) {
     if (!report.time || !report.arrangements.empty()) return {};
     const schedule& time = *report.time;
-    std::string line = grouped(time.rows_per_epoch) + " rows x " +
-                       app::shortest(report.subject.epochs) + " epochs: " +
-                       grouped(time.steps) + " steps, " + hours_text(time.hours) + ", " +
-                       rate_text(time.gpu_hours) + " GPU hours";
+    std::string line =
+        grouped(time.rows_per_epoch) + " rows x " + app::shortest(report.subject.epochs) +
+        " epochs: " + grouped(time.steps) + " steps, " + hours_text(time.hours) + ", " +
+        rate_text(time.gpu_hours) + " GPU hours";
     if (time.cost) line += ", cost " + rate_text(*time.cost);
     return {"Training", {line}, std::nullopt, {}};
 }
@@ -57,19 +57,18 @@ block ranking_block(const search_report& report) {
         const training_setup& setup = plan.setup;
         const std::int64_t total = plan.memory.bytes.total();
         const auto time = schedule_of(report.subject, report.subject.work, plan);
-        shown.add_row(
-            {std::to_string(i + 1), mesh_text(setup.mesh), variant_text(setup),
-             grouped(setup.micro_batch_size) + " x " +
-                 grouped(setup.gradient_accumulation_steps),
-             grouped(setup.global_rows()),
-             app::bytes_text(static_cast<std::uint64_t>(total)),
-             percent(static_cast<double>(total) /
-                         static_cast<double>(plan.capacity_bytes),
-                     0),
-             seconds_text(plan.seconds.step),
-             seconds_text(plan.seconds.exposed_communication),
-             rate_text(plan.tokens_per_second_per_gpu), percent(plan.mfu, 1),
-             time ? hours_text(time->hours) : ""});
+        shown.add_row({std::to_string(i + 1), mesh_text(setup.mesh), variant_text(setup),
+                       grouped(setup.micro_batch_size) + " x " +
+                           grouped(setup.gradient_accumulation_steps),
+                       grouped(setup.global_rows()),
+                       app::bytes_text(static_cast<std::uint64_t>(total)),
+                       percent(static_cast<double>(total) /
+                                   static_cast<double>(plan.capacity_bytes),
+                               0),
+                       seconds_text(plan.seconds.step),
+                       seconds_text(plan.seconds.exposed_communication),
+                       rate_text(plan.tokens_per_second_per_gpu), percent(plan.mfu, 1),
+                       time ? hours_text(time->hours) : ""});
     }
     std::string title = "Meshes that fit, the fastest first";
     if (count < report.found.plans.size()) {
@@ -106,22 +105,20 @@ block rejected_block(const search_report& report) {
                  {"reason", alignment::left}});
     for (const std::string& kind : order) {
         const group& same = groups[kind];
-        shown.add_row({std::to_string(same.meshes),
-                       mesh_text(same.first->setup.mesh), same.first->reason});
+        shown.add_row({std::to_string(same.meshes), mesh_text(same.first->setup.mesh),
+                       same.first->reason});
     }
-    return {"Refused: " +
-                grouped(static_cast<std::int64_t>(report.found.rejected.size())) +
-                " meshes, by kind of reason (JSON lists each)",
-            {},
-            shown,
-            {}};
+    return {
+        "Refused: " + grouped(static_cast<std::int64_t>(report.found.rejected.size())) +
+            " meshes, by kind of reason (JSON lists each)",
+        {},
+        shown,
+        {}};
 }
 
 std::vector<block> blocks_of(const search_report& report) {
     std::vector<block> blocks = {ranking_block(report)};
-    if (report.best) {
-        blocks.push_back(arrangements_block(*report.best));
-    }
+    if (report.best) { blocks.push_back(arrangements_block(*report.best)); }
     blocks.push_back(rejected_block(report));
     blocks.push_back(item_block("Nothing fits; what would", report.suggestions));
     blocks.push_back(item_block("Warnings of the first", report.warnings));

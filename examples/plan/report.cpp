@@ -12,8 +12,12 @@ std::optional<schedule> schedule_of(const plan_subject& subject, const workload&
     if (!(work.rows_per_epoch > 0)) return std::nullopt;
     const run_cost cost = cost_of_run(plan, work, subject.epochs,
                                       subject.gpus.price_per_gpu_hour.value_or(0));
-    schedule time{std::llround(work.rows_per_epoch), cost.steps_per_epoch, cost.steps,
-                  cost.hours, cost.gpu_hours, std::nullopt};
+    schedule time{static_cast<std::int64_t>(std::llround(work.rows_per_epoch)),
+                  cost.steps_per_epoch,
+                  cost.steps,
+                  cost.hours,
+                  cost.gpu_hours,
+                  std::nullopt};
     if (subject.gpus.price_per_gpu_hour) time.cost = cost.price;
     return time;
 }

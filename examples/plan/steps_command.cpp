@@ -28,7 +28,8 @@ using app::usage_error;
 constexpr const char* description =
     "How many optimizer steps a training takes, and how many hours.";
 
-constexpr const char* footer = R"(Rows of a step = micro_batch_size x gradient_accumulation_steps x dp_replicate x dp_shard:
+constexpr const char* footer =
+    R"(Rows of a step = micro_batch_size x gradient_accumulation_steps x dp_replicate x dp_shard:
 cp and tp do not count. Give them, or their product as --global-batch-size, or the batch that
 is wanted and let --gradient-accumulation-steps follow from it.
 A row is a sample; with --lengths and --sequence-len it is a packed row of samples.
@@ -155,8 +156,8 @@ void add_time(const steps_texts& texts, std::int64_t steps, std::vector<fact>& f
     const double high = hours(steps, seconds.high);
     facts.push_back({"seconds_per_step", seconds.middle(), "seconds a step",
                      range_text(seconds.low, seconds.high, "s")});
-    facts.push_back({"hours", hours(steps, seconds.middle()), "time",
-                     range_text(low, high, "h")});
+    facts.push_back(
+        {"hours", hours(steps, seconds.middle()), "time", range_text(low, high, "h")});
     facts.push_back({"hours_low", low, "", ""});
     facts.push_back({"hours_high", high, "", ""});
     if (texts.price.empty()) return;
@@ -180,8 +181,9 @@ void add_rows(const steps_texts& texts, std::optional<std::int64_t> samples,
         return;
     }
     if (samples) {
-        throw usage_error("--samples and --lengths exclude each other: the file says how "
-                          "many samples there are");
+        throw usage_error(
+            "--samples and --lengths exclude each other: the file says how "
+            "many samples there are");
     }
     const auto capacity = size("--sequence-len", texts.sequence_len);
     if (!capacity) {
@@ -239,11 +241,12 @@ void run(const steps_texts& texts) {
 
     const std::int64_t left = rows % batch.global;
     if (left != 0) {
-        notes.push_back("Steps are rounded " +
-                        std::string(texts.keep_last ? "up: the last " : "down: the last ") +
-                        grouped(left) + " rows of an epoch " +
-                        (texts.keep_last ? "are a smaller batch of their own."
-                                         : "are dropped (--keep-last keeps them)."));
+        notes.push_back(
+            "Steps are rounded " +
+            std::string(texts.keep_last ? "up: the last " : "down: the last ") +
+            grouped(left) + " rows of an epoch " +
+            (texts.keep_last ? "are a smaller batch of their own."
+                             : "are dropped (--keep-last keeps them)."));
     }
     if (per_epoch == 0) {
         throw usage_error("--global-batch-size",
@@ -271,8 +274,9 @@ void add_steps_command(CLI::App& program, action& chosen) {
            "Epochs, also parts of one (default 1)");
     option(group, "--sequence-len", texts->sequence_len, "N",
            "Tokens a row, for --lengths");
-    command->add_flag("--keep-last", texts->keep_last,
-                      "Keep the last, smaller batch of an epoch: round up")
+    command
+        ->add_flag("--keep-last", texts->keep_last,
+                   "Keep the last, smaller batch of an epoch: round up")
         ->group(group);
     group = "Batch";
     option(group, "--global-batch-size", texts->global, "N", "Rows a step in all");

@@ -45,11 +45,10 @@ void set_sequence_len(const training_texts& texts, const chosen_model& model,
     }
     const std::int64_t context = model.context_length;
     choice.setup.sequence_len = context > 0 ? std::min(context, usual) : usual;
-    choice.notes.push_back("--sequence-len was not given: rows of " +
-                           std::to_string(choice.setup.sequence_len) + " tokens" +
-                           (context > 0 && context <= usual
-                                ? ", the model's context length."
-                                : "."));
+    choice.notes.push_back(
+        "--sequence-len was not given: rows of " +
+        std::to_string(choice.setup.sequence_len) + " tokens" +
+        (context > 0 && context <= usual ? ", the model's context length." : "."));
 }
 
 void set_sharding(const training_texts& texts, training_choice& choice) {
@@ -81,9 +80,8 @@ void check_heads(const training_setup& setup, const chosen_model& model) {
                           std::to_string(tp) + " does not divide the " +
                               std::to_string(heads) + " " + what + " of " + model.name +
                               "; it can be one of " +
-                              packkit::detail::divisor_list(
-                                  std::gcd(shape.num_attention_heads,
-                                           shape.num_key_value_heads)));
+                              packkit::detail::divisor_list(std::gcd(
+                                  shape.num_attention_heads, shape.num_key_value_heads)));
     };
     check("attention heads", shape.num_attention_heads);
     check("key-value heads", shape.num_key_value_heads);
@@ -99,7 +97,8 @@ void add_training_options(CLI::App& command, training_texts& texts) {
     const char* group = "Batch";
     option(group, "--sequence-len", texts.sequence_len, "N",
            "Tokens a row (default: the model's context length, at most 8192)");
-    option(group, "--micro-batch-size", texts.micro, "N", "Rows a micro-batch (default 1)");
+    option(group, "--micro-batch-size", texts.micro, "N",
+           "Rows a micro-batch (default 1)");
     option(group, "--gradient-accumulation-steps", texts.accumulation, "N",
            "Micro-batches a step (default 1)");
     option(group, "--global-batch-size", texts.global, "N",

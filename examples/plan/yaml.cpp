@@ -59,9 +59,9 @@ std::string from_config(const std::string& config, const std::string& path) {
     if (given.is_absolute()) return path;
     std::error_code error;
     const fs::path folder = fs::absolute(config, error).parent_path();
-    const fs::path relative =
-        fs::absolute(given, error).lexically_normal().lexically_relative(
-            folder.lexically_normal());
+    const fs::path relative = fs::absolute(given, error)
+                                  .lexically_normal()
+                                  .lexically_relative(folder.lexically_normal());
     return error || relative.empty() ? path : relative.generic_string();
 }
 
@@ -79,12 +79,11 @@ void add_model(const yaml_texts& texts, const yaml_run& run, yaml_lines& lines) 
         lines.key("base_model", quoted("--base-model", "model"),
                   "to fill in: a Hugging Face folder of " + run.model.name);
     } else {
-        lines.key("base_model",
-                  quoted("--base-model", from_config(texts.path, folder)));
+        lines.key("base_model", quoted("--base-model", from_config(texts.path, folder)));
     }
-    const bool weights = !folder.empty() &&
-                         holds(folder, {"model.safetensors",
-                                        "model.safetensors.index.json"});
+    const bool weights =
+        !folder.empty() &&
+        holds(folder, {"model.safetensors", "model.safetensors.index.json"});
     lines.key("random_init_weights", weights ? "false" : "true",
               weights ? "the folder holds weights" : "no weights are known of");
     std::string tokenizer = texts.tokenizer;
@@ -204,8 +203,7 @@ std::vector<std::string> trainer_gaps(const training_setup& setup,
     data_only("--tensor-parallel-size", setup.mesh.tp);
     if (setup.sharding == sharding_kind::zero1) gaps.emplace_back("--sharding zero1");
     if (setup.sharding == sharding_kind::zero2) {
-        gaps.emplace_back(
-            "--sharding zero2 (near to it: --sharding fsdp --no-reshard)");
+        gaps.emplace_back("--sharding zero2 (near to it: --sharding fsdp --no-reshard)");
     }
     if (setup.checkpointing != checkpointing_kind::none) {
         gaps.push_back("--activation-checkpointing " +
@@ -260,10 +258,9 @@ std::string render_yaml(const yaml_texts& texts, const training_setup& setup,
                                                          texts.learning_rate, true)),
               texts.learning_rate.empty() ? "to fill in: no plan knows it" : "");
     lines.key("output_dir",
-              quoted("--output-dir",
-                     texts.output_dir.empty()
-                         ? "out"
-                         : from_config(texts.path, texts.output_dir)));
+              quoted("--output-dir", texts.output_dir.empty()
+                                         ? "out"
+                                         : from_config(texts.path, texts.output_dir)));
     return lines.text();
 }
 
