@@ -22,6 +22,11 @@ std::string bytes(std::int64_t value) {
     return value == 0 ? "0" : app::bytes_text(static_cast<std::uint64_t>(value));
 }
 
+std::string flops_text(double flops) {
+    return flops >= 1e8 ? app::fixed(flops / 1e9, 1) + " GFLOP"
+                        : app::fixed(flops / 1e6, 2) + " MFLOP";
+}
+
 block memory_block(const plan_estimate& plan) {
     constexpr std::size_t bar_columns = 40;
     const auto capacity = static_cast<double>(plan.capacity_bytes);
@@ -113,8 +118,7 @@ block time_block(const plan_subject& subject, const plan_estimate& plan) {
             " in all",
         "MFU " + percent(plan.mfu, 1) + ", HFU " + percent(plan.hfu, 1) +
             " (convention " + convention + ", " +
-            app::fixed(plan.flops_per_token / 1e9, 1) +
-            " GFLOP a token, attention length " +
+            flops_text(plan.flops_per_token) + " a token, attention length " +
             app::fixed(subject.work.attention_length(), 0) + ", peak " +
             app::fixed(subject.gpus.gpu.peak_flops(plan.setup.precision) / 1e12, 1) +
             " TFLOP/s, efficiency " + percent(subject.gpus.gpu.efficiency, 0) +
@@ -135,8 +139,16 @@ std::string rate_text(double value) {
 }
 
 std::string hours_text(double hours) {
+    if (hours < 1.0 / 60) return seconds_text(hours * 3600);
+    if (hours < 1) return app::fixed(hours * 60, 1) + " min";
     if (hours < 96) return app::fixed(hours, hours < 10 ? 2 : 1) + " h";
     return app::fixed(hours / 24, 1) + " days";
+}
+
+std::string epochs_text(double epochs) {
+    std::string text = app::shortest(epochs);
+    if (text.ends_with(".0")) text.resize(text.size() - 2);
+    return text + (epochs == 1 ? " epoch" : " epochs");
 }
 
 std::string headline_of(const plan_subject& subject) {
@@ -169,24 +181,30 @@ std::vector<block> plan_blocks(const plan_subject& subject, const plan_estimate&
 
 block arrangements_block(const estimate_report& report) {
     if (report.arrangements.empty()) return {};
-    table shown({{"rows", alignment::left},
-                 {"rows an epoch"},
-                 {"efficiency"},
-                 {"tokens/s a GPU"},
-                 {"steps"},
-                 {"time"},
-                 {"GPU hours"},
-                 {"cost"}});
+    const bool priced = report.subject.gpus.price_per_gpu_hour.has_value();
+    std::vector<table::column> columns = {{"rows", alignment::left},
+                                          {"rows an epoch"},
+                                          {"efficiency"},
+                                          {"tokens/s a GPU"},
+                                          {"steps"},
+                                          {"time"},
+                                          {"GPU hours"}};
+    if (priced) columns.push_back({"cost"});
+    table shown(columns);
     for (const arrangement& one : report.arrangements) {
-        shown.add_row(
-            {one.name, grouped(one.time.rows_per_epoch), percent(one.work.efficiency),
-             rate_text(one.figures.tokens_per_second_per_gpu), grouped(one.time.steps),
-             hours_text(one.time.hours), rate_text(one.time.gpu_hours),
-             one.time.cost ? rate_text(*one.time.cost) : ""});
+        std::vector<std::string> cells = {
+            one.name,
+            grouped(one.time.rows_per_epoch),
+            percent(one.work.efficiency),
+            rate_text(one.figures.tokens_per_second_per_gpu),
+            grouped(one.time.steps),
+            hours_text(one.time.hours),
+            rate_text(one.time.gpu_hours)};
+        if (priced) cells.push_back(rate_text(one.time.cost.value_or(0)));
+        shown.add_row(std::move(cells));
     }
-    const std::string epochs = app::shortest(report.subject.epochs);
-    return {"Packed and padded: the same samples, the same setup, " + epochs +
-                (epochs == "1.0" || epochs == "1" ? " epoch" : " epochs"),
+    return {"Packed and padded: the same samples, the same setup, " +
+                epochs_text(report.subject.epochs),
             {},
             shown,
             {}};

@@ -42,7 +42,9 @@ std::string headline_of(const plan_subject& subject);
 std::string seconds_text(double seconds);
 /// "1,234" above a hundred, "12.3" below.
 std::string rate_text(double value);
-/// Hours as hours, days beyond four of them.
+/// In seconds, minutes, hours or days.
 std::string hours_text(double hours);
+/// "1 epoch", "2.5 epochs".
+std::string epochs_text(double epochs);
 
 }  // namespace packkit::plan

@@ -141,8 +141,8 @@ std::string packing_sentence(const std::vector<arrangement>& arrangements) {
                        " GPU hours";
     if (packed.time.cost)
         text += ", " + rate_text(*padded.time.cost - *packed.time.cost) + " in money";
-    return text + ". Rows are " + app::percent(packed.work.efficiency, 1) +
-           " full, padded " + app::percent(padded.work.efficiency, 1) + ".";
+    return text + ". Rows are " + app::percent(packed.work.efficiency) +
+           " full, padded " + app::percent(padded.work.efficiency) + ".";
 }
 
 }  // namespace packkit::plan

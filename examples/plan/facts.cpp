@@ -45,12 +45,11 @@ std::string render_facts(const std::vector<fact>& facts, const std::string& titl
     if (format == output_format::json || format == output_format::csv)
         return facts_for_programs(facts, sentences, format);
     const bool markdown = format == output_format::markdown;
-    table shown({{"", alignment::left}, {"", alignment::left}});
+    table shown({{title, alignment::left}, {"", alignment::left}});
     for (const fact& one : facts) {
         if (!one.label.empty()) shown.add_row({one.label, one.text});
     }
-    std::string text = (markdown ? "# " : "") + title + "\n\n";
-    text += markdown ? shown.to_markdown() : shown.to_text();
+    std::string text = markdown ? shown.to_markdown() : shown.to_text();
     for (const std::string& sentence : sentences)
         text += (markdown ? "\n" : "") + sentence + "\n";
     return text;

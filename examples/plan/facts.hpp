@@ -22,7 +22,7 @@ struct fact {
     std::string text;
 };
 
-/// @param title a line above the table; a heading in Markdown
+/// @param title heads the table
 /// @param sentences below the table; under "notes" in JSON, if there are any
 std::string render_facts(const std::vector<fact>& facts, const std::string& title,
                          const std::vector<std::string>& sentences,

@@ -34,6 +34,10 @@ std::string rounded(double value) {
     return app::fixed(value, value < 10 ? 2 : value < 100 ? 1 : 0);
 }
 
+std::string tera(double flops) {
+    return app::fixed(flops / 1e12, flops < 1e13 ? 2 : 1);
+}
+
 void run(const output_texts& texts) {
     check_output_paths({{"--output", texts.output}}, {});
     const app::output_format format = parse_format(texts);
@@ -64,14 +68,14 @@ void run(const output_texts& texts) {
                         {"attention_efficiency", gpu.attention_efficiency},
                         {"calibrated", gpu.calibrated},
                         {"gpus_per_node", gpu.per_node}});
-        shown.add_row(
-            {std::string(gpu.name),
-             app::bytes_text(static_cast<std::uint64_t>(gpu.memory_bytes)),
-             rounded(gpu.peak_flops_bf16 / 1e12), rounded(gpu.peak_flops_fp32 / 1e12),
-             rounded(gpu.peak_flops_fp64 / 1e12), rounded(gpu.memory_bandwidth / 1e9),
-             rounded(gpu.link_bytes_per_second / 1e9),
-             rounded(gpu.network_bytes_per_second / 1e9), std::to_string(gpu.per_node),
-             app::percent(gpu.efficiency, 0) + (gpu.calibrated ? "" : " ~")});
+        shown.add_row({std::string(gpu.name),
+                       app::bytes_text(static_cast<std::uint64_t>(gpu.memory_bytes)),
+                       tera(gpu.peak_flops_bf16), tera(gpu.peak_flops_fp32),
+                       tera(gpu.peak_flops_fp64), rounded(gpu.memory_bandwidth / 1e9),
+                       rounded(gpu.link_bytes_per_second / 1e9),
+                       rounded(gpu.network_bytes_per_second / 1e9),
+                       std::to_string(gpu.per_node),
+                       app::percent(gpu.efficiency, 0) + (gpu.calibrated ? "" : " ~")});
     }
     write_outputs(texts, render_rows("gpus", rows, shown, format));
 }

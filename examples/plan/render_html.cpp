@@ -190,9 +190,10 @@ std::string time_section(const plan_estimate& plan) {
     add("optimizer", seconds.optimizer, "packed");
     add("exposed communication", seconds.exposed_communication, "above");
     return html_section("Time of a step",
-                        seconds_text(seconds.step) + " in all; communication takes " +
-                            seconds_text(seconds.communication) +
-                            ", most of it beside computation.",
+                        seconds_text(seconds.step) + " in all. Communication takes " +
+                            seconds_text(seconds.communication) + ", of which " +
+                            seconds_text(seconds.exposed_communication) +
+                            " are not hidden behind computation.",
                         bar_chart("Time of a step by phase", marks, seconds.step));
 }
 
@@ -287,17 +288,16 @@ std::string ranking_section(const search_report& report, std::size_t count) {
 std::string rejected_section(const search_report& report) {
     if (report.found.rejected.empty()) return {};
     constexpr std::size_t most = 60;
-    std::vector<std::vector<std::string>> rows;
+    std::vector<std::string> items;
     for (const rejected_plan& plan : report.found.rejected) {
-        if (rows.size() == most) break;
-        rows.push_back({mesh_text(plan.setup.mesh), plan.reason});
+        if (items.size() == most) break;
+        items.push_back(mesh_text(plan.setup.mesh) + ": " + plan.reason);
     }
     std::string text = grouped(static_cast<std::int64_t>(report.found.rejected.size())) +
                        " meshes, each with its reason";
-    if (rows.size() < report.found.rejected.size())
+    if (items.size() < report.found.rejected.size())
         text += "; the first " + std::to_string(most) + " of them";
-    return html_section("Refused", text + ".",
-                        html_table({"mesh", "reason"}, rows, rows.size()));
+    return html_section("Refused", text + ".", list_of(items));
 }
 
 }  // namespace

@@ -100,20 +100,21 @@ block rejected_block(const search_report& report) {
             order.push_back(kind);
         }
     }
-    table shown({{"meshes"},
-                 {"the first of them", alignment::left},
-                 {"reason", alignment::left}});
+    std::vector<std::string> items;
     for (const std::string& kind : order) {
         const group& same = groups[kind];
-        shown.add_row({std::to_string(same.meshes), mesh_text(same.first->setup.mesh),
-                       same.first->reason});
+        const std::string mesh = mesh_text(same.first->setup.mesh);
+        items.push_back((same.meshes == 1
+                             ? mesh
+                             : std::to_string(same.meshes) + " meshes, as " + mesh) +
+                        ": " + same.first->reason);
     }
     return {
         "Refused: " + grouped(static_cast<std::int64_t>(report.found.rejected.size())) +
             " meshes, by kind of reason (JSON lists each)",
         {},
-        shown,
-        {}};
+        std::nullopt,
+        items};
 }
 
 std::vector<block> blocks_of(const search_report& report) {

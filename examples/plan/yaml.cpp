@@ -108,9 +108,13 @@ void add_data(const yaml_texts& texts, const yaml_run& run, yaml_lines& lines) {
     std::string comment;
     if (run.lengths != nullptr) {
         const app::input_option_texts& inputs = run.lengths->inputs;
+        const auto& read = run.lengths->paths;
+        const bool rows = std::any_of(read.begin(), read.end(), [](const auto& path) {
+            return path.ends_with(".jsonl");
+        });
         if (!inputs.text_field.empty()) {
             field = inputs.text_field;
-        } else if (inputs.length_field.empty() && inputs.column.empty()) {
+        } else if (rows && inputs.length_field.empty()) {
             type = "tokens";  // what a row holds when nothing else is said
         }
         if (paths.empty() && inputs.length_field.empty()) {
@@ -137,6 +141,22 @@ void add_data(const yaml_texts& texts, const yaml_run& run, yaml_lines& lines) {
     lines.key("datasets", "[" + list + "]", comment);
 }
 
+/// What packkit-train does not compute of a model.
+void add_model_gaps(const model_shape& model, std::vector<std::string>& gaps) {
+    if (model.family != model_family::llama) {
+        gaps.push_back("models of family " + std::string(to_string(model.family)) +
+                       " (it computes llama)");
+        return;
+    }
+    if (model.activation != activation_kind::silu) gaps.emplace_back("its hidden_act");
+    if (model.scaling.kind != rope_scaling_kind::none)
+        gaps.emplace_back("its rope_scaling");
+    if (model.partial_rotary_factor != 1.0)
+        gaps.emplace_back("its partial_rotary_factor");
+    if (model.attention_bias || model.mlp_bias) gaps.emplace_back("its biases");
+    if (model.attention_dropout != 0.0) gaps.emplace_back("its attention_dropout");
+}
+
 void add_batch(const training_setup& setup, const yaml_run& run, yaml_lines& lines) {
     lines.key("sequence_len", setup.sequence_len, "tokens a row");
     lines.key("sample_packing", run.packed ? "true" : "false",
@@ -160,11 +180,39 @@ void add_mesh(const training_setup& setup, yaml_lines& lines) {
               app::grouped(mesh.world_size()) + " GPUs in all");
     lines.key("context_parallel_size", mesh.cp);
     lines.key("tensor_parallel_size", mesh.tp);
-    if (setup.sharding != sharding_kind::fsdp) return;  // DDP without these keys
+    if (setup.sharding == sharding_kind::zero1 ||
+        setup.sharding == sharding_kind::zero2) {
+        lines.key("deepspeed", "deepspeed_configs/" +
+                                   std::string(to_string(setup.sharding)) + ".json");
+    }
+    if (setup.sharding != sharding_kind::fsdp) return;  // DDP without the keys of FSDP
     lines.key("fsdp_version", std::int64_t{2});
-    lines.key("fsdp_config", setup.reshard_after_forward
-                                 ? "{reshard_after_forward: true}"
-                                 : "{reshard_after_forward: false}");
+    std::string fsdp = std::string("{reshard_after_forward: ") +
+                       (setup.reshard_after_forward ? "true" : "false");
+    if (setup.offload_optimizer) fsdp += ", offload_params: true";
+    lines.key("fsdp_config", fsdp + "}");
+}
+
+void add_precision(const training_setup& setup, yaml_lines& lines) {
+    lines.key("torch_dtype",
+              setup.precision == precision_kind::fp64 ? "float64" : "float32",
+              "of parameters and optimizer state");
+    if (setup.precision == precision_kind::bf16_mixed)
+        lines.key("bf16", "true", "bf16 computation");
+    if (setup.precision == precision_kind::bf16) lines.key("bf16", "full");
+    if (setup.checkpointing != checkpointing_kind::none)
+        lines.key("gradient_checkpointing", "true");
+    switch (setup.optimizer) {
+        case optimizer_kind::adamw:
+            lines.key("optimizer", "adamw_torch_fused");
+            break;
+        case optimizer_kind::adamw_8bit:
+            lines.key("optimizer", "adamw_torch_8bit");
+            break;
+        case optimizer_kind::sgd:
+            lines.key("optimizer", "sgd");
+            break;
+    }
 }
 
 }  // namespace
@@ -215,7 +263,7 @@ std::vector<std::string> trainer_gaps(const training_setup& setup,
     if (setup.optimizer != optimizer_kind::adamw)
         gaps.push_back("--optimizer " + std::string(to_string(setup.optimizer)));
     if (setup.offload_optimizer) gaps.emplace_back("--offload-optimizer");
-    static_cast<void>(model);
+    add_model_gaps(model, gaps);
     return gaps;
 }
 
@@ -245,12 +293,7 @@ std::string render_yaml(const yaml_texts& texts, const training_setup& setup,
     lines.blank();
     add_mesh(setup, lines);
     lines.blank();
-    lines.key("torch_dtype",
-              setup.precision == precision_kind::fp64 ? "float64" : "float32",
-              "of parameters and optimizer state");
-    if (setup.precision == precision_kind::bf16_mixed)
-        lines.key("bf16", "true", "bf16 computation");
-    lines.key("optimizer", "adamw_torch_fused");
+    add_precision(setup, lines);
     lines.key("learning_rate",
               app::shortest(texts.learning_rate.empty()
                                 ? 1e-4
