@@ -72,6 +72,7 @@
 #include <packkit/stats.hpp>
 #include <packkit/step_time.hpp>
 #include <packkit/streaming.hpp>
+#include <packkit/system_profiles.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/vector_packing.hpp>
 #include <packkit/version.hpp>
