@@ -35,10 +35,10 @@ BOOST_AUTO_TEST_CASE(an_impossible_rate_is_named_with_its_mfu) {
     BOOST_TEST(!check.possible());
     BOOST_TEST(!check.consistent());
     // C: 6 (70,553,706,496 - 1,050,673,152) + 6 x 80 x 8,192 x 2,048 a token.
-    BOOST_TEST(check.required_mfu == 425071280128.0 * 1800 / a100,
+    BOOST_TEST(check.required_mfu == 425071263744.0 * 1800 / a100,
                boost::test_tools::tolerance(1e-12));
-    BOOST_TEST(check.mfu[0] == 439428511744.0 * 1800 / a100,
-               boost::test_tools::tolerance(1e-3));
+    BOOST_TEST(check.mfu[0] == 439428366336.0 * 1800 / a100,
+               boost::test_tools::tolerance(1e-12));
     BOOST_TEST(std::floor(check.tokens_per_second_limit) == 733);
     BOOST_REQUIRE(check.contradictions.size() == 1u);
     BOOST_TEST((check.contradictions[0].figure == claim_figure::rate));
@@ -80,12 +80,13 @@ BOOST_AUTO_TEST_CASE(every_published_row_of_llm_foundry_agrees_with_itself) {
                                row.setup.checkpointing};
         claim.mfu = row.mfu;
         claim.hfu = row.hfu;
+        // Rates are printed as whole numbers, shares to a hundredth of a percent.
+        const double rounding = 0.5 / row.tokens_per_second_per_gpu + 0.001;
         const auto check =
             check_claim(published::layout_of(row), claim,
-                        packkit::find_device(row.gpu)->peak_flops_bf16, 0.002);
+                        packkit::find_device(row.gpu)->peak_flops_bf16, rounding);
         BOOST_TEST(check.consistent(), row.text);
-        BOOST_TEST((check.convention == flop_convention::A ||
-                    check.convention == flop_convention::B));
+        BOOST_TEST((check.convention == flop_convention::A), row.text);
         ++rows;
     }
     BOOST_TEST(rows == 209);
@@ -102,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_row_that_contradicts_itself) {
     BOOST_REQUIRE(check.contradictions.size() == 1u);
     BOOST_TEST((check.contradictions[0].figure == claim_figure::mfu));
     BOOST_TEST(!check.convention.has_value());
-    for (const char* part : {"48 %", "60.8 % (A)", "60.2 % (B)"})
+    for (const char* part : {"48 %", "60.8 % (A)", "60.1 % (B)"})
         BOOST_TEST(check.contradictions[0].text.find(part) != std::string::npos,
                    check.contradictions[0].text);
     BOOST_TEST(check.possible());

@@ -26,7 +26,9 @@ model_layout named(std::string_view name) {
     return model_layout(packkit::find_model(name)->shape);
 }
 
-double percent(double share) { return std::round(share * 1000) / 10; }
+double percent(double share) {
+    return std::round(share * 1000) / 10;
+}
 
 }  // namespace
 
@@ -50,8 +52,8 @@ BOOST_AUTO_TEST_CASE(published_utilizations) {
     // torchtitan, docs/performance.md of 2024: its MFU on A100 is convention A.
     const auto utilization = [](const char* model, flop_convention convention, double s,
                                 double rate, double peak) {
-        return percent(packkit::mfu(
-            packkit::flops_per_token(named(model), convention, s), rate, peak));
+        return percent(packkit::mfu(packkit::flops_per_token(named(model), convention, s),
+                                    rate, peak));
     };
     using enum flop_convention;
     BOOST_TEST(utilization("llama-3-8b", A, 8192, 2904, a100) == 56.8);
@@ -103,6 +105,15 @@ BOOST_AUTO_TEST_CASE(a_tied_table_is_multiplied_by) {
                6 * tied.parameters());
 }
 
+BOOST_AUTO_TEST_CASE(a_table_of_positions_is_looked_up) {
+    // GPT-2: 124,439,808 parameters, 1,024 positions of 768.
+    const model_layout gpt2 = named("gpt2");
+    BOOST_TEST(gpt2.parameters() == 124439808);
+    BOOST_TEST(packkit::token_flops_of(gpt2, flop_convention::A).linear == 6 * 124439808);
+    BOOST_TEST(packkit::token_flops_of(gpt2, flop_convention::B).linear ==
+               6 * (124439808 - 1024 * 768));
+}
+
 BOOST_AUTO_TEST_CASE(heads_may_be_wider_than_the_model) {
     // Qwen3-32B: 64 heads of 128 in a model of 5,120.
     const model_layout wide = named("qwen3-32b");
@@ -133,7 +144,6 @@ BOOST_AUTO_TEST_CASE(active_parameters_of_every_model) {
 BOOST_AUTO_TEST_CASE(the_law_that_balances_rows_is_the_same) {
     using packkit::attention_extent;
     for (const packkit::named_model& model : packkit::named_models()) {
-        if (model.shape.num_experts > 0) continue;
         const model_layout layout(model.shape);
         for (const auto& [extent, convention] :
              {std::pair{attention_extent::causal, flop_convention::C},
@@ -191,8 +201,8 @@ BOOST_AUTO_TEST_CASE(megatrons_table_counts_attention_thrice) {
                           .head_dim = hidden / heads,
                           .tie_word_embeddings = true,
                           .max_position_embeddings = 2048};
-        const auto phases = packkit::phases_per_token(
-            model_layout(shape), flop_convention::B, 2048, {0, 3});
+        const auto phases = packkit::phases_per_token(model_layout(shape),
+                                                      flop_convention::B, 2048, {0, 3});
         return phases.hardware() / phases.model();
     };
     BOOST_TEST(ratio(48, 6144, 64) == 43.7 / 41.5, boost::test_tools::tolerance(0.003));
@@ -225,8 +235,6 @@ BOOST_AUTO_TEST_CASE(bad_input) {
     expect::message_of<invalid_argument>(
         [&] { (void)packkit::tokens_per_second_at(-0.1, a100, 1e9); }, "mfu is -0.1");
     expect::message_of<invalid_argument>(
-        [&] {
-            (void)packkit::phases_per_token(llama, a, -2, {});
-        },
+        [&] { (void)packkit::phases_per_token(llama, a, -2, {}); },
         "attention_length is -2");
 }
