@@ -107,6 +107,19 @@ std::vector<std::span<const std::uint32_t>> data_plan::rows_of(std::int64_t glob
     return rows;
 }
 
+std::int64_t data_plan::micro_batch_tokens(std::int64_t global_step,
+                                           std::int64_t micro_step,
+                                           std::int64_t rank) const {
+    std::int64_t tokens = 0;
+    for (const auto row : rows_of(global_step, micro_step, rank)) {
+        std::int64_t real = 0;
+        for (const std::uint32_t sample : row)
+            real += lengths()[sample];
+        tokens += pad_ ? row_capacity_ : real;
+    }
+    return std::max<std::int64_t>(1, tokens);
+}
+
 std::vector<std::uint32_t> data_plan::samples_of(std::int64_t global_step,
                                                  std::int64_t micro_step,
                                                  std::int64_t rank) const {

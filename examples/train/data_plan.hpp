@@ -59,12 +59,22 @@ public:
                                          std::int64_t micro_step,
                                          std::int64_t rank) const;
 
+    /// Tokens of that micro-batch, padding included.
+    [[nodiscard]] std::int64_t micro_batch_tokens(std::int64_t global_step,
+                                                  std::int64_t micro_step,
+                                                  std::int64_t rank) const;
+
     /// Sample numbers in that micro-batch, for messages.
     [[nodiscard]] std::vector<std::uint32_t> samples_of(std::int64_t global_step,
                                                         std::int64_t micro_step,
                                                         std::int64_t rank) const;
 
     [[nodiscard]] const bin_list<>& bins() const { return bins_; }
+    [[nodiscard]] std::span<const std::int64_t> lengths() const {
+        return samples_.lengths();
+    }
+    /// Whether rows are filled up to their capacity.
+    [[nodiscard]] bool pads() const { return pad_; }
     [[nodiscard]] std::int64_t row_capacity() const { return row_capacity_; }
     /// Real tokens / (rows × capacity).
     [[nodiscard]] double efficiency() const { return efficiency_; }

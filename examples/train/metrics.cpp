@@ -27,6 +27,7 @@ std::string bits_of(double value) {
 }
 
 std::string to_json(const step_metrics& m) {
+    const auto& held = m.allocated_bytes.parts;
     const app::ordered_json line = {{"step", m.step},
                                     {"epoch", m.epoch},
                                     {"loss", m.loss},
@@ -36,7 +37,18 @@ std::string to_json(const step_metrics& m) {
                                     {"tokens", m.tokens},
                                     {"tokens_per_second", m.tokens_per_second},
                                     {"mfu", m.mfu},
+                                    {"flops", m.flops},
                                     {"memory_bytes", m.memory_bytes},
+                                    {"allocated_bytes",
+                                     {{"total", m.allocated_bytes.total},
+                                      {"parameters", held.parameters},
+                                      {"gradients", held.gradients},
+                                      {"optimizer", held.optimizer},
+                                      {"activations", held.activations},
+                                      {"logits", held.logits},
+                                      {"gathered_parameters", held.gathered_parameters},
+                                      {"communication", held.communication},
+                                      {"other", m.allocated_bytes.other}}},
                                     {"seconds",
                                      {{"data", m.seconds.data},
                                       {"forward", m.seconds.forward},
@@ -49,7 +61,8 @@ std::string to_json(const step_metrics& m) {
                                       {"all_gather", m.bytes.all_gather},
                                       {"reduce_scatter", m.bytes.reduce_scatter},
                                       {"all_to_all", m.bytes.all_to_all},
-                                      {"send_recv", m.bytes.send_recv}}}};
+                                      {"send_recv", m.bytes.send_recv}}},
+                                    {"collectives", m.collectives}};
     return line.dump();
 }
 

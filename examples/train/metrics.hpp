@@ -4,6 +4,8 @@
 /// The record of a run: one JSON line a step in `metrics.jsonl`, and the lines people
 /// read.
 
+#include <packkit/memory.hpp>
+
 #include <cstdint>
 #include <string>
 
@@ -16,10 +18,20 @@ struct step_metrics {
     double loss = 0;        ///< mean over the valid targets of all ranks
     double grad_norm = 0;
     double learning_rate = 0;
-    std::int64_t tokens = 0;        ///< valid targets over all ranks
-    double tokens_per_second = 0;   ///< valid targets a second over all ranks
-    double mfu = 0;                 ///< of the measured (CPU) or published (GPU) peak
-    std::int64_t memory_bytes = 0;  ///< peak of rank 0's process (CPU) or device (CUDA)
+    std::int64_t tokens = 0;       ///< valid targets over all ranks
+    double tokens_per_second = 0;  ///< valid targets a second over all ranks
+    double mfu = 0;                ///< of the measured (CPU) or published (GPU) peak
+    /// Most that rank 0's process has had in memory so far: data, code and buffers of the
+    /// system included.
+    std::int64_t memory_bytes = 0;
+    /// What tensors of rank 0 took when they took most in this step. On a GPU the total
+    /// alone is known.
+    struct {
+        std::int64_t total = 0;
+        packkit::memory_bytes parts;
+        std::int64_t other = 0;
+    } allocated_bytes;
+    double flops = 0;  ///< of rank 0's micro-batches, forward and backward
     struct {
         double data = 0, forward = 0, backward = 0, optimizer = 0, communication = 0,
                step = 0;
@@ -27,10 +39,11 @@ struct step_metrics {
     struct {
         std::int64_t all_reduce = 0, all_gather = 0, reduce_scatter = 0, all_to_all = 0,
                      send_recv = 0;
-    } bytes;  ///< sent by rank 0
+    } bytes;                       ///< sent by rank 0
+    std::int64_t collectives = 0;  ///< that rank 0 took part in with others
 };
 
-/// The keys of interface.md, on one line, numbers with a point.
+/// One line of metrics.jsonl, numbers with a point.
 std::string to_json(const step_metrics& metrics);
 
 /// A double's bits as 16 hexadecimal digits, for comparing runs exactly.

@@ -6,7 +6,9 @@
 #include "common/numbers.hpp"
 #include "common/progress.hpp"
 #include "interruption.hpp"
+#include "measured_memory.hpp"
 #include "metrics.hpp"
+#include "prediction.hpp"
 #include "setup.hpp"
 
 #include <packkit/learning_rate.hpp>
@@ -14,7 +16,6 @@
 
 #include <fmt/format.h>
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -29,13 +30,6 @@ using clock = std::chrono::steady_clock;
 
 double seconds_since(clock::time_point begin) {
     return std::chrono::duration<double>(clock::now() - begin).count();
-}
-
-/// Peak resident memory of this process.
-std::int64_t peak_memory_bytes() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
 }
 
 /// A line of the log, from rank 0 alone.
@@ -100,7 +94,8 @@ public:
           optimizer_(model_.units(), {config.adam_beta1, config.adam_beta2,
                                       config.adam_epsilon, config.weight_decay}),
           schedule_(schedule_of(config, plan_.total_steps())),
-          peak_flops_(peak_flops(placement_.device, placement_.compute_dtype)) {
+          peak_flops_(peak_flops(placement_.device, placement_.compute_dtype)),
+          prediction_(predict(config, inputs_.shape, mesh_, plan_)) {
         announce();
         start_or_resume(options);
     }
@@ -143,6 +138,7 @@ private:
     lt::adamw optimizer_;
     learning_rate_schedule schedule_;
     double peak_flops_;
+    prediction prediction_;
 
     std::optional<output_folder> folder_;
     std::optional<metrics_file> metrics_;
@@ -150,6 +146,7 @@ private:
     std::int64_t first_step_ = 0;
     std::string saved_;  // newest checkpoint
     std::optional<step_metrics> first_, last_;
+    std::optional<step_metrics> largest_;  // the step that held most memory
     double total_seconds_ = 0;
     std::int64_t total_tokens_ = 0;
 };
@@ -184,6 +181,7 @@ void run::announce() const {
     log_(std::string(mesh_.effective_shard_size() > 1 ? "FSDP" : "DDP") + ": " +
          app::grouped(model_.parameter_bytes()) + " bytes of parameters per rank, " +
          app::grouped(parameters_) + " parameters in all");
+    log_(to_log_line(prediction_));
 }
 
 std::optional<resume_point> run::choose_resume_point(const run_options& options) {
@@ -262,6 +260,7 @@ int run::execute() {
 step_metrics run::one_step(std::int64_t step, int& stop_signal) {
     const auto begin = clock::now();
     groups_.reset_traffic();
+    reset_peak_allocated(placement_.device);
     const auto work = plan_.step(step);
     step_metrics metrics;
     metrics.step = step + 1;
@@ -304,7 +303,9 @@ step_metrics run::one_step(std::int64_t step, int& stop_signal) {
         static_cast<double>(metrics.tokens) / metrics.seconds.step;
     metrics.mfu =
         flops_of(inputs_.shape, parameters_, work) / (metrics.seconds.step * peak);
+    metrics.collectives = sent.collectives;
     metrics.memory_bytes = peak_memory_bytes();
+    set_peak_allocated(metrics, placement_.device);
     return metrics;
 }
 
@@ -382,6 +383,8 @@ void run::refuse_non_finite(std::int64_t step, const std::vector<rank_report>& r
 void run::record(const step_metrics& metrics) {
     if (!first_) first_ = metrics;
     last_ = metrics;
+    if (!largest_ || metrics.allocated_bytes.total > largest_->allocated_bytes.total)
+        largest_ = metrics;
     total_seconds_ += metrics.seconds.step;
     total_tokens_ += metrics.tokens;
     if (!first_rank()) return;
@@ -422,11 +425,13 @@ void run::summarize() const {
     line("peak memory",
          app::bytes_text(static_cast<std::uint64_t>(last_->memory_bytes)) + " (rank 0)");
     line("checkpoint", saved_);
+    app::write_stdout("\n" + compare(prediction_, *last_, *largest_));
 }
 
 }  // namespace
 
 int train(const train_config& config, const run_options& options, rank_slot* slot) {
+    lt::count_memory();
     return run(config, options, slot).execute();
 }
 

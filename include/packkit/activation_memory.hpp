@@ -10,6 +10,7 @@
 #include <packkit/rational.hpp>
 #include <packkit/training_setup.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -69,32 +70,46 @@ struct gpt_run {
            (rational(run.tensor_parallel) * run.pipeline_parallel);
 }
 
-/// Elements per token of `width` in `model`; of `scores` per token and key.
+/// Elements per token of `width` in a layer of `model`, with experts if `sparse`; of
+/// `scores` per token and key.
 /// @throws invalid_argument for a value that is no activation_width
-[[nodiscard]] inline std::int64_t elements_of(activation_width width,
-                                              const model_shape& model) {
+[[nodiscard]] constexpr std::int64_t elements_of(activation_width width,
+                                                 const model_shape& model, bool sparse) {
+    const model_traits traits = traits_of(model);
+    const std::int64_t query = model.num_attention_heads * model.head_dim;
+    const std::int64_t key = model.num_key_value_heads * model.head_dim;
+    const std::int64_t intermediate =
+        sparse ? expert_size(model) * model.num_experts_per_tok : model.intermediate_size;
     switch (width) {
         case activation_width::one:
             return 1;
         case activation_width::hidden:
             return model.hidden_size;
         case activation_width::query:
-            return model.num_attention_heads * model.head_dim;
+            return query;
         case activation_width::key_value:
-            return model.num_key_value_heads * model.head_dim;
-        case activation_width::head_dim:
-            return model.head_dim;
+            return key;
+        case activation_width::rotary:
+            return traits.positions == position_kind::rotary ? model.head_dim : 0;
         case activation_width::heads:
         case activation_width::scores:
             return model.num_attention_heads;
+        case activation_width::normed_query:
+            return traits.qk_norm ? query : 0;
+        case activation_width::normed_key:
+            return traits.qk_norm ? key : 0;
+        case activation_width::post_norm:
+            return traits.post_norms ? model.hidden_size : 0;
         case activation_width::intermediate:
+            return intermediate;
         case activation_width::gate:
-            return model.intermediate_size;
+            return traits.gated ? intermediate : 0;
+        case activation_width::experts:
+            return sparse ? model.num_experts : 0;
+        case activation_width::routed_hidden:
+            return sparse ? model.hidden_size * model.num_experts_per_tok : 0;
         case activation_width::vocabulary:
             return model.vocab_size;
-        case activation_width::experts:
-        case activation_width::routed_hidden:
-            return 0;
     }
     detail::throw_invalid_argument("activation_width has no value ",
                                    static_cast<int>(width));
@@ -104,17 +119,19 @@ struct gpt_run {
 /// tensors as wide as the sequence, elements per token and key.
 class activation_sum {
 public:
-    void add(const activation_tensor& tensor, const model_shape& model) {
+    /// Adds the tensor of `copies` layers.
+    constexpr void add(const activation_tensor& tensor, const model_shape& model,
+                       bool sparse = false, std::int64_t copies = 1) {
         auto& by_cut = tensor.width == activation_width::scores ? per_key_ : per_token_;
-        by_cut[static_cast<std::size_t>(tensor.cut)]
-              [static_cast<std::size_t>(tensor.element)] +=
-            tensor.count * elements_of(tensor.width, model);
+        by_cut.at(static_cast<std::size_t>(tensor.cut))
+            .at(static_cast<std::size_t>(tensor.element)) +=
+            copies * tensor.count * elements_of(tensor.width, model, sparse);
     }
 
     /// Bytes of `tokens` on one rank. Rounded up.
     /// @throws invalid_argument for bytes beyond int64
-    [[nodiscard]] std::int64_t bytes(const training_setup& setup,
-                                     std::int64_t tokens) const {
+    [[nodiscard]] constexpr std::int64_t bytes(const training_setup& setup,
+                                               std::int64_t tokens) const {
         const std::int64_t compute = compute_bytes(setup.precision);
         const std::int64_t accumulation = setup.precision == precision_kind::fp64 ? 8 : 4;
         const auto sum = [&](const by_element& elements) {
@@ -140,12 +157,12 @@ public:
     }
 
 private:
-    static std::int64_t checked_product(std::int64_t a, std::int64_t b) {
+    static constexpr std::int64_t checked_product(std::int64_t a, std::int64_t b) {
         std::int64_t result = 0;
         if (__builtin_mul_overflow(a, b, &result)) too_many(a, b);
         return result;
     }
-    static std::int64_t checked_sum(std::int64_t a, std::int64_t b) {
+    static constexpr std::int64_t checked_sum(std::int64_t a, std::int64_t b) {
         std::int64_t result = 0;
         if (__builtin_add_overflow(a, b, &result)) too_many(a, b);
         return result;
@@ -160,37 +177,62 @@ private:
     std::array<by_element, 4> per_key_{};
 };
 
-/// A profile's lists summed for one model: made once, then bytes of any setup are a few
-/// dozen multiplications.
+/// A profile's lists summed for one model: made once, then the bytes of any setup are a
+/// few dozen multiplications.
 struct activation_sums {
-    /// By checkpointing_kind: what a block keeps, and what it holds beside that while it
-    /// is differentiated, recomputed tensors included.
-    std::array<activation_sum, 3> block_kept;
-    std::array<activation_sum, 3> block_working;
+    /// Each array by checkpointing_kind. What all blocks together keep:
+    std::array<activation_sum, 3> kept;
+    /// What one block without and one with experts holds beside that while it is
+    /// differentiated, recomputed tensors included.
+    std::array<activation_sum, 3> working, sparse_working;
     activation_sum ring, row, head, loss;
+    std::int64_t dense_layers = 0, sparse_layers = 0;
     std::int64_t loss_chunk_tokens = 0;
     weight_traffic weights;
 
-    activation_sums(const model_shape& model, const activation_profile& profile)
-        : loss_chunk_tokens(profile.loss_chunk_tokens), weights(profile.weights) {
-        for (std::size_t kind = 0; kind < 3; ++kind) {
+    constexpr activation_sums(const model_shape& model, const activation_profile& profile)
+        : dense_layers(model.num_hidden_layers - packkit::sparse_layers(model)),
+          sparse_layers(packkit::sparse_layers(model)),
+          loss_chunk_tokens(profile.loss_chunk_tokens),
+          weights(profile.weights) {
+        for (std::size_t kind = 0; kind < kept.size(); ++kind) {
             for (const activation_tensor& tensor : profile.block) {
-                const bool kept = kind <= static_cast<std::size_t>(tensor.kept);
-                (kept ? block_kept : block_working)[kind].add(tensor, model);
+                if (kind <= static_cast<std::size_t>(tensor.kept)) {
+                    kept[kind].add(tensor, model, false, dense_layers);
+                    kept[kind].add(tensor, model, true, sparse_layers);
+                } else {
+                    working[kind].add(tensor, model, false);
+                    sparse_working[kind].add(tensor, model, true);
+                }
             }
-            add_all(block_working[kind], profile.block_backward, model);
+            add_all(working[kind], profile.block_backward, model, false);
+            add_all(sparse_working[kind], profile.block_backward, model, true);
         }
-        add_all(ring, profile.ring, model);
-        add_all(row, profile.row, model);
-        add_all(head, profile.head, model);
-        add_all(loss, profile.loss, model);
+        add_all(ring, profile.ring, model, false);
+        add_all(row, profile.row, model, false);
+        add_all(head, profile.head, model, false);
+        add_all(loss, profile.loss, model, false);
+    }
+
+    [[nodiscard]] constexpr std::int64_t layers() const {
+        return dense_layers + sparse_layers;
+    }
+
+    /// Bytes of the block that works with most.
+    [[nodiscard]] constexpr std::int64_t working_bytes(const training_setup& setup,
+                                                       std::int64_t tokens) const {
+        const auto kind = static_cast<std::size_t>(setup.checkpointing);
+        return std::max(
+            dense_layers == 0 ? 0 : working.at(kind).bytes(setup, tokens),
+            sparse_layers == 0 ? 0 : sparse_working.at(kind).bytes(setup, tokens));
     }
 
 private:
-    static void add_all(activation_sum& sum, std::span<const activation_tensor> list,
-                        const model_shape& model) {
+    static constexpr void add_all(activation_sum& sum,
+                                  std::span<const activation_tensor> list,
+                                  const model_shape& model, bool sparse) {
         for (const activation_tensor& tensor : list)
-            sum.add(tensor, model);
+            sum.add(tensor, model, sparse);
     }
 };
 

@@ -16,20 +16,23 @@
 
 namespace packkit {
 
-/// Elements of a tensor per token.
+/// Elements of a tensor per token. A width that a model or a layer does not have is 0.
 enum class activation_width : std::uint8_t {
     one,
     hidden,
-    query,         ///< heads x head_dim
-    key_value,     ///< key/value heads x head_dim
-    head_dim,      ///< one head: rotary tables
-    heads,         ///< one number a head: log-sum-exp
-    scores,        ///< heads x sequence_len: attention written out
-    intermediate,  ///< of all experts that a token visits
-    gate,          ///< intermediate if the feed-forward is gated, else 0
+    query,          ///< heads x head_dim
+    key_value,      ///< key/value heads x head_dim
+    rotary,         ///< head_dim of models with rotary positions
+    heads,          ///< one number a head: log-sum-exp
+    scores,         ///< heads x sequence_len: attention written out
+    normed_query,   ///< query, where queries and keys are normalised
+    normed_key,     ///< key_value, where they are
+    post_norm,      ///< hidden, where attention and feed-forward end in a norm
+    intermediate,   ///< of all experts that a token visits
+    gate,           ///< intermediate, where feed-forward is gated
+    experts,        ///< number of experts
+    routed_hidden,  ///< hidden x experts per token
     vocabulary,
-    experts,        ///< number of experts, 0 without
-    routed_hidden,  ///< hidden x experts per token, 0 without experts
 };
 
 /// Type of a tensor's elements.
@@ -66,13 +69,20 @@ struct weight_traffic {
     /// Blocks whose gathered weights are held at once: 2 where the next is fetched while
     /// one computes.
     std::int64_t gathered_blocks = 1;
+    /// Blocks whose weights stay gathered from forward to backward: 1 where the last one,
+    /// which is needed again at once, does.
+    std::int64_t unfreed_blocks = 0;
     /// Embedding and head are gathered as one unit and stay until their backward.
     bool embedding_with_head = false;
     /// Bytes of a gathered weight; 0: those of an element in forward and backward.
     std::int64_t gathered_element_bytes = 0;
-    /// The all-gather's buffer holds the unit once more (in units).
+    /// Copies of a unit that an all-gather's buffers hold beside the gathered weights.
     std::int64_t gather_buffers = 1;
-    /// Reduce-scatters that hold their buffers at once (in units).
+    /// Those buffers have a memory pool of their own, which keeps its largest size (in
+    /// PyTorch's allocator, that of a second stream).
+    bool gather_pool = false;
+    /// Units whose reduce-scatters hold their buffers at once; 0: all of them, until the
+    /// step's end.
     std::int64_t reductions_in_flight = 1;
     /// Bytes of an element that is reduced; 0: those of the accumulated gradient.
     std::int64_t reduced_element_bytes = 0;

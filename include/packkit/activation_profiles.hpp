@@ -56,11 +56,15 @@ inline constexpr activation_tensor pytorch_block[] = {
     {"norms' statistics", width::one, element::accumulation, cut::sequence,
      checkpointing_kind::none, 2},
     {"attention input", width::hidden, element::compute, cut::sequence},
+    {"query before its norm", width::normed_query},
+    {"key before its norm", width::normed_key},
     {"query", width::query, element::compute, cut::tensor, kept_by_selective},
     {"key and value", width::key_value, element::compute, cut::tensor, kept_by_selective,
      2},
     {"attention output", width::query, element::compute, cut::tensor, kept_by_selective},
     {"log-sum-exp", width::heads, element::accumulation, cut::tensor, kept_by_selective},
+    {"inputs of norms at the end", width::post_norm, element::compute, cut::sequence,
+     checkpointing_kind::none, 2},
     {"second norm's input", width::hidden, element::compute, cut::sequence,
      kept_by_selective},
     {"router's logits and probabilities", width::experts, element::accumulation,
@@ -93,7 +97,7 @@ inline constexpr activation_tensor pytorch_ring[] = {
 inline constexpr activation_tensor pytorch_row[] = {
     {"ids, positions, targets", width::one, element::index, cut::never, never_recomputed,
      3},
-    {"rotary tables", width::head_dim, element::compute, cut::never, never_recomputed, 2},
+    {"rotary tables", width::rotary, element::compute, cut::never, never_recomputed, 2},
 };
 inline constexpr activation_tensor pytorch_head[] = {
     {"final norm's input", width::hidden, element::compute, cut::sequence},
@@ -132,6 +136,9 @@ inline constexpr activation_profile pytorch_activations = {
     .row = detail::activation_lists::pytorch_row,
     .head = detail::activation_lists::pytorch_head,
     .loss = detail::activation_lists::pytorch_loss,
-    .weights = {.gathered_blocks = 2}};
+    .weights = {.gathered_blocks = 2,
+                .unfreed_blocks = 1,
+                .embedding_with_head = true,
+                .gather_pool = true}};
 
 }  // namespace packkit

@@ -3,10 +3,10 @@
 /// Memory of one rank at its peak, by component: states exact with padded shards,
 /// activations from a profile's list, weights and gradients while they travel.
 ///
-/// Three moments can be the peak: the loss, when every block's activations and the logits
-/// are alive; the backward of a block, when its working set, its gathered weights and its
-/// full gradients join what the other blocks still keep; the optimizer, when nothing but
-/// states is left. The estimate is that of the largest.
+/// The moments that can be the peak: the loss, when every block's activations and the
+/// logits are alive; the backward of the head, of a block and of the embedding, when
+/// gathered weights, full gradients and a working set join what is still kept; the
+/// optimizer, when nothing but states is left. The estimate is that of the largest.
 #pragma once
 
 #include <packkit/activation_memory.hpp>
@@ -41,10 +41,16 @@ struct memory_bytes {
 };
 
 /// When the peak is.
-enum class peak_moment : std::uint8_t { loss, block_backward, optimizer };
+enum class peak_moment : std::uint8_t {
+    loss,
+    head_backward,
+    block_backward,
+    embedding_backward,
+    optimizer,
+};
 
-inline constexpr std::array<std::string_view, 3> peak_moment_names = {
-    "loss", "block backward", "optimizer"};
+inline constexpr std::array<std::string_view, 5> peak_moment_names = {
+    "loss", "head backward", "block backward", "embedding backward", "optimizer"};
 
 [[nodiscard]] constexpr std::string_view to_string(peak_moment moment) {
     return peak_moment_names.at(static_cast<std::size_t>(moment));
@@ -59,7 +65,7 @@ struct memory_estimate {
 
 namespace detail {
 
-inline void check_memory_setup(const training_setup& setup) {
+constexpr void check_memory_setup(const training_setup& setup) {
     const auto positive = [](const char* name, std::int64_t value) {
         if (value < 1) {
             throw_invalid_argument(name, " is ", value, ", it must be at least 1");
@@ -111,103 +117,166 @@ inline void check_memory_setup(const training_setup& setup) {
     return result;
 }
 
+namespace detail {
+
+/// Bytes of weights and gradients of one unit on their way.
+struct traveling_weights {
+    std::int64_t ranks, gathered_element, reduced_element, gradient_element;
+    std::int64_t gather_buffers;
+    bool in_place;  ///< used where they lie: nothing to gather or cast
+    bool gathers, reduces;
+
+    constexpr traveling_weights(const training_setup& setup,
+                                const weight_traffic& weights)
+        : ranks(setup.sharding_ranks()),
+          gathered_element(weights.gathered_element_bytes),
+          reduced_element(weights.reduced_element_bytes),
+          gradient_element(compute_bytes(setup.precision)),
+          gather_buffers(weights.gather_buffers),
+          in_place(false),
+          gathers(ranks > 1 && shared_by(setup.sharding).parameters),
+          reduces(ranks > 1 && shared_by(setup.sharding).gradients) {
+        const state_bytes states =
+            state_bytes_of(setup.precision, setup.optimizer, setup.sharding);
+        if (gathered_element == 0) gathered_element = gradient_element;
+        if (reduced_element == 0) reduced_element = states.gradient;
+        in_place =
+            !gathers && (states.parameter == gathered_element || setup.offload_optimizer);
+    }
+
+    /// Whole weights in the type that computes with them.
+    [[nodiscard]] constexpr std::int64_t gathered(std::int64_t elements) const {
+        return in_place ? 0 : elements * gathered_element;
+    }
+    /// What every rank receives, padding included.
+    [[nodiscard]] constexpr std::int64_t gather_buffer(std::int64_t shard) const {
+        return gathers ? gather_buffers * shard * ranks * gathered_element : 0;
+    }
+    /// Gradients of all ranks' shards to send, and this rank's sum.
+    [[nodiscard]] constexpr std::int64_t reduce_buffer(std::int64_t shard) const {
+        return reduces ? shard * (ranks + 1) * reduced_element : 0;
+    }
+    /// Whole gradients as backward makes them.
+    [[nodiscard]] constexpr std::int64_t gradients(std::int64_t elements) const {
+        return elements * gradient_element;
+    }
+};
+
+}  // namespace detail
+
 /// Memory of one rank at its peak, from a model's elements on the rank and its summed
 /// activations, both made once for many setups. O(1), no allocation.
 ///
 /// @param elements  `elements_per_rank(layout, setup.mesh.tp, setup.sharding_ranks())`
 /// @throws invalid_argument for a size below 1, or bytes beyond int64
-[[nodiscard]] inline memory_estimate estimate_memory(const sharded_elements& elements,
-                                                     std::int64_t layers,
-                                                     const activation_sums& activations,
-                                                     const training_setup& setup) {
+[[nodiscard]] constexpr memory_estimate estimate_memory(
+    const sharded_elements& elements, const activation_sums& activations,
+    const training_setup& setup) {
     detail::check_memory_setup(setup);
     const memory_estimate states = state_memory(elements, setup);
     const weight_traffic& weights = activations.weights;
-    const auto kind = static_cast<std::size_t>(setup.checkpointing);
-    const std::int64_t tokens = setup.micro_tokens();
-    const std::int64_t ranks = setup.sharding_ranks();
-    const state_bytes element =
-        state_bytes_of(setup.precision, setup.optimizer, setup.sharding);
-    const std::int64_t compute = compute_bytes(setup.precision);
-    const bool sharded = setup.sharding == sharding_kind::fsdp && ranks > 1;
-    const bool reduced = ranks > 1 && (sharded || setup.sharding == sharding_kind::zero2);
-    const std::int64_t gathered_element =
-        weights.gathered_element_bytes != 0 ? weights.gathered_element_bytes : compute;
-    const std::int64_t reduced_element = weights.reduced_element_bytes != 0
-                                             ? weights.reduced_element_bytes
-                                             : element.gradient;
-    // Weights are used where they lie when nothing has to be gathered or cast.
-    const bool held =
-        !sharded && (element.parameter == gathered_element || setup.offload_optimizer);
-
-    const auto gathered = [&](std::int64_t unit_elements) {
-        return held ? 0 : unit_elements * gathered_element;
-    };
-    const auto gather_buffer = [&](std::int64_t shard_elements) {
-        return sharded
-                   ? weights.gather_buffers * shard_elements * ranks * gathered_element
-                   : 0;
-    };
-    const auto reduce_buffer = [&](std::int64_t shard_elements) {
-        return reduced ? weights.reductions_in_flight * shard_elements * (ranks + 1) *
-                             reduced_element
-                       : 0;
-    };
-    const auto& head = elements.head.copies != 0 ? elements.head : elements.embedding;
+    const detail::traveling_weights travel(setup, weights);
     const auto& block = elements.blocks;
-    const std::int64_t stays = !setup.reshard_after_forward ? elements.whole()
-                               : weights.embedding_with_head
-                                   ? elements.embedding.whole + elements.head.whole
-                                   : 0;
-
+    const bool tied = elements.head.copies == 0;
+    const auto& head = tied ? elements.embedding : elements.head;
+    const std::int64_t layers = activations.layers();
+    const std::int64_t tokens = setup.micro_tokens();
     const std::int64_t row = activations.row.bytes(setup, tokens);
-    const std::int64_t kept = activations.block_kept[kind].bytes(setup, tokens);
-    const std::int64_t all_kept = row + layers * kept;
+    const std::int64_t kept =
+        activations.kept.at(static_cast<std::size_t>(setup.checkpointing))
+            .bytes(setup, tokens);
+    const std::int64_t working = activations.working_bytes(setup, tokens);
+
+    // Embedding and head that are one unit stay gathered, and so do their gradients.
+    const bool together = tied || weights.embedding_with_head;
+    const std::int64_t ends = elements.embedding.whole + elements.head.whole;
+    const std::int64_t ends_shard = elements.embedding.shard + elements.head.shard;
+    const std::int64_t stay = !setup.reshard_after_forward  ? elements.whole()
+                              : weights.embedding_with_head ? ends
+                                                            : 0;
+    const std::int64_t unfreed =
+        setup.reshard_after_forward ? weights.unfreed_blocks * block.largest : 0;
+    const std::int64_t in_flight =
+        weights.reductions_in_flight == 0 ? layers + 2 : weights.reductions_in_flight;
+    // A pool of its own never shrinks: it is there at every moment.
+    const std::int64_t pool =
+        weights.gather_pool
+            ? travel.gather_buffer(
+                  std::max(weights.embedding_with_head ? ends_shard : head.largest_shard,
+                           block.largest_shard))
+            : 0;
+
     memory_estimate best = states;
-    const auto consider = [&](peak_moment at, const memory_bytes& held_then) {
-        if (held_then.total() > best.bytes.total()) {
-            best.bytes = held_then;
+    best.bytes.communication = pool;
+    const auto consider = [&](peak_moment at, memory_bytes held) {
+        held.communication += pool;
+        if (held.total() > best.bytes.total()) {
+            best.bytes = held;
             best.at = at;
         }
     };
 
-    // The loss: every block waits, the head's weights are there.
     const std::int64_t chunk = activations.loss_chunk_tokens;
     const bool chunked = chunk > 0 && chunk < tokens;
     memory_bytes loss = states.bytes;
-    loss.activations = all_kept + activations.head.bytes(setup, tokens);
+    loss.activations = row + kept + activations.head.bytes(setup, tokens);
     loss.logits = activations.loss.bytes(setup, chunked ? chunk : tokens);
-    loss.gathered_parameters = gathered(stays != 0 ? stays : head.largest);
-    if (chunked) loss.gradients += head.largest * gathered_element;
+    loss.gathered_parameters =
+        travel.gathered((stay != 0 ? stay : head.largest) + unfreed);
+    // The chunks before have left their part of the head's gradient.
+    if (chunked) loss.gradients += travel.gradients(head.largest);
     consider(peak_moment::loss, loss);
 
-    // The head's gradients are reduced: logits are gone.
-    memory_bytes head_reduced = loss;
-    head_reduced.logits = 0;
-    head_reduced.gradients = states.bytes.gradients + head.largest * compute;
-    head_reduced.communication = reduce_buffer(head.largest_shard);
-    consider(peak_moment::loss, head_reduced);
+    memory_bytes head_done = loss;
+    head_done.logits = 0;
+    head_done.gradients = states.bytes.gradients + travel.gradients(head.largest);
+    head_done.communication = together ? 0 : travel.reduce_buffer(head.largest_shard);
+    consider(peak_moment::head_backward, head_done);
 
-    // The last block, first in backward.
-    memory_bytes backward = states.bytes;
-    backward.activations =
-        all_kept + activations.block_working[kind].bytes(setup, tokens);
-    const std::int64_t blocks = std::min(weights.gathered_blocks, layers);
-    backward.gathered_parameters =
-        gathered(setup.reshard_after_forward ? stays + blocks * block.largest : stays);
-    backward.gradients += block.largest * compute;
+    // The first block in backward, when the others still wait; the last, when most
+    // reductions are on their way.
+    memory_bytes first = states.bytes;
+    first.gathered_parameters = travel.gathered(
+        stay + (setup.reshard_after_forward
+                    ? std::min(weights.gathered_blocks, layers) * block.largest
+                    : 0));
+    if (together) first.gradients += travel.gradients(head.largest);
+    memory_bytes gathering = first;
+    first.gradients += travel.gradients(block.largest);
+    memory_bytes reducing = first;
+    memory_bytes last = first;
+    first.activations = row + kept + working;
+    last.activations = row + kept / layers + working;
     if (setup.mesh.cp > 1) {
-        backward.communication += activations.ring.bytes(setup, tokens);
+        first.communication = last.communication = activations.ring.bytes(setup, tokens);
     }
-    consider(peak_moment::block_backward, backward);
+    const std::int64_t head_reduction =
+        together ? 0 : travel.reduce_buffer(head.largest_shard);
+    const std::int64_t block_reduction = travel.reduce_buffer(block.largest_shard);
+    if (in_flight > 1) first.communication += head_reduction;
+    last.communication += std::min(in_flight, layers) * block_reduction - block_reduction;
+    if (in_flight > layers) last.communication += head_reduction;
+    consider(peak_moment::block_backward, first);
+    consider(peak_moment::block_backward, last);
 
-    memory_bytes moved = backward;
-    moved.activations = all_kept;
-    moved.communication = reduce_buffer(block.largest_shard);
-    consider(peak_moment::block_backward, moved);
-    moved.gradients = states.bytes.gradients;
-    moved.communication = gather_buffer(block.largest_shard);
-    consider(peak_moment::block_backward, moved);
+    reducing.activations = row + kept - kept / layers;
+    reducing.communication = block_reduction;
+    consider(peak_moment::block_backward, reducing);
+    if (!weights.gather_pool) {
+        gathering.activations = row + kept;
+        gathering.communication = travel.gather_buffer(block.largest_shard);
+        consider(peak_moment::block_backward, gathering);
+    }
+
+    memory_bytes embedding = states.bytes;
+    embedding.activations = row;
+    embedding.gathered_parameters = travel.gathered(together ? ends : 0);
+    embedding.gradients += travel.gradients(together ? ends : elements.embedding.largest);
+    embedding.communication =
+        travel.reduce_buffer(together ? ends_shard : elements.embedding.largest_shard) +
+        std::min(in_flight - 1, layers) * block_reduction +
+        (in_flight > layers + 1 ? head_reduction : 0);
+    consider(peak_moment::embedding_backward, embedding);
     return best;
 }
 
@@ -219,8 +288,7 @@ inline void check_memory_setup(const training_setup& setup) {
     detail::check_memory_setup(setup);
     return estimate_memory(
         elements_per_rank(layout, setup.mesh.tp, setup.sharding_ranks()),
-        layout.shape().num_hidden_layers, activation_sums(layout.shape(), profile),
-        setup);
+        activation_sums(layout.shape(), profile), setup);
 }
 
 }  // namespace packkit

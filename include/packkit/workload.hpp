@@ -357,19 +357,22 @@ enum class row_dealing : std::uint8_t {
     balanced,  ///< rows of a step cost about the same: `distributed_plan`
 };
 
-/// Max / mean work of the data-parallel ranks, each time they wait for each other: after
-/// every micro-batch with FSDP, whose collectives all ranks join, else once a step.
+/// Rows that a rank gets before all ranks wait for each other: a micro-batch with FSDP,
+/// whose collectives all ranks join, else those of a step.
+[[nodiscard]] constexpr std::int64_t rows_between_waits(const training_setup& setup) {
+    return setup.sharding == sharding_kind::fsdp
+               ? setup.micro_batch_size
+               : setup.micro_batch_size * setup.gradient_accumulation_steps;
+}
+
+/// Max / mean work of the data-parallel ranks, each time they wait for each other.
 /// Estimated from the costs of the rows, as `row_costs` states. 1 if rows are all alike.
 /// @throws invalid_argument for sizes below 1
 [[nodiscard]] inline double dp_imbalance_of(const workload& work,
                                             const training_setup& setup,
                                             row_dealing dealing = row_dealing::shuffled) {
-    const std::int64_t ranks = setup.mesh.data_parallel_size();
-    const std::int64_t rows =
-        setup.sharding == sharding_kind::fsdp
-            ? setup.micro_batch_size
-            : setup.micro_batch_size * setup.gradient_accumulation_steps;
-    const double shuffled = work.rows.shuffled_imbalance(ranks, rows);
+    const double shuffled = work.rows.shuffled_imbalance(setup.mesh.data_parallel_size(),
+                                                         rows_between_waits(setup));
     return dealing == row_dealing::shuffled
                ? shuffled
                : std::min(shuffled, work.rows.balanced_imbalance());
