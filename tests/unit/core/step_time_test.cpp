@@ -310,6 +310,25 @@ BOOST_AUTO_TEST_CASE(fixed_seconds_are_added) {
     BOOST_TEST(seconds.step == seconds.compute + 2.5, exactly);
 }
 
+BOOST_AUTO_TEST_CASE(a_measured_machine_follows_its_law) {
+    const model_layout llama = named("llama-3-8b");
+    training_setup setup = one_gpu(8192);
+    setup.mesh = {1, 4, 1, 2};
+    setup.gradient_accumulation_steps = 3;
+    device on = *find_device("cpu");
+    on.measured = packkit::measured_machine{2e11, 1e-9, 1e-4, 0.25};
+    const workload work = packkit::full_rows(8192);
+    const auto sent = packkit::estimate_communication(llama, setup, work);
+    const auto seconds = estimate_step_time(llama, setup, on, work, sent);
+    const double flops = (6 * 8030261248.0 + 12 * 131072.0 * 8192) * 8192 * 3 / 2;
+    const double network = static_cast<double>(sent.total().total()) * 1e-9 +
+                           static_cast<double>(sent.total().collectives) * 1e-4;
+    BOOST_TEST(seconds.compute == flops / 2e11, exactly);
+    BOOST_TEST(seconds.forward + seconds.backward == seconds.compute, exactly);
+    BOOST_TEST(seconds.exposed_communication == network, exactly);
+    BOOST_TEST(seconds.step == flops / 2e11 + network + 0.25, exactly);
+}
+
 BOOST_AUTO_TEST_CASE(bad_input) {
     training_setup setup = one_gpu(1024);
     setup.mesh.dp_shard = 2;
