@@ -13,6 +13,7 @@
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/certificate.hpp>
+#include <packkit/claim_check.hpp>
 #include <packkit/communication.hpp>
 #include <packkit/compute_time.hpp>
 #include <packkit/concepts.hpp>
