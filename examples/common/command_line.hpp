@@ -3,8 +3,14 @@
 /// @file
 /// The manners that CLI11 does not bring by itself: one-line errors with suggestions.
 
+#include "did_you_mean.hpp"
+#include "errors.hpp"
+
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,5 +25,21 @@ bool parse_command_line(CLI::App& app, int argc, char** argv);
 
 /// "a,b,c" split at commas. @throws usage_error for an empty part.
 std::vector<std::string> split_list(const std::string& option, std::string_view text);
+
+/// The position of `text` among `names`: an option that takes one of a few words.
+/// @param what one of them is called: "sharding"
+/// @throws usage_error, as in "--sharding: unknown sharding 'fdsp'; expected one of ddp,
+/// fsdp; did you mean 'fsdp'?"
+template <class Names>
+std::size_t parse_choice(const std::string& option, std::string_view what,
+                         std::string_view text, const Names& names) {
+    const auto found = std::find(std::begin(names), std::end(names), text);
+    if (found == std::end(names)) {
+        throw usage_error(option, "unknown " + std::string(what) + " " + in_quotes(text) +
+                                      "; expected one of " + name_list(names) +
+                                      did_you_mean(text, names));
+    }
+    return static_cast<std::size_t>(std::distance(std::begin(names), found));
+}
 
 }  // namespace packkit::app

@@ -141,4 +141,26 @@ std::int64_t parse_option_integer(const std::string& option, std::string_view te
     return value;
 }
 
+double parse_option_real(const std::string& option, std::string_view text, bool or_zero) {
+    const std::string expected =
+        or_zero ? "; expected a number ≥ 0" : "; expected a number > 0";
+    if (text.empty()) throw usage_error(option, "is empty" + expected);
+    double value = 0;
+    const auto [end, fault] =
+        std::from_chars(text.data(), text.data() + text.size(), value);
+    if (fault == std::errc::result_out_of_range) {
+        throw usage_error(option, in_quotes(text) + " does not fit a double" + expected);
+    }
+    if (fault != std::errc() || end != text.data() + text.size() ||
+        !std::isfinite(value)) {
+        throw usage_error(option, in_quotes(text) + " is not a number" + expected);
+    }
+    if (value < 0 || (value == 0 && !or_zero)) {
+        throw usage_error(
+            option,
+            std::string(text) + (value < 0 ? " is negative" : " is zero") + expected);
+    }
+    return value;
+}
+
 }  // namespace packkit::app

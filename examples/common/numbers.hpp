@@ -49,4 +49,10 @@ parsed_integer parse_integer(std::string_view text) noexcept;
 std::int64_t parse_option_integer(const std::string& option, std::string_view text,
                                   std::int64_t minimum, std::int64_t maximum = INT64_MAX);
 
+/// An option's number, as 0.65 or 1e-3: finite, and above 0 or, with `or_zero`, at least
+/// 0. @throws usage_error, as in "--peak-tflops: '3x' is not a number; expected a number
+/// > 0".
+double parse_option_real(const std::string& option, std::string_view text,
+                         bool or_zero = false);
+
 }  // namespace packkit::app

@@ -3,7 +3,7 @@
 /// packkit-pack: the offline packing-efficiency calculator.
 
 #include "evaluate.hpp"
-#include "input.hpp"
+#include "input_options.hpp"
 #include "render.hpp"
 #include "settings.hpp"
 
@@ -16,7 +16,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace packkit::app {
@@ -28,10 +27,8 @@ sample_table read_samples(const settings& options) {
         longest_allowed =
             *std::min_element(options.capacities.begin(), options.capacities.end());
     }
-    sample_sink sink(longest_allowed);
-    for (const auto& path : options.inputs)
-        read_input(path, options.input_format, options.rows, sink);
-    return std::move(sink).take();
+    return read_samples(options.inputs, options.input_format, options.rows,
+                        longest_allowed);
 }
 
 std::string render(const report& result, const settings& options) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "html_page.hpp"
 #include "render.hpp"
 #include "svg.hpp"
 
@@ -14,88 +15,25 @@
 namespace packkit::app {
 namespace {
 
-constexpr std::string_view style = R"css(
-:root { color-scheme: light dark;
-  --page: #f6f7f9; --card: #ffffff; --ink: #1b2330; --soft: #5d6878; --rule: #dfe3e9;
-  --accent: #2f6fde; --best: #14876b; --muted: #a7b0bd; --over: #c2552d; }
-@media (prefers-color-scheme: dark) { :root {
-  --page: #12161c; --card: #1b2129; --ink: #e8ecf2; --soft: #9aa6b6; --rule: #303946;
-  --accent: #6ea3ff; --best: #3fc7a2; --muted: #566274; --over: #f08d62; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-main { max-width: 1000px; margin: 0 auto; padding: 32px 20px 56px; }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 4px; }
-h2 { font-size: 1.15rem; margin: 0 0 4px; }
-p { margin: 4px 0 12px; }
-.soft { color: var(--soft); }
-section { background: var(--card); border: 1px solid var(--rule); border-radius: 12px;
-  padding: 20px 24px; margin-top: 20px; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr));
-  gap: 14px; margin-top: 22px; }
-.figure { background: var(--card); border: 1px solid var(--rule); border-radius: 12px;
-  padding: 14px 18px; }
-.figure b { display: block; font-size: 1.75rem; line-height: 1.25;
-  font-variant-numeric: tabular-nums; }
-.figure span { color: var(--soft); font-size: .88rem; }
-.advice { border-left: 5px solid var(--best); }
-.advice.no { border-left-color: var(--over); }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(270px, 1fr)); gap: 14px; }
-h3 { font-size: .95rem; margin: 6px 0 0; }
-svg { display: block; width: 100%; height: auto; margin-top: 8px; }
-svg text { font: 12.5px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
-  fill: var(--soft); font-variant-numeric: tabular-nums; }
-svg .label, svg .value { fill: var(--ink); }
-svg .gridline { stroke: var(--rule); stroke-width: 1; }
-svg .axis { stroke: var(--soft); stroke-width: 1; }
-svg .mark { stroke: var(--over); stroke-width: 1.5; stroke-dasharray: 5 4; }
-svg rect.packed { fill: var(--accent); } svg rect.best { fill: var(--best); }
-svg rect.segment0 { fill: #4477aa; } svg rect.segment1 { fill: #66ccee; }
-svg rect.segment2 { fill: #228833; } svg rect.segment3 { fill: #ccbb44; }
-svg rect.segment4 { fill: #aa6699; } svg rect.padding { fill: var(--rule); }
-svg rect.unpacked { fill: var(--muted); } svg rect.above { fill: var(--over); }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem;
-  font-variant-numeric: tabular-nums; }
-th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--rule);
-  white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-th { color: var(--soft); font-weight: 600; }
-tr.best td { font-weight: 650; }
-code { font-size: .92em; }
-footer { color: var(--soft); font-size: .85rem; margin-top: 24px; }
-)css";
-
 std::string count(std::size_t value) {
     return grouped(std::uint64_t{value});
 }
 
-std::string figure(const std::string& value, const std::string& name) {
-    return "<div class=\"figure\"><b>" + html_escaped(value) + "</b><span>" +
-           html_escaped(name) + "</span></div>\n";
-}
-
-std::string section(std::string_view title, std::string_view text,
-                    const std::string& content) {
-    return "<section><h2>" + html_escaped(title) + "</h2>\n<p class=\"soft\">" +
-           html_escaped(text) + "</p>\n" + content + "</section>\n";
-}
-
 std::string headline(const capacity_report& main) {
     const algorithm_result& best = best_result(main);
-    std::string html = "<div class=\"figures\">\n";
-    html += figure(percent(best.efficiency), "of the positions hold tokens, packed");
-    html += figure(percent(main.pad_to_capacity), "padded to the capacity instead");
-    html += figure(
+    std::string html;
+    html += html_figure(percent(best.efficiency), "of the positions hold tokens, packed");
+    html += html_figure(percent(main.pad_to_capacity), "padded to the capacity instead");
+    html += html_figure(
         fixed(static_cast<double>(main.items) / static_cast<double>(best.bins), 2) + " ×",
         "samples a row of " + grouped(main.capacity) + " tokens");
-    html += figure(count(best.bins),
-                   best.gap_bins == 0
-                       ? "rows, proved to be the fewest"
-                       : "rows, at most " + count(best.gap_bins) + " above the fewest");
-    html += figure(short_count(static_cast<std::uint64_t>(main.tokens)),
-                   "tokens in " + count(main.samples) + " samples");
-    return html + "</div>\n";
+    html += html_figure(count(best.bins), best.gap_bins == 0
+                                              ? "rows, proved to be the fewest"
+                                              : "rows, at most " + count(best.gap_bins) +
+                                                    " above the fewest");
+    html += html_figure(short_count(static_cast<std::uint64_t>(main.tokens)),
+                        "tokens in " + count(main.samples) + " samples");
+    return html_figures(html);
 }
 
 std::string advice_section(const capacity_report& main) {
@@ -147,8 +85,8 @@ std::string lengths_section(const report& result) {
         axis.edges.push_back(axis.to);
         axis.name += " (logarithmic)";
     }
-    return section("Lengths", text,
-                   column_chart("Samples by length. " + text, marks, axis, false));
+    return html_section("Lengths", text,
+                        column_chart("Samples by length. " + text, marks, axis, false));
 }
 
 std::string algorithms_section(const capacity_report& main) {
@@ -169,16 +107,17 @@ std::string algorithms_section(const capacity_report& main) {
                          percent(share, 3) + (one.gap_bins == 0 ? ", optimal" : ""),
                          "above"});
     }
-    return section("Efficiency",
-                   "Share of the positions of all rows that hold tokens; the rest is "
-                   "padding. "
-                   "Grey: without packing.",
-                   bar_chart("Efficiency without packing and by algorithm", efficiency,
-                             1.0)) +
-           section("Distance from the lower bound",
-                   "No packing has fewer than " + count(best.lower_bound) +
-                       " rows of this capacity. Rows above that, in percent:",
-                   bar_chart("Rows above the lower bound by algorithm", above));
+    return html_section(
+               "Efficiency",
+               "Share of the positions of all rows that hold tokens; the rest is "
+               "padding. "
+               "Grey: without packing.",
+               bar_chart("Efficiency without packing and by algorithm", efficiency,
+                         1.0)) +
+           html_section("Distance from the lower bound",
+                        "No packing has fewer than " + count(best.lower_bound) +
+                            " rows of this capacity. Rows above that, in percent:",
+                        bar_chart("Rows above the lower bound by algorithm", above));
 }
 
 std::string fill_section(const capacity_report& main) {
@@ -199,9 +138,10 @@ std::string fill_section(const capacity_report& main) {
                              {0, 1, "", true}, true, 1.0, {320, 140}) +
                 "</div>\n";
     }
-    return section("How full the rows are",
-                   "Share of the rows by the share of their positions that hold tokens.",
-                   html + "</div>\n");
+    return html_section(
+        "How full the rows are",
+        "Share of the rows by the share of their positions that hold tokens.",
+        html + "</div>\n");
 }
 
 std::string deviation_chart(const std::string& name, const std::vector<double>& loads) {
@@ -227,13 +167,13 @@ std::string deviation_chart(const std::string& name, const std::vector<double>& 
 std::string ranks_section(const capacity_report& main, const settings& options) {
     const algorithm_result& best = best_result(main);
     if (options.ranks == 1) {
-        return section(
+        return html_section(
             "Balance over ranks",
             "One rank: nothing to balance. --ranks N shows how evenly the rows of " +
                 best.algorithm + " load N ranks.",
             "");
     }
-    return section(
+    return html_section(
         "Balance over ranks",
         "Rows of " + best.algorithm + " for " + count(options.ranks) +
             " ranks, a row each a step. In random order the ranks wait " +
@@ -257,31 +197,20 @@ std::string ranks_section(const capacity_report& main, const settings& options) 
 }
 
 std::string results_section(const capacity_report& main) {
-    std::string html =
-        "<div class=\"scroll\"><table><thead><tr>"
-        "<th scope=\"col\">algorithm</th><th scope=\"col\">rows</th>"
-        "<th scope=\"col\">efficiency</th><th scope=\"col\">padding tokens</th>"
-        "<th scope=\"col\">above bound</th><th scope=\"col\">time</th>"
-        "<th scope=\"col\">ns/sample</th><th scope=\"col\">rank imbalance</th>"
-        "<th scope=\"col\">attention imbalance</th></tr></thead><tbody>\n";
+    std::vector<std::vector<std::string>> rows;
     for (const algorithm_result& one : main.results) {
-        html += &one == &best_result(main) ? "<tr class=\"best\">" : "<tr>";
-        const std::string cells[] = {one.algorithm,
-                                     count(one.bins),
-                                     percent(one.efficiency),
-                                     grouped(one.padding_tokens),
-                                     count(one.gap_bins),
-                                     duration_text(one.seconds),
-                                     fixed(one.ns_per_sample, 1),
-                                     percent(one.rank_imbalance, 3),
-                                     percent(one.attention_imbalance, 3)};
-        for (const std::string& cell : cells)
-            html += "<td>" + html_escaped(cell) + "</td>";
-        html += "</tr>\n";
+        rows.push_back({one.algorithm, count(one.bins), percent(one.efficiency),
+                        grouped(one.padding_tokens), count(one.gap_bins),
+                        duration_text(one.seconds), fixed(one.ns_per_sample, 1),
+                        percent(one.rank_imbalance, 3),
+                        percent(one.attention_imbalance, 3)});
     }
-    return section("All figures",
-                   "The best in bold: fewest rows, the first among equals.",
-                   html + "</tbody></table></div>\n");
+    const auto best = static_cast<std::size_t>(&best_result(main) - main.results.data());
+    return html_section(
+        "All figures", "The best in bold: fewest rows, the first among equals.",
+        html_table({"algorithm", "rows", "efficiency", "padding tokens", "above bound",
+                    "time", "ns/sample", "rank imbalance", "attention imbalance"},
+                   rows, best));
 }
 
 std::string sweep_section(const report& result) {
@@ -294,7 +223,7 @@ std::string sweep_section(const report& result) {
                          percent(efficiency) + (one.excess.samples > 0 ? " *" : ""),
                          i == result.recommended ? "best" : "packed"});
     }
-    return section(
+    return html_section(
         "Capacities",
         "Efficiency of the best algorithm at each capacity. * some samples are "
         "longer. Recommended: " +
@@ -337,11 +266,12 @@ std::string rows_section(const capacity_report& main) {
         }
         if (x < width - 0.01) rect(x, width - x, "padding", row + ", padding");
     }
-    return section("Packed rows",
-                   "Rows of " + best.algorithm + ", " + count(best.drawn.size()) +
-                       " of them spread evenly over all: a segment is a sample, grey is "
-                       "padding.",
-                   svg + "</svg>\n");
+    return html_section(
+        "Packed rows",
+        "Rows of " + best.algorithm + ", " + count(best.drawn.size()) +
+            " of them spread evenly over all: a segment is a sample, grey is "
+            "padding.",
+        svg + "</svg>\n");
 }
 
 std::string settings_line(const settings& options) {
@@ -361,24 +291,17 @@ std::string settings_line(const settings& options) {
 
 std::string render_html(const report& result, const settings& options) {
     const capacity_report& main = result.main();
-    std::string html =
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-        "<title>Packing efficiency at " +
-        grouped(main.capacity) + " tokens</title>\n<style>" + std::string(style) +
-        "</style>\n</head>\n<body>\n<main>\n<h1>Packing efficiency</h1>\n<p "
-        "class=\"soft\">" +
-        count(main.samples) + " samples into rows of " + grouped(main.capacity) +
-        " tokens";
+    std::string body = "<h1>Packing efficiency</h1>\n<p class=\"soft\">" +
+                       count(main.samples) + " samples into rows of " +
+                       grouped(main.capacity) + " tokens";
     if (const std::string skipped = describe_skipped(main); !skipped.empty()) {
-        html += "; " + html_escaped(skipped);
+        body += "; " + html_escaped(skipped);
     }
-    html += ".</p>\n" + headline(main) + advice_section(main) + algorithms_section(main) +
+    body += ".</p>\n" + headline(main) + advice_section(main) + algorithms_section(main) +
             lengths_section(result) + fill_section(main) + rows_section(main) +
             ranks_section(main, options) + sweep_section(result) + results_section(main);
-    html += "<footer>" + html_escaped(settings_line(options)) + " packkit-pack " +
-            PACKKIT_VERSION + ".</footer>\n</main>\n</body>\n</html>\n";
-    return html;
+    return html_page("Packing efficiency at " + grouped(main.capacity) + " tokens", body,
+                     settings_line(options) + " packkit-pack " + PACKKIT_VERSION + ".");
 }
 
 }  // namespace packkit::app

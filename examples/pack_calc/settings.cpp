@@ -2,7 +2,7 @@
 #include "settings.hpp"
 
 #include "algorithms.hpp"
-#include "tokenizer.hpp"
+#include "input_options.hpp"
 
 #include "common/atomic_file.hpp"
 #include "common/command_line.hpp"
@@ -73,9 +73,8 @@ struct raw_options {
     std::vector<std::string> inputs;
     std::string capacity, capacities, algorithm, excess, seed, threads, micro,
         accumulation;
-    std::string ranks, group_size, bin_size, length_field, text_field, ids_field,
-        tokenizer;
-    std::string vocab_size, column, input_format, format, output, bins, html;
+    std::string ranks, group_size, bin_size, format, output, bins, html;
+    input_option_texts rows;
     bool sequential = false;
 };
 
@@ -116,20 +115,7 @@ void add_options(CLI::App& app, raw_options& raw) {
            "Micro-batches a step (default 1)");
     option(group, "--ranks", raw.ranks, "N", "Data-parallel ranks (default 1)");
 
-    group = "Inputs";
-    option(group, "--input-format", raw.input_format, "NAME",
-           "What the inputs are: txt, json, npy, jsonl, parquet, arrow");
-    option(group, "--column", raw.column, "NAME",
-           "Column of .parquet and .arrow; a.b is field b of struct a");
-    option(group, "--length-field", raw.length_field, "F",
-           "Field with the length; a.b is field b of object a");
-    option(group, "--text-field", raw.text_field, "F,F...",
-           "Fields with text, for --tokenizer");
-    option(group, "--tokenizer", raw.tokenizer, "PATH",
-           "bytes, a tokenizer.json or .model file, or a folder with one");
-    option(group, "--ids-field", raw.ids_field, "F",
-           "Field with an array of token ids (default input_ids)");
-    option(group, "--vocab-size", raw.vocab_size, "N", "Refuse ids of N and above");
+    add_input_options(app, raw.rows);
 
     group = "Results";
     option(group, "--format", raw.format, "NAME", "table (default), json, csv, markdown");
@@ -209,79 +195,6 @@ void set_algorithms(const raw_options& raw, settings& result) {
     }
 }
 
-void set_excess(const raw_options& raw, settings& result) {
-    static constexpr std::array<std::string_view, 4> known = {"drop", "truncate", "split",
-                                                              "raise"};
-    if (raw.excess.empty()) return;
-    if (std::find(known.begin(), known.end(), raw.excess) == known.end()) {
-        throw usage_error("--excess-length-strategy",
-                          "unknown strategy " + in_quotes(raw.excess) +
-                              "; expected one of " + name_list(known) +
-                              did_you_mean(raw.excess, known));
-    }
-    result.excess = parse_excess_length_strategy(raw.excess);
-}
-
-void set_rows(const raw_options& raw, settings& result) {
-    const std::array<std::pair<const char*, const std::string*>, 3> fields = {
-        {{"--length-field", &raw.length_field},
-         {"--text-field", &raw.text_field},
-         {"--ids-field", &raw.ids_field}}};
-    const char* given = nullptr;
-    for (const auto& [option, value] : fields) {
-        if (value->empty()) continue;
-        if (given != nullptr) {
-            throw usage_error(std::string(given) + " and " + option +
-                              " exclude each other: a row holds a length, a text or ids");
-        }
-        given = option;
-    }
-    row_options& rows = result.rows;
-    rows.fields_given = given != nullptr;
-    if (!raw.length_field.empty()) {
-        rows.content = row_content::length;
-        rows.fields = {raw.length_field};
-    } else if (!raw.text_field.empty()) {
-        rows.content = row_content::text;
-        rows.fields = split_list("--text-field", raw.text_field);
-        if (raw.tokenizer.empty()) {
-            throw usage_error("--text-field",
-                              "needs a tokenizer, as in --tokenizer bytes");
-        }
-    } else if (!raw.ids_field.empty()) {
-        rows.fields = {raw.ids_field};
-    }
-    rows.column = raw.column;
-    if (!raw.tokenizer.empty()) {
-        make_token_counter(
-            raw.tokenizer);  // refuses unknown ones before anything is read
-        if (rows.content != row_content::text && rows.column.empty()) {
-            throw usage_error("--tokenizer", "needs a text, as in --text-field text");
-        }
-    }
-    rows.tokenizer = raw.tokenizer;
-    rows.vocab_size = integer("--vocab-size", raw.vocab_size, 1,
-                              std::numeric_limits<std::int64_t>::max());
-    if (rows.vocab_size && rows.content != row_content::ids) {
-        throw usage_error("--vocab-size",
-                          "is for token ids, not with " + std::string(given));
-    }
-    bool objects = false;  // or what may turn out to be
-    bool columns = false;
-    for (const auto& path : result.inputs) {
-        const auto shape = shape_of(path, result.input_format);
-        objects = objects || shape.value_or(input_shape::objects) == input_shape::objects;
-        columns = columns || shape.value_or(input_shape::columns) == input_shape::columns;
-    }
-    if (!columns && !rows.column.empty()) {
-        throw usage_error("--column", "is for .parquet and .arrow inputs; none is given");
-    }
-    if (!objects && !columns && (given != nullptr || rows.vocab_size)) {
-        throw usage_error(given != nullptr ? given : "--vocab-size",
-                          "is for .jsonl, .parquet and .arrow inputs; none is given");
-    }
-}
-
 void set_outputs(const raw_options& raw, settings& result) {
     result.output_path = raw.output;
     result.bins_path = raw.bins;
@@ -322,7 +235,7 @@ std::optional<settings> parse_settings(int argc, char** argv) {
 
     settings result;
     result.inputs = raw.inputs;
-    result.input_format = raw.input_format;
+    result.input_format = raw.rows.input_format;
     if (result.inputs.empty()) {
         throw usage_error(
             "no input: name files of lengths or samples, or - for standard "
@@ -333,8 +246,8 @@ std::optional<settings> parse_settings(int argc, char** argv) {
     }
     set_capacities(raw, result);
     set_algorithms(raw, result);
-    set_excess(raw, result);
-    set_rows(raw, result);
+    result.excess = parse_excess_option(raw.excess);
+    result.rows = parse_row_options(raw.rows, result.inputs);
 
     constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
     if (const auto seed = integer("--seed", raw.seed, 0, any)) {

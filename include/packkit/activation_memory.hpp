@@ -188,7 +188,7 @@ struct activation_sums {
     /// What one block without and one with experts holds beside that while it is
     /// differentiated, recomputed tensors included.
     std::array<activation_sum, 3> working, sparse_working;
-    activation_sum ring, row, head, loss, boundary, block_end, logits_gradient;
+    activation_sum ring, row, head, loss, cut_loss, boundary, block_end, logits_gradient;
     std::int64_t largest_matrix = 0;  ///< elements of the feed-forward's last matrix
     std::int64_t dense_layers = 0, sparse_layers = 0;
     std::int64_t loss_chunk_tokens = 0;
@@ -216,6 +216,8 @@ struct activation_sums {
         add_all(row, profile.row, model, false);
         add_all(head, profile.head, model, false);
         add_all(loss, profile.loss, model, false);
+        add_all(cut_loss, profile.cut_loss.empty() ? profile.loss : profile.cut_loss,
+                model, false);
         add_all(boundary, profile.boundary, model, false);
         add_all(block_end, profile.block_end, model, false);
         add_all(logits_gradient, profile.logits_gradient, model, false);
@@ -224,6 +226,12 @@ struct activation_sums {
 
     [[nodiscard]] constexpr std::int64_t layers() const {
         return dense_layers + sparse_layers;
+    }
+
+    /// Bytes of logits and their copies.
+    [[nodiscard]] constexpr std::int64_t loss_bytes(const training_setup& setup,
+                                                    std::int64_t tokens) const {
+        return (setup.mesh.tp > 1 ? cut_loss : loss).bytes(setup, tokens);
     }
 
     /// Bytes of the block that works with most.

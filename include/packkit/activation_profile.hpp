@@ -117,6 +117,8 @@ struct activation_profile {
     std::span<const activation_tensor> head = {};
     /// Logits and their copies when most are alive, at the loss or its backward.
     std::span<const activation_tensor> loss = {};
+    /// The same where tp cuts the logits; empty: as `loss`.
+    std::span<const activation_tensor> cut_loss = {};
     /// In order only: what is left of them when the head is differentiated.
     std::span<const activation_tensor> logits_gradient = {};
     /// Tokens whose logits exist at once; 0: all of the micro-batch.

@@ -10,10 +10,11 @@
 #pragma once
 
 #include <packkit/activation_memory.hpp>
-#include <packkit/activation_profiles.hpp>
+#include <packkit/activation_profile.hpp>
 #include <packkit/in_order_memory.hpp>
 #include <packkit/memory_estimate.hpp>
 #include <packkit/model_layout.hpp>
+#include <packkit/packkit_train_activations.hpp>
 #include <packkit/training_setup.hpp>
 
 #include <algorithm>
@@ -86,7 +87,7 @@ namespace packkit {
     const bool chunked = chunk > 0 && chunk < tokens;
     memory_bytes loss = before_backward;
     loss.activations = row + kept + activations.head.bytes(setup, tokens);
-    loss.logits = activations.loss.bytes(setup, chunked ? chunk : tokens);
+    loss.logits = activations.loss_bytes(setup, chunked ? chunk : tokens);
     loss.gathered_parameters =
         travel.gathered((stay != 0 ? stay : head.largest) + unfreed);
     // The chunks before have left their part of the head's gradient.
@@ -149,11 +150,12 @@ namespace packkit {
     return best;
 }
 
-/// Memory of the rank that holds most, at its peak. O(different parameters of the model).
+/// Memory of the rank that holds most, at its peak; by default as packkit-train holds it.
+/// O(different parameters of the model).
 /// @throws invalid_argument as `elements_per_rank` and the overload above
 [[nodiscard]] inline memory_estimate estimate_memory(
     const model_layout& layout, const training_setup& setup,
-    const activation_profile& profile = pytorch_activations) {
+    const activation_profile& profile = packkit_train_activations) {
     detail::check_memory_setup(setup);
     return estimate_memory(
         elements_per_rank(layout, setup.mesh.tp, setup.sharding_ranks()),

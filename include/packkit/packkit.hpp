@@ -13,7 +13,9 @@
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/certificate.hpp>
+#include <packkit/claim_check.hpp>
 #include <packkit/communication.hpp>
+#include <packkit/compute_time.hpp>
 #include <packkit/concepts.hpp>
 #include <packkit/context_split.hpp>
 #include <packkit/cu_seqlens.hpp>
@@ -26,6 +28,7 @@
 #include <packkit/expand.hpp>
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/fitted_counts.hpp>
 #include <packkit/flops.hpp>
 #include <packkit/grouped.hpp>
 #include <packkit/lazy_bins.hpp>
@@ -50,10 +53,18 @@
 #include <packkit/padded_length.hpp>
 #include <packkit/pattern_fit.hpp>
 #include <packkit/permutation.hpp>
+#include <packkit/plan_advice.hpp>
+#include <packkit/plan_choices.hpp>
+#include <packkit/plan_estimate.hpp>
 #include <packkit/plan_reader.hpp>
+#include <packkit/plan_refusal.hpp>
+#include <packkit/plan_search.hpp>
+#include <packkit/plan_suggestions.hpp>
+#include <packkit/planner.hpp>
 #include <packkit/random.hpp>
 #include <packkit/row_costs.hpp>
 #include <packkit/rational.hpp>
+#include <packkit/run_cost.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/samples_by_length.hpp>
 #include <packkit/sequential.hpp>
@@ -62,6 +73,7 @@
 #include <packkit/stats.hpp>
 #include <packkit/step_time.hpp>
 #include <packkit/streaming.hpp>
+#include <packkit/system_profiles.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/vector_packing.hpp>
 #include <packkit/version.hpp>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <packkit/activation_profiles.hpp>
 #include <packkit/memory.hpp>
 #include <packkit/rational.hpp>
 #include <packkit/shard.hpp>

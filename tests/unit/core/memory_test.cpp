@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <packkit/activation_profiles.hpp>
 #include <packkit/memory.hpp>
 #include <packkit/model_presets.hpp>
 
@@ -181,6 +182,62 @@ BOOST_AUTO_TEST_CASE(peak_in_buffers_by_hand) {
     // One rank on its own sends nothing.
     setup.mesh.dp_shard = 1;
     BOOST_TEST(estimate(setup).bytes.communication == 0);
+}
+
+// Blocks are all there is (vocabulary 2): the moments within their backward.
+BOOST_AUTO_TEST_CASE(moments_of_a_block_by_hand) {
+    model_shape wide = small;
+    wide.vocab_size = 2;
+    auto setup = setup_of({.dp_shard = 4}, 10);
+    activation_profile profile = plain;
+    const auto peak = [&] {
+        const auto found = estimate_memory(model_layout(wide), setup, profile);
+        BOOST_TEST((found.at == peak_moment::block_backward));
+        return found.bytes;
+    };
+    const std::int64_t b = block_elements, kept = 2 * 10 * (8 + 20);
+    // Rows 8, 4 and 20 are multiples of 4; of the head's and embedding's 2 rows a rank
+    // pads to one.
+    const std::int64_t shards = 8 + 3 * b / 4 + 2 + 8;
+    BOOST_TEST(peak().activations == 2 * kept);  // its own are freed
+    BOOST_TEST(peak().communication == 4 * (b / 4) * 5);
+    BOOST_TEST(peak().gradients == 4 * shards + 2 * b);
+    BOOST_TEST(peak().gathered_parameters == 2 * b);
+    // With larger buffers, gathering: no gradients yet, nothing freed.
+    profile.weights.gather_buffers = 9;
+    BOOST_TEST(peak().activations == 3 * kept);
+    BOOST_TEST(peak().communication == 9 * 2 * b);
+    BOOST_TEST(peak().gradients == 4 * shards);
+    // Two reductions beside the one to come: the last block works, the others are done.
+    profile = plain;
+    profile.weights.reductions_in_flight = 3;
+    BOOST_TEST(peak().activations == kept + 2 * 10 * 20);
+    BOOST_TEST(peak().communication == 2 * 4 * (b / 4) * 5);
+    // More are not there than units: three blocks and the head, the last block's to come.
+    profile.weights.reductions_in_flight = 7;
+    BOOST_TEST(peak().communication == 4 * 5 * (2 * (b / 4) + 2 + 8));
+}
+
+// The head's reduction is under way while the first block works.
+BOOST_AUTO_TEST_CASE(a_reduction_in_flight_overlaps_the_next_block) {
+    auto setup = setup_of({.dp_shard = 4}, 1000);
+    activation_profile profile = plain;
+    profile.loss = {};
+    const auto one = estimate(setup, profile);
+    profile.weights.reductions_in_flight = 2;
+    const auto two = estimate(setup, profile);
+    BOOST_TEST((one.at == peak_moment::block_backward && two.at == one.at));
+    BOOST_TEST(one.bytes.communication == 0);
+    BOOST_TEST(two.bytes.communication == 4 * (head_elements / 4) * 5);
+    BOOST_TEST(two.bytes.activations == 2 * 1000 * (3 * (8 + 20) + 20));
+    // Context parallelism adds its ring.
+    static constexpr activation_tensor ring[] = {
+        {"keys and values", activation_width::key_value, activation_element::compute,
+         activation_cut::tensor, checkpointing_kind::full, 2}};
+    profile.ring = ring;
+    setup.mesh = {.dp_shard = 2, .cp = 2};
+    BOOST_TEST(estimate(setup, profile).bytes.communication ==
+               4 * (head_elements / 4) * 5 + 2 * 500 * 2 * 4);
 }
 
 BOOST_AUTO_TEST_CASE(how_weights_travel_is_a_value) {

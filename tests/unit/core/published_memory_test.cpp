@@ -4,6 +4,7 @@
 // systems, no figure is fitted to a row.
 #include <packkit/memory.hpp>
 #include <packkit/model_presets.hpp>
+#include <packkit/system_profiles.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -68,13 +69,10 @@ const named_model& model_of(const table_row& row) {
 }
 
 const activation_profile& profile_named(const std::string& name) {
+    if (const activation_profile* known = find_profile(name)) return *known;
     static const std::map<std::string, activation_profile> profiles = {
-        {"torchtitan", published::torchtitan},
-        {"torchtitan_compiled_loss", published::torchtitan_compiled_loss},
-        {"torchtitan_loss_parallel", published::torchtitan_loss_parallel},
         {"torchtrain", published::torchtrain},
         {"torchtrain_active", published::torchtrain_active},
-        {"torchtune", published::torchtune},
         {"torchtune_chunked", published::torchtune_chunked}};
     return profiles.at(name);
 }
@@ -137,7 +135,7 @@ BOOST_AUTO_TEST_CASE(runs_that_fitted_are_never_refused) {
                                   : checkpointing_kind::none;
         // SHARD_GRAD_OP is fully sharded with weights that stay gathered.
         setup.reshard_after_forward = row.at("sharding") == "full";
-        auto profile = published::llm_foundry;
+        auto profile = llm_foundry_activations;
         if (row.at("mixed_precision") == "pure")
             profile.weights.reduced_element_bytes = 2;
         const model_layout layout(shape);
@@ -156,6 +154,49 @@ BOOST_AUTO_TEST_CASE(runs_that_fitted_are_never_refused) {
     // They were run with the largest micro-batch that fitted: estimates that always said
     // "fits" by being too small would not come near what the GPUs have.
     BOOST_TEST(nearly_full >= 50);
+}
+
+// tp and cp, and optimizer states alone shared out.
+BOOST_AUTO_TEST_CASE(runs_of_megatron_that_fitted_are_never_refused) {
+    const auto gpt3 = [](std::int64_t layers, std::int64_t hidden, std::int64_t heads) {
+        return model_shape{.family = model_family::gpt2,
+                           .vocab_size = 50304,
+                           .hidden_size = hidden,
+                           .intermediate_size = 4 * hidden,
+                           .num_hidden_layers = layers,
+                           .num_attention_heads = heads,
+                           .num_key_value_heads = heads,
+                           .head_dim = hidden / heads,
+                           .tie_word_embeddings = true,
+                           .max_position_embeddings = 2048};
+    };
+    auto profile = pytorch_activations;
+    profile.weights = {};
+    const auto rows = read_table("fitting_megatron.csv");
+    BOOST_TEST(rows.size() == 12U);
+    for (const table_row& row : rows) {
+        training_setup setup;
+        setup.mesh.cp = number(row, "cp");
+        setup.mesh.tp = number(row, "tp");
+        setup.mesh.dp_shard = number(row, "gpus") / (setup.mesh.cp * setup.mesh.tp);
+        setup.sharding = sharding_kind::zero1;
+        setup.sequence_parallel = true;
+        setup.sequence_len = number(row, "sequence_len");
+        setup.micro_batch_size = number(row, "micro_batch_size");
+        const std::string& name = row.at("model");
+        const model_layout layout(name == "gpt3-5b"    ? gpt3(24, 4096, 32)
+                                  : name == "gpt3-20b" ? gpt3(44, 6144, 48)
+                                                       : model_of(row).shape);
+        const auto estimate = estimate_memory(layout, setup, profile);
+        const double total = static_cast<double>(estimate.bytes.total()) / gib;
+        BOOST_TEST_MESSAGE(name << " on " << row.at("gpus") << ", rows of "
+                                << setup.sequence_len << ": " << total << " GiB at the "
+                                << to_string(estimate.at));
+        BOOST_TEST_CONTEXT(name << " s " << setup.sequence_len) {
+            BOOST_TEST(total <= 79.11);
+            BOOST_TEST(total > 20.0);
+        }
+    }
 }
 
 // Llama 2 on 64 A100 with 80 GB, rows of 4096 tokens: what ran and what was out of

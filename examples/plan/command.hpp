@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// @file
+/// The commands of packkit-plan. Each is a file of its own that adds its options and says
+/// what it does once the line is parsed.
+
+#include "common/command_line.hpp"
+
+#include <functional>
+#include <string>
+
+namespace packkit::plan {
+
+/// What the command on the line does; empty until one is parsed.
+using action = std::function<void()>;
+
+/// Each adds its command to the program; when that is the one on the line, `chosen` runs
+/// it. @throws nothing; running throws usage_error, input_error,
+/// packkit::invalid_argument
+void add_estimate_command(CLI::App& program, action& chosen);
+void add_search_command(CLI::App& program, action& chosen);
+void add_mfu_command(CLI::App& program, action& chosen);
+void add_steps_command(CLI::App& program, action& chosen);
+void add_models_command(CLI::App& program, action& chosen);
+void add_gpus_command(CLI::App& program, action& chosen);
+void add_calibrate_command(CLI::App& program, action& chosen);
+
+/// Adds an option whose value is read later: its text, empty if it was not given. The
+/// last of several counts.
+CLI::Option* add_text_option(CLI::App& command, const char* group, const char* names,
+                             std::string& text, const char* type,
+                             const char* description);
+
+}  // namespace packkit::plan

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// @file
+/// The options that bring a length histogram into a plan: --lengths with the inputs of
+/// packkit-pack.
+
+#include "input_options.hpp"
+#include "length_census.hpp"
+
+#include "common/command_line.hpp"
+
+#include <packkit/attention_cost.hpp>
+#include <packkit/workload.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace packkit::plan {
+
+/// Options as they are written; empty where they were not given.
+struct length_texts {
+    std::vector<std::string> paths;
+    std::string excess;
+    app::input_option_texts inputs;
+};
+
+/// Adds --lengths, --excess-length-strategy and the options of inputs to a command.
+void add_length_options(CLI::App& command, length_texts& texts);
+
+[[nodiscard]] bool has_lengths(const length_texts& texts);
+
+/// Refuses options of inputs where there are none. @throws usage_error
+void check_no_length_options(const length_texts& texts);
+
+/// Samples by length, and what becomes of those above the capacity.
+struct length_data {
+    app::length_census census;
+    excess_length_strategy excess = excess_length_strategy::drop;
+};
+
+/// @param capacity tokens a row: with strategy raise a longer sample is an error
+/// @throws usage_error, input_error
+length_data read_lengths(const length_texts& texts, std::int64_t capacity);
+
+/// Packed rows, padded to the capacity. @throws input_error when no sample fits
+workload packed_workload(const length_data& data, std::int64_t capacity,
+                         const attention_cost& cost);
+
+/// One sample a row, padded. @throws input_error when no sample fits
+workload padded_workload(const length_data& data, std::int64_t capacity,
+                         const attention_cost& cost, row_padding padding,
+                         std::int64_t micro_batch_size);
+
+/// What was dropped or cut, as sentences.
+std::vector<std::string> notes_on_lengths(const workload& work, std::int64_t capacity);
+
+}  // namespace packkit::plan
