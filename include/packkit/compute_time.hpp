@@ -135,12 +135,7 @@ struct compute_phases {
 
     const auto table = static_cast<double>(layout.embedding_parameters());
     const double all = static_cast<double>(active_parameters(layout));
-    const double positions =
-        traits_of(shape).positions == position_kind::learned
-            ? static_cast<double>(shape.max_position_embeddings * shape.hidden_size)
-            : 0.0;
-    const double blocks =
-        all - (shape.tie_word_embeddings ? 1.0 : 2.0) * table - positions;
+    const double blocks = all - table - static_cast<double>(looked_up_parameters(shape));
 
     // A product takes its FLOPs, or its weights' way from memory if the rows are few.
     const auto products = [&](double parameters, double stored) {

@@ -15,10 +15,24 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
 namespace packkit {
+
+/// What a machine's own steps say of it, with the system that ran them:
+/// seconds = flops / rate + bytes x a + collectives x b + fixed, FLOPs by convention A
+/// over real tokens and bytes as one rank sends them. `packkit-plan calibrate` fits it.
+struct measured_machine {
+    double flops_per_second = 0;
+    double seconds_per_byte = 0;
+    double seconds_per_collective = 0;
+    double fixed_seconds = 0;
+
+    friend constexpr bool operator==(const measured_machine&,
+                                     const measured_machine&) = default;
+};
 
 /// One GPU, or one rank's share of a CPU, with its links. A plain value: change what your
 /// machine has otherwise.
@@ -45,6 +59,8 @@ struct device {
     double attention_efficiency = 0;
     std::int64_t per_node = 8;
     bool calibrated = false;
+    /// If set, step times follow this law and not the figures above.
+    std::optional<measured_machine> measured = {};
 
     /// FLOP/s of matrix products at that precision.
     [[nodiscard]] constexpr double peak_flops(precision_kind precision) const {
@@ -182,6 +198,7 @@ constexpr void check_device(const device& on) {
                                            " seconds, expected a number >= 0");
         }
     }
+    if (on.measured) positive("measured FLOP/s", on.measured->flops_per_second);
     for (const double share : {on.efficiency, on.attention_efficiency}) {
         if (!(share > 0.0 && share <= 1.0)) {
             detail::throw_invalid_argument("device ", on.name, ": efficiency is ", share,

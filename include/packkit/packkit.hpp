@@ -13,6 +13,7 @@
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/certificate.hpp>
+#include <packkit/claim_check.hpp>
 #include <packkit/communication.hpp>
 #include <packkit/compute_time.hpp>
 #include <packkit/concepts.hpp>
@@ -27,6 +28,7 @@
 #include <packkit/expand.hpp>
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/fitted_counts.hpp>
 #include <packkit/flops.hpp>
 #include <packkit/grouped.hpp>
 #include <packkit/lazy_bins.hpp>

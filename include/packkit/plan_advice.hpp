@@ -298,15 +298,11 @@ private:
         return text;
     }
     [[nodiscard]] static std::string speed(const plan_figures& plan) {
-        return message(
-            grouped(static_cast<std::int64_t>(plan.tokens_per_second_per_gpu + 0.5)),
-            " tokens/s/GPU");
+        return message(rate_text(plan.tokens_per_second_per_gpu), " tokens/s/GPU");
     }
     [[nodiscard]] static std::string speeds(const plan_figures& a,
                                             const plan_figures& b) {
-        return message(
-            speed(a), " against ",
-            grouped(static_cast<std::int64_t>(b.tokens_per_second_per_gpu + 0.5)));
+        return message(speed(a), " against ", rate_text(b.tokens_per_second_per_gpu));
     }
 
     plan_evaluator& evaluate_;

@@ -13,6 +13,7 @@
 #include <packkit/communication.hpp>
 #include <packkit/compute_time.hpp>
 #include <packkit/device.hpp>
+#include <packkit/flops.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/model_layout.hpp>
 #include <packkit/training_setup.hpp>
@@ -58,20 +59,34 @@ struct group_link {
 /// A ring over nodes leaves each node through as many network cards as the group has
 /// ranks there, so k ranks of a node have k times a card's rate, but not more than their
 /// own link's.
-[[nodiscard]] inline group_link link_of(const training_setup& setup, const device& on,
-                                        const time_assumptions& assumed,
-                                        std::initializer_list<mesh_dimension> group) {
-    const group_placement placed = placement_of(setup.mesh, group, setup.gpus_per_node);
+[[nodiscard]] constexpr group_link link_of(const group_placement& placed,
+                                           const device& on,
+                                           const time_assumptions& assumed) {
     const auto here = static_cast<double>(placed.ranks_per_node);
     const auto nodes = static_cast<double>(placed.nodes);
-    const double rate =
-        placed.inside_node()
-            ? on.link_bytes_per_second
-            : std::min(placed.ranks_per_node > 1 ? on.link_bytes_per_second
-                                                 : on.network_bytes_per_second,
-                       here * on.network_bytes_per_second);
+    const double network = here * on.network_bytes_per_second;
+    const bool on_link = placed.inside_node() || placed.ranks_per_node > 1;
+    const double rate = placed.inside_node() ? on.link_bytes_per_second
+                        : on_link            ? std::min(on.link_bytes_per_second, network)
+                                             : network;
     return {rate * assumed.link_efficiency, (here - 1) * on.collective_latency_seconds +
                                                 (nodes - 1) * on.network_latency_seconds};
+}
+
+[[nodiscard]] constexpr group_link link_of(const training_setup& setup, const device& on,
+                                           const time_assumptions& assumed,
+                                           std::initializer_list<mesh_dimension> group) {
+    return link_of(placement_of(setup.mesh, group, setup.gpus_per_node), on, assumed);
+}
+
+/// Of all ranks.
+[[nodiscard]] constexpr group_link link_of_world(const training_setup& setup,
+                                                 const device& on,
+                                                 const time_assumptions& assumed) {
+    const std::int64_t ranks = setup.mesh.world_size();
+    const std::int64_t node = std::max<std::int64_t>(1, setup.gpus_per_node);
+    if (ranks <= node) return link_of(group_placement{ranks, ranks, 1}, on, assumed);
+    return link_of(group_placement{ranks, node, (ranks + node - 1) / node}, on, assumed);
 }
 
 /// What of `communication` seconds shows beside `compute` seconds it may overlap: the
@@ -84,6 +99,34 @@ struct group_link {
     const double beside = communication - alone;
     const double hidden = std::min(beside, compute);
     return alone + (beside - hidden) + slowdown * hidden / communication;
+}
+
+/// The law of a measured machine. Forward is a third of the FLOPs.
+[[nodiscard]] inline step_seconds measured_step_time(
+    const model_layout& layout, const training_setup& setup,
+    const measured_machine& machine, const workload& work,
+    const communication_estimate& communication) {
+    const collective_bytes sent = communication.total();
+    const double imbalance = work.dp_imbalance * work.cp_imbalance;
+    const double tokens =
+        work.tokens_per_row *
+        static_cast<double>(setup.micro_batch_size * setup.gradient_accumulation_steps) /
+        static_cast<double>(setup.mesh.cp * setup.mesh.tp);
+    step_seconds seconds;
+    const double even =
+        flops_per_token(layout, flop_convention::A, work.attention_length()) * tokens /
+        machine.flops_per_second;
+    seconds.compute = even * imbalance;
+    seconds.imbalance = even * (imbalance - 1.0);
+    seconds.forward = seconds.compute / 3.0;
+    seconds.backward = seconds.compute - seconds.forward;
+    seconds.communication =
+        static_cast<double>(sent.total()) * machine.seconds_per_byte +
+        static_cast<double>(sent.collectives) * machine.seconds_per_collective;
+    seconds.exposed_communication = seconds.communication;
+    seconds.fixed = machine.fixed_seconds;
+    seconds.step = seconds.compute + seconds.exposed_communication + seconds.fixed;
+    return seconds;
 }
 
 }  // namespace detail
@@ -102,6 +145,8 @@ struct group_link {
 /// - cp's ring runs beside attention. tp's collectives are exposed, and those of the
 ///   world.
 /// - The optimizer moves its bytes through memory, or if offloaded to the host and back.
+/// - A device with `measured` follows that law instead: exposed are then all collectives,
+///   at the rate that steps saw after whatever overlapped.
 ///
 /// @throws invalid_argument as `placement_of`
 [[nodiscard]] inline step_seconds estimate_step_time(
@@ -109,6 +154,10 @@ struct group_link {
     const workload& work, const communication_estimate& communication,
     const time_assumptions& assumed = {}) {
     using enum mesh_dimension;
+    if (on.measured) {
+        return detail::measured_step_time(layout, setup, *on.measured, work,
+                                          communication);
+    }
     const bool replicated = setup.sharding == sharding_kind::ddp;
     const auto units = static_cast<double>(layout.shape().num_hidden_layers + 1);
     const auto micro_batches = static_cast<double>(setup.gradient_accumulation_steps);
@@ -204,7 +253,7 @@ struct group_link {
     }
     if (communication.world.total() > 0) {
         const double reports =
-            detail::link_of(setup, on, assumed, {dp_replicate, dp_shard, cp, tp})
+            detail::link_of_world(setup, on, assumed)
                 .seconds(communication.world.total(), communication.world.collectives);
         seconds.communication += reports;
         seconds.exposed_communication += reports;
