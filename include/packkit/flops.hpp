@@ -27,11 +27,13 @@ namespace packkit {
 /// layers, h the width of all heads together, s the attention length.
 ///
 /// - A: 6 N + 12 L h s (Chowdhery et al. 2022, PaLM, arXiv 2204.02311, appendix B)
-/// - B: 6 (N − V h) + 12 L h s: the table is looked up and not multiplied by. With tied
-///   embeddings the same table is the head, which is multiplied by: nothing is taken off
+/// - B: 6 (N − V h) + 12 L h s: the table is looked up and not multiplied by, nor is a
+///   table of positions. With tied embeddings the same table is the head, which is
+///   multiplied by, and counts. `training_flops` with the full matrix
 /// - C: as B, 6 L h s: half of the attention matrix is masked (Dao 2023,
 /// FlashAttention-2,
-///   arXiv 2307.08691, section 4.1)
+///   arXiv 2307.08691, section 4.1). `training_flops` of causal attention, which balances
+///   rows
 enum class flop_convention : std::uint8_t { A, B, C };
 
 inline constexpr std::array<std::string_view, 3> flop_convention_names = {"A", "B", "C"};
@@ -62,14 +64,20 @@ struct token_flops {
            sparse_layers(shape) * idle * 3 * shape.hidden_size * expert_size(shape);
 }
 
+/// Parameters that are looked up and not multiplied by: the embedding, unless it is tied
+/// to the head, and a table of positions.
+[[nodiscard]] constexpr std::int64_t looked_up_parameters(const model_shape& shape) {
+    const std::int64_t tokens = shape.tie_word_embeddings ? 0 : shape.vocab_size;
+    const bool positions = traits_of(shape).positions == position_kind::learned;
+    return (tokens + (positions ? shape.max_position_embeddings : 0)) * shape.hidden_size;
+}
+
 /// The law of a convention. N are the active parameters; a tied embedding counts once.
 [[nodiscard]] inline token_flops token_flops_of(const model_layout& layout,
                                                 flop_convention convention) {
     const model_shape& shape = layout.shape();
     const std::int64_t looked_up =
-        convention == flop_convention::A || shape.tie_word_embeddings
-            ? 0
-            : layout.embedding_parameters();
+        convention == flop_convention::A ? 0 : looked_up_parameters(shape);
     const std::int64_t width = shape.num_attention_heads * shape.head_dim;
     const std::int64_t pair = convention == flop_convention::C ? 6 : 12;
     return {6 * (active_parameters(layout) - looked_up),

@@ -13,7 +13,9 @@
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/bins.hpp>
 #include <packkit/certificate.hpp>
+#include <packkit/claim_check.hpp>
 #include <packkit/communication.hpp>
+#include <packkit/compute_time.hpp>
 #include <packkit/concepts.hpp>
 #include <packkit/context_split.hpp>
 #include <packkit/cu_seqlens.hpp>

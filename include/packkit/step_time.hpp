@@ -11,8 +11,8 @@
 #pragma once
 
 #include <packkit/communication.hpp>
+#include <packkit/compute_time.hpp>
 #include <packkit/device.hpp>
-#include <packkit/error.hpp>
 #include <packkit/flops.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/model_layout.hpp>
@@ -41,18 +41,6 @@ struct step_seconds {
     double fixed = 0;          ///< whatever a step costs beside
 };
 
-/// What the model of time takes for granted beside the device's figures.
-struct time_assumptions {
-    /// Share of a link's nominal rate that collectives reach: all-reduce of 8 A100 at 235
-    /// of 300 GB/s (nccl-tests), rounded.
-    double link_efficiency = 0.8;
-    /// How much longer compute gets while a collective runs beside it, as a share of the
-    /// collective's own time: it takes multiprocessors and memory bandwidth.
-    double overlap_cost = 0.1;
-    /// Seconds a step that no other term explains.
-    double fixed_seconds = 0;
-};
-
 namespace detail {
 
 /// Time of a group's collectives: bytes over the slowest link that its ring crosses, and
@@ -71,163 +59,74 @@ struct group_link {
 /// A ring over nodes leaves each node through as many network cards as the group has
 /// ranks there, so k ranks of a node have k times a card's rate, but not more than their
 /// own link's.
-[[nodiscard]] inline group_link link_of(const training_setup& setup, const device& on,
-                                        const time_assumptions& assumed,
-                                        std::initializer_list<mesh_dimension> group) {
-    const group_placement placed = placement_of(setup.mesh, group, setup.gpus_per_node);
+[[nodiscard]] constexpr group_link link_of(const group_placement& placed,
+                                           const device& on,
+                                           const time_assumptions& assumed) {
     const auto here = static_cast<double>(placed.ranks_per_node);
     const auto nodes = static_cast<double>(placed.nodes);
-    const double rate =
-        placed.inside_node()
-            ? on.link_bytes_per_second
-            : std::min(placed.ranks_per_node > 1 ? on.link_bytes_per_second
-                                                 : on.network_bytes_per_second,
-                       here * on.network_bytes_per_second);
+    const double network = here * on.network_bytes_per_second;
+    const bool on_link = placed.inside_node() || placed.ranks_per_node > 1;
+    const double rate = placed.inside_node() ? on.link_bytes_per_second
+                        : on_link            ? std::min(on.link_bytes_per_second, network)
+                                             : network;
     return {rate * assumed.link_efficiency, (here - 1) * on.collective_latency_seconds +
                                                 (nodes - 1) * on.network_latency_seconds};
 }
 
-/// Mean keys that a token sees in a layer, of documents with that attention length: half
-/// of them before it, or at most a window (w − w²/2l of l).
-[[nodiscard]] constexpr double keys_per_token(double attention_length,
-                                              std::int64_t window) {
-    const auto w = static_cast<double>(window);
-    if (window == 0 || attention_length <= w) return attention_length / 2;
-    return w - w * w / (2 * attention_length);
+[[nodiscard]] constexpr group_link link_of(const training_setup& setup, const device& on,
+                                           const time_assumptions& assumed,
+                                           std::initializer_list<mesh_dimension> group) {
+    return link_of(placement_of(setup.mesh, group, setup.gpus_per_node), on, assumed);
 }
 
-/// The same, summed over the layers of a model.
-[[nodiscard]] constexpr double keys_of_all_layers(const model_shape& shape,
-                                                  double attention_length) {
-    const std::int64_t layers = shape.num_hidden_layers;
-    std::int64_t windowed = 0;
-    if (shape.sliding_window > 0) {
-        const std::int64_t first = std::min(shape.first_sliding_layer, layers);
-        windowed = layers - first;
-        if (shape.full_attention_interval > 0) {
-            windowed -= layers / shape.full_attention_interval -
-                        first / shape.full_attention_interval;
-        }
-    }
-    return static_cast<double>(layers - windowed) * keys_per_token(attention_length, 0) +
-           static_cast<double>(windowed) *
-               keys_per_token(attention_length, shape.sliding_window);
+/// Of all ranks.
+[[nodiscard]] constexpr group_link link_of_world(const training_setup& setup,
+                                                 const device& on,
+                                                 const time_assumptions& assumed) {
+    const std::int64_t ranks = setup.mesh.world_size();
+    const std::int64_t node = std::max<std::int64_t>(1, setup.gpus_per_node);
+    if (ranks <= node) return link_of(group_placement{ranks, ranks, 1}, on, assumed);
+    return link_of(group_placement{ranks, node, (ranks + node - 1) / node}, on, assumed);
 }
 
-/// Bytes that the elementwise operations of a block move for a token in forward: norms
-/// (read, write), residual sums (two read, one written), rotary embedding of queries and
-/// keys, the function between the matrices (its inputs read, its output written). With
-/// tensor parallelism the first two are not cut unless sequence parallelism cuts them.
-[[nodiscard]] constexpr double elementwise_bytes(const model_shape& shape,
-                                                 const training_setup& setup) {
-    const auto tp = static_cast<double>(setup.mesh.tp);
-    const auto hidden = static_cast<double>(shape.hidden_size);
-    const auto heads =
-        static_cast<double>(shape.num_attention_heads + shape.num_key_value_heads);
-    const bool sparse = shape.num_experts > 0;
-    const double width =
-        sparse ? static_cast<double>(expert_size(shape) * shape.num_experts_per_tok)
-               : static_cast<double>(shape.intermediate_size);
-    const bool gated = traits_of(shape).gated;
-    const double residual = 10.0 * hidden / (setup.sequence_parallel ? tp : 1.0);
-    const double rotary = 2.0 * heads * static_cast<double>(shape.head_dim) / tp;
-    const double activation = (gated ? 3.0 : 2.0) * width / tp;
-    return (residual + rotary + activation) *
-           static_cast<double>(compute_bytes(setup.precision));
-}
-
-/// Bytes that the optimizer moves for a parameter: reads and writes parameter and
-/// moments, reads the gradient, which the norm has read and zeroing writes.
-[[nodiscard]] constexpr double optimizer_bytes(const training_setup& setup) {
-    const auto element = static_cast<double>(reduce_bytes(setup.precision));
-    switch (setup.optimizer) {
-        case optimizer_kind::adamw:
-            return 9 * element;
-        case optimizer_kind::adamw_8bit:
-            return 5 * element + 4;
-        case optimizer_kind::sgd:
-            return 5 * element;
-    }
-    throw_invalid_argument("optimizer_kind has no value ",
-                           static_cast<int>(setup.optimizer));
-}
-
-/// Seconds of all micro-batches on one rank, without imbalance and communication.
-struct compute_phases {
-    double forward = 0;
-    double backward = 0;
-    double recomputation = 0;
-    double attention = 0;
-    double attention_forward = 0;
-};
-
-[[nodiscard]] inline compute_phases compute_phases_of(const model_layout& layout,
-                                                      const training_setup& setup,
-                                                      const device& on,
-                                                      const workload& work) {
-    const model_shape& shape = layout.shape();
-    const auto tp = static_cast<double>(setup.mesh.tp);
-    const auto micro_batches = static_cast<double>(setup.gradient_accumulation_steps);
-    const double tokens = work.computed_tokens_per_row *
-                          static_cast<double>(setup.micro_batch_size) * micro_batches /
-                          static_cast<double>(setup.mesh.cp);
-    const auto bytes = static_cast<double>(compute_bytes(setup.precision));
-    const double peak = on.peak_flops(setup.precision);
-
-    const auto table = static_cast<double>(layout.embedding_parameters());
-    const double all = static_cast<double>(active_parameters(layout));
-    const double positions =
-        traits_of(shape).positions == position_kind::learned
-            ? static_cast<double>(shape.max_position_embeddings * shape.hidden_size)
-            : 0.0;
-    const double blocks =
-        all - (shape.tie_word_embeddings ? 1.0 : 2.0) * table - positions;
-
-    // A product takes its FLOPs, or its weights' way from memory if the rows are few.
-    const auto products = [&](double parameters, double stored) {
-        return std::max(2.0 * parameters / tp * tokens / (peak * on.efficiency),
-                        stored / tp * bytes * micro_batches / on.memory_bandwidth);
-    };
-    const double idle = static_cast<double>(layout.parameters()) - all;
-    const double linear = products(blocks, blocks + idle);
-    const double head = products(table, table);
-
-    const double width = static_cast<double>(shape.num_attention_heads * shape.head_dim);
-    const double scores =
-        4.0 * width * keys_of_all_layers(shape, work.computed_attention_length());
-    const double attention = scores / tp * tokens / (peak * on.attention_efficiency);
-
-    const double elementwise = elementwise_bytes(shape, setup) * tokens *
-                               static_cast<double>(shape.num_hidden_layers) /
-                               on.memory_bandwidth;
-    // Logits once in the compute type and read and written in float32 by the loss.
-    const double logits = static_cast<double>(shape.vocab_size) / tp * (bytes + 8.0) *
-                          tokens / on.memory_bandwidth;
-
-    compute_phases phases;
-    const double block_forward = linear + attention + elementwise;
-    phases.forward = block_forward + head + logits;
-    // Attention's backward has five products to forward's two: it computes the scores
-    // again (Dao 2023, arXiv 2307.08691, section 3.1.2).
-    phases.backward = 2.0 * (linear + elementwise + head) + 2.5 * attention + logits;
-    const recomputation again = recomputation_of(setup.checkpointing);
-    phases.recomputation =
-        again.linear * (linear + elementwise) + again.attention * attention;
-    phases.backward += phases.recomputation;
-    phases.attention = (3.5 + again.attention) * attention;
-    phases.attention_forward = attention;
-    return phases;
-}
-
-/// What of `communication` seconds shows beside `compute` seconds it may overlap: what is
-/// longer, the part before or after which there is nothing to overlap, and what the rest
-/// costs compute.
+/// What of `communication` seconds shows beside `compute` seconds it may overlap: the
+/// part before or after which there is nothing to overlap, what is longer than compute,
+/// and `slowdown` for the share that is hidden.
 [[nodiscard]] constexpr double exposed(double communication, double compute,
-                                       double unoverlapped_share, double overlap_cost) {
+                                       double unoverlapped_share, double slowdown) {
+    if (communication <= 0) return 0;
     const double alone = communication * unoverlapped_share;
     const double beside = communication - alone;
     const double hidden = std::min(beside, compute);
-    return alone + (beside - hidden) + overlap_cost * hidden;
+    return alone + (beside - hidden) + slowdown * hidden / communication;
+}
+
+/// The law of a measured machine. Forward is a third of the FLOPs.
+[[nodiscard]] inline step_seconds measured_step_time(
+    const model_layout& layout, const training_setup& setup,
+    const measured_machine& machine, const workload& work,
+    const communication_estimate& communication) {
+    const collective_bytes sent = communication.total();
+    const double imbalance = work.dp_imbalance * work.cp_imbalance;
+    const double tokens =
+        work.tokens_per_row *
+        static_cast<double>(setup.micro_batch_size * setup.gradient_accumulation_steps) /
+        static_cast<double>(setup.mesh.cp * setup.mesh.tp);
+    step_seconds seconds;
+    const double even =
+        flops_per_token(layout, flop_convention::A, work.attention_length()) * tokens /
+        machine.flops_per_second;
+    seconds.compute = even * imbalance;
+    seconds.imbalance = even * (imbalance - 1.0);
+    seconds.forward = seconds.compute / 3.0;
+    seconds.backward = seconds.compute - seconds.forward;
+    seconds.communication =
+        static_cast<double>(sent.total()) * machine.seconds_per_byte +
+        static_cast<double>(sent.collectives) * machine.seconds_per_collective;
+    seconds.exposed_communication = seconds.communication;
+    seconds.fixed = machine.fixed_seconds;
+    seconds.step = seconds.compute + seconds.exposed_communication + seconds.fixed;
+    return seconds;
 }
 
 }  // namespace detail
@@ -246,6 +145,8 @@ struct compute_phases {
 /// - cp's ring runs beside attention. tp's collectives are exposed, and those of the
 ///   world.
 /// - The optimizer moves its bytes through memory, or if offloaded to the host and back.
+/// - A device with `measured` follows that law instead: exposed are then all collectives,
+///   at the rate that steps saw after whatever overlapped.
 ///
 /// @throws invalid_argument as `placement_of`
 [[nodiscard]] inline step_seconds estimate_step_time(
@@ -253,13 +154,17 @@ struct compute_phases {
     const workload& work, const communication_estimate& communication,
     const time_assumptions& assumed = {}) {
     using enum mesh_dimension;
+    if (on.measured) {
+        return detail::measured_step_time(layout, setup, *on.measured, work,
+                                          communication);
+    }
     const bool replicated = setup.sharding == sharding_kind::ddp;
     const auto units = static_cast<double>(layout.shape().num_hidden_layers + 1);
     const auto micro_batches = static_cast<double>(setup.gradient_accumulation_steps);
 
     step_seconds seconds;
     const detail::compute_phases phases =
-        detail::compute_phases_of(layout, setup, on, work);
+        detail::compute_phases_of(layout, setup, on, work, assumed);
     const double imbalance = work.dp_imbalance * work.cp_imbalance;
     seconds.forward = phases.forward * imbalance;
     seconds.backward = phases.backward * imbalance;
@@ -279,58 +184,65 @@ struct compute_phases {
         seconds.optimizer = (moved + transferred) / on.host_bytes_per_second;
     }
 
-    // FSDP: gathers before forward, gathers and reductions within backward.
+    // What hides behind compute slows it down by the traffic of its bytes.
+    const auto slowdown = [&](std::int64_t bytes) {
+        return assumed.overlap_cost * static_cast<double>(bytes) /
+               (on.link_bytes_per_second * assumed.link_efficiency);
+    };
+    double free_backward = seconds.backward / micro_batches;  // of the last micro-batch
     if (communication.dp_shard.total() > 0) {
         const auto link = detail::link_of(setup, on, assumed, {dp_shard, cp});
         const collective_bytes& sent = communication.dp_shard;
-        const double latency =
-            static_cast<double>(sent.collectives) * link.seconds_per_collective;
+        const std::int64_t reduced = sent.reduce_scatter + sent.all_reduce;
+        const double latency = link.seconds(0, sent.collectives);
         const double gather = link.seconds(sent.all_gather, 0);
-        const double reduce = link.seconds(sent.reduce_scatter + sent.all_reduce, 0);
+        const double reduce = link.seconds(reduced, 0);
         seconds.communication += gather + reduce + latency;
         if (setup.sharding == sharding_kind::fsdp) {
-            const bool again = setup.reshard_after_forward;
-            const double calls = again ? 3.0 : 2.0;
-            const double forward = gather / (again ? 2.0 : 1.0) + latency / calls;
+            // Of the gathers, the share before forward; of all calls, a third or half.
+            const double early = setup.reshard_after_forward ? 0.5 : 1.0;
+            const double calls = setup.reshard_after_forward ? 1.0 / 3.0 : 0.5;
+            const double forward = gather * early + latency * calls;
             const double backward =
-                (again ? gather / 2.0 + latency / calls : 0.0) + reduce + latency / calls;
+                gather * (1.0 - early) + reduce + latency * (1.0 - calls);
+            const auto gathered = static_cast<double>(sent.all_gather);
+            const auto before = static_cast<std::int64_t>(gathered * early);
             seconds.exposed_communication +=
-                detail::exposed(forward, seconds.forward, 1.0 / units,
-                                assumed.overlap_cost) +
+                detail::exposed(forward, seconds.forward, 1.0 / units, slowdown(before)) +
                 detail::exposed(backward, seconds.backward, 1.0 / units,
-                                assumed.overlap_cost);
+                                slowdown(sent.all_gather - before + reduced));
+            free_backward = std::max(0.0, free_backward - backward / micro_batches);
         } else {
-            const double beside = setup.sharding == sharding_kind::zero1
-                                      ? seconds.backward / micro_batches
-                                      : seconds.backward;
+            const double beside =
+                setup.sharding == sharding_kind::zero1 ? free_backward : seconds.backward;
             seconds.exposed_communication +=
-                gather + detail::exposed(reduce + latency, beside, 1.0 / units,
-                                         assumed.overlap_cost);
+                gather +
+                detail::exposed(reduce + latency, beside, 1.0 / units, slowdown(reduced));
+            free_backward = std::max(0.0, free_backward - reduce);
         }
     }
     if (communication.dp_replicate.total() > 0) {
-        const auto link =
-            replicated ? detail::link_of(setup, on, assumed, {dp_replicate, dp_shard, cp})
-                       : detail::link_of(setup, on, assumed, {dp_replicate});
-        const double all = link.seconds(communication.dp_replicate.total(),
-                                        communication.dp_replicate.collectives);
-        seconds.communication += all;
-        seconds.exposed_communication += detail::exposed(
-            all, seconds.backward / micro_batches, 1.0 / units, assumed.overlap_cost);
+        const collective_bytes& sent = communication.dp_replicate;
+        const double reduce =
+            (replicated
+                 ? detail::link_of(setup, on, assumed, {dp_replicate, dp_shard, cp})
+                 : detail::link_of(setup, on, assumed, {dp_replicate}))
+                .seconds(sent.total(), sent.collectives);
+        seconds.communication += reduce;
+        seconds.exposed_communication +=
+            detail::exposed(reduce, free_backward, 1.0 / units, slowdown(sent.total()));
     }
     if (communication.cp.total() > 0) {
-        const auto link = detail::link_of(setup, on, assumed, {cp});
-        // Neighbours send to each other: one hop each.
-        const double ring =
-            link.seconds(communication.cp.total(), 0) +
-            static_cast<double>(communication.cp.collectives) *
-                link.seconds_per_collective /
-                static_cast<double>(std::max<std::int64_t>(1, setup.mesh.cp - 1));
+        const collective_bytes& sent = communication.cp;
+        auto link = detail::link_of(setup, on, assumed, {cp});
+        // Neighbours send to each other: a hop, not a way round.
+        link.seconds_per_collective /= static_cast<double>(setup.mesh.cp - 1);
+        const double ring = link.seconds(sent.total(), sent.collectives);
         seconds.communication += ring;
-        // The first block is there; the others come beside the products of the one
+        // The first block is there; each other comes beside the products of the one
         // before.
         seconds.exposed_communication +=
-            detail::exposed(ring, seconds.attention, 0.0, assumed.overlap_cost);
+            detail::exposed(ring, seconds.attention, 0.0, slowdown(sent.total()));
     }
     if (communication.tp.total() > 0) {
         const double sums =
@@ -341,7 +253,7 @@ struct compute_phases {
     }
     if (communication.world.total() > 0) {
         const double reports =
-            detail::link_of(setup, on, assumed, {dp_replicate, dp_shard, cp, tp})
+            detail::link_of_world(setup, on, assumed)
                 .seconds(communication.world.total(), communication.world.collectives);
         seconds.communication += reports;
         seconds.exposed_communication += reports;
