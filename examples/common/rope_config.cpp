@@ -71,16 +71,16 @@ void check_keys(const config_object& rope, const rope_kind& kind) {
     }
     const std::array<string_view, 4> always = {"rope_type", "type", "rope_theta",
                                                "partial_rotary_factor"};
-    for (const auto& [key, value] : rope.object().items()) {
-        const auto among = [&key = key](const auto& keys) {
-            return std::find(keys.begin(), keys.end(), key) != keys.end();
+    for (const auto& item : rope.object().items()) {
+        const auto among = [&](const auto& keys) {
+            return std::find(keys.begin(), keys.end(), item.key()) != keys.end();
         };
-        if (value.is_null() || among(always) || among(kind.required) ||
+        if (item.value().is_null() || among(always) || among(kind.required) ||
             among(kind.optional)) {
             continue;
         }
-        rope.fail(key, shown(value) + " is not supported with rope type '" +
-                           std::string(kind.name) + "'");
+        rope.fail(item.key(), shown(item.value()) + " is not supported with rope type '" +
+                                  std::string(kind.name) + "'");
     }
 }
 
