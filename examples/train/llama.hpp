@@ -10,6 +10,7 @@
 #include <packkit/model_shape.hpp>
 #include <packkit/torch/cross_entropy.hpp>
 #include <packkit/torch/memory_counter.hpp>
+#include <packkit/torch/rms_norm.hpp>
 #include <packkit/torch/varlen_attention.hpp>
 
 #include <ATen/Functions.h>
@@ -56,7 +57,7 @@ inline at::Tensor rotate(const at::Tensor& x, const row_context& row) {
 
 inline at::Tensor norm(const model_shape& model, const at::Tensor& x,
                        const at::Tensor& weight) {
-    return at::rms_norm(x, {model.hidden_size}, weight, model.rms_norm_eps);
+    return lt::rms_norm(x, weight, model.rms_norm_eps);
 }
 
 /// Grouped-query attention inside each document. x: (T, C).

@@ -4,6 +4,8 @@
 #include "common/numbers.hpp"
 #include "common/table.hpp"
 
+#include <packkit/packkit_train_activations.hpp>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -71,7 +73,7 @@ prediction predict(const train_config& config, const model_shape& shape,
     auto longest = predicted.setup;
     longest.micro_batch_size = 1;
     longest.sequence_len = predicted.longest_micro_batch;
-    predicted.memory = estimate_memory(layout, longest);
+    predicted.memory = estimate_memory(layout, longest, packkit_train_activations);
     predicted.communication =
         estimate_communication(layout, predicted.setup, predicted.rows);
     return predicted;

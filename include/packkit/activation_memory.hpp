@@ -152,8 +152,11 @@ public:
             whole = checked_sum(whole, per_token(activation_cut::sequence));
         }
         std::int64_t part = checked_product(divided, tokens);
-        if (setup.mesh.tp > 1) part = (part - 1) / setup.mesh.tp + 1;
-        return checked_sum(checked_product(whole, tokens), part);
+        part = part / setup.mesh.tp + (part % setup.mesh.tp != 0 ? 1 : 0);
+        const std::int64_t result = checked_sum(checked_product(whole, tokens), part);
+        // So that a few of them can still be added.
+        if (result > (std::int64_t{1} << 60)) too_many(whole, tokens);
+        return result;
     }
 
 private:
@@ -168,7 +171,7 @@ private:
         return result;
     }
     [[noreturn]] static void too_many(std::int64_t a, std::int64_t b) {
-        detail::throw_invalid_argument("bytes of activations exceed 64 bits: ", a,
+        detail::throw_invalid_argument("bytes of activations exceed 60 bits: ", a,
                                        " and ", b);
     }
 
@@ -185,7 +188,8 @@ struct activation_sums {
     /// What one block without and one with experts holds beside that while it is
     /// differentiated, recomputed tensors included.
     std::array<activation_sum, 3> working, sparse_working;
-    activation_sum ring, row, head, loss;
+    activation_sum ring, row, head, loss, cut_loss, boundary, block_end, logits_gradient;
+    std::int64_t largest_matrix = 0;  ///< elements of the feed-forward's last matrix
     std::int64_t dense_layers = 0, sparse_layers = 0;
     std::int64_t loss_chunk_tokens = 0;
     weight_traffic weights;
@@ -212,10 +216,22 @@ struct activation_sums {
         add_all(row, profile.row, model, false);
         add_all(head, profile.head, model, false);
         add_all(loss, profile.loss, model, false);
+        add_all(cut_loss, profile.cut_loss.empty() ? profile.loss : profile.cut_loss,
+                model, false);
+        add_all(boundary, profile.boundary, model, false);
+        add_all(block_end, profile.block_end, model, false);
+        add_all(logits_gradient, profile.logits_gradient, model, false);
+        largest_matrix = model.hidden_size * model.intermediate_size;
     }
 
     [[nodiscard]] constexpr std::int64_t layers() const {
         return dense_layers + sparse_layers;
+    }
+
+    /// Bytes of logits and their copies.
+    [[nodiscard]] constexpr std::int64_t loss_bytes(const training_setup& setup,
+                                                    std::int64_t tokens) const {
+        return (setup.mesh.tp > 1 ? cut_loss : loss).bytes(setup, tokens);
     }
 
     /// Bytes of the block that works with most.

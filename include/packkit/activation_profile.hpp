@@ -84,6 +84,16 @@ struct weight_traffic {
     /// Units whose reduce-scatters hold their buffers at once; 0: all of them, until the
     /// step's end.
     std::int64_t reductions_in_flight = 1;
+    /// Gradients are freed after a step and made anew by its backward: with one
+    /// micro-batch a step there are none at the loss.
+    bool gradients_freed = false;
+    /// Copies of a unit's gradients that a reduction holds: 1 for what is sent (or summed
+    /// in place, over replicas), 2 with what is received.
+    std::int64_t reduction_copies = 1;
+    /// The step runs in program order, one reduction beside the next unit's backward:
+    /// what is alive is known at every moment (`in_order_memory.hpp`). Otherwise weights
+    /// and gradients travel beside computation, and the moments are upper bounds.
+    bool in_order = false;
     /// Bytes of an element that is reduced; 0: those of the accumulated gradient.
     std::int64_t reduced_element_bytes = 0;
 };
@@ -96,6 +106,9 @@ struct activation_profile {
     /// Of one block beside those while it is differentiated: gradients and temporaries
     /// alive at the worst moment. What was recomputed is added by itself.
     std::span<const activation_tensor> block_backward = {};
+    /// In order only: gradients between two blocks; what a block's backward holds at its
+    /// end, when its own kept tensors are gone and all of its gradients there.
+    std::span<const activation_tensor> boundary = {}, block_end = {};
     /// Buffers of the ring of context parallelism, where cp > 1.
     std::span<const activation_tensor> ring = {};
     /// Of a micro-batch, once: ids, targets, rotary tables.
@@ -104,6 +117,10 @@ struct activation_profile {
     std::span<const activation_tensor> head = {};
     /// Logits and their copies when most are alive, at the loss or its backward.
     std::span<const activation_tensor> loss = {};
+    /// The same where tp cuts the logits; empty: as `loss`.
+    std::span<const activation_tensor> cut_loss = {};
+    /// In order only: what is left of them when the head is differentiated.
+    std::span<const activation_tensor> logits_gradient = {};
     /// Tokens whose logits exist at once; 0: all of the micro-batch.
     std::int64_t loss_chunk_tokens = 0;
     weight_traffic weights = {};

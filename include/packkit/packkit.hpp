@@ -28,6 +28,7 @@
 #include <packkit/expand.hpp>
 #include <packkit/first_fit.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/fitted_counts.hpp>
 #include <packkit/flops.hpp>
 #include <packkit/grouped.hpp>
 #include <packkit/lazy_bins.hpp>
@@ -72,6 +73,7 @@
 #include <packkit/stats.hpp>
 #include <packkit/step_time.hpp>
 #include <packkit/streaming.hpp>
+#include <packkit/system_profiles.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/vector_packing.hpp>
 #include <packkit/version.hpp>

@@ -52,18 +52,12 @@ public:
         search_options only = options_;
         only.fixed = {};
         only.shardings = {sharding_kind::ddp};
-        const mesh_shape replicas{options_.gpus, 1, 1, 1};
-        const mesh_result ddp = search_mesh(evaluate_, only, replicas);
+        const mesh_shape flat{options_.gpus, 1, 1, 1};
+        const mesh_result ddp = search_mesh(evaluate_, only, flat);
         only.shardings = {sharding_kind::fsdp};
         const auto fsdp = best_plan(evaluate_, only, plain);
         const auto topic = advice_topic::sharding;
-        if (!ddp.best && ddp.closest && best_.setup.sharding != sharding_kind::ddp) {
-            say(topic, "shard (", to_string(best_.setup.sharding),
-                "): with DDP a GPU needs ", byte_text(ddp.closest_memory.bytes.total()),
-                " of ", capacity(), " (", variant_text(*ddp.closest), "); over ",
-                best_.setup.sharding_ranks(), " shards", of_parts(best_.setup),
-                " it needs ", byte_text(best_.memory.bytes.total()));
-        } else if (ddp.best && (!fsdp || !faster(*fsdp, *ddp.best))) {
+        if (ddp.best && (!fsdp || !faster(*fsdp, *ddp.best))) {
             say(topic, "DDP: the model fits one GPU (",
                 byte_text(ddp.best->memory.bytes.total()), " of ", capacity(), ") and ",
                 fsdp ? message("FSDP is not faster: ", speeds(*ddp.best, *fsdp),
@@ -72,10 +66,29 @@ public:
                                " a step against ",
                                byte_text(fsdp->communication.total().total()))
                      : message("reaches ", speed(*ddp.best)));
-        } else if (ddp.best && fsdp) {
-            say(topic, "FSDP although DDP fits: ", speeds(*fsdp, *ddp.best),
-                "; what it frees lets it run ", variant_text(fsdp->setup),
-                " where DDP runs ", variant_text(ddp.best->setup));
+        } else if (ddp.best) {
+            say(topic, "FSDP although DDP fits: ", speeds(*fsdp, *ddp.best), " (",
+                variant_text(fsdp->setup), " against ", variant_text(ddp.best->setup),
+                "); it waits ", waits(*fsdp), " against ", waits(*ddp.best),
+                ", its optimizer takes ", second_text(fsdp->seconds.optimizer),
+                " against ", second_text(ddp.best->seconds.optimizer));
+        } else if (best_.setup.sharding != sharding_kind::ddp) {
+            // What it would need, whatever the batch.
+            only.shardings = {sharding_kind::ddp};
+            only.global_batch_size = only.gradient_accumulation_steps = {};
+            only.min_global_tokens = only.max_global_tokens = {};
+            const mesh_result any_batch = search_mesh(evaluate_, only, flat);
+            if (any_batch.best) {
+                say(topic, "shard (", to_string(best_.setup.sharding), "): with DDP ",
+                    ddp.refusal);
+                return;
+            }
+            say(topic, "shard (", to_string(best_.setup.sharding),
+                "): with DDP a GPU needs ",
+                byte_text(any_batch.closest_memory.bytes.total()), " of ", capacity(),
+                " (", variant_text(*any_batch.closest), "); over ",
+                best_.setup.sharding_ranks(), " shards", of_parts(best_.setup),
+                " it needs ", byte_text(best_.memory.bytes.total()));
         }
     }
 
@@ -96,12 +109,9 @@ public:
         if (!beyond) return;
         say(advice_topic::node_boundary, "keep tp inside a node of ", node, ": tp ",
             beyond->setup.mesh.tp, " across nodes reaches ", speed(*beyond), ", waiting ",
-            second_text(beyond->seconds.exposed_communication), " of a step of ",
-            second_text(beyond->seconds.step), " for communication",
+            waits(*beyond),
             inside ? message("; tp ", inside->setup.mesh.tp, " inside reaches ",
-                             speed(*inside), ", waiting ",
-                             second_text(inside->seconds.exposed_communication), " of ",
-                             second_text(inside->seconds.step))
+                             speed(*inside), ", waiting ", waits(*inside))
                    : std::string("; nothing smaller fits"));
     }
 
@@ -131,10 +141,9 @@ public:
             gains ? message("HSDP: shard over ", hybrid->setup.mesh.dp_shard, ", ",
                             hybrid->setup.mesh.dp_replicate, " replicas")
                   : message("no HSDP: shard over all ", flat->setup.sharding_ranks()),
-            ": ", speeds(better, other), "; communication not hidden ", exposed(better),
-            " against ", exposed(other), ", memory ",
-            byte_text(better.memory.bytes.total()), " against ",
-            byte_text(other.memory.bytes.total()));
+            ": ", speeds(better, other), "; it waits ", waits(better), " against ",
+            waits(other), ", memory ", byte_text(better.memory.bytes.total()),
+            " against ", byte_text(other.memory.bytes.total()));
     }
 
     /// FSDP gathers and scatters in every micro-batch: 3 G Psi a step.
@@ -189,9 +198,10 @@ public:
                      : std::string("; no plan fits without it"));
         } else if (full) {
             say(topic, "no checkpointing: ", speeds(best_, *full),
-                " with full checkpointing, which holds ",
-                byte_text(full->memory.bytes.total()), " instead of ",
-                byte_text(best_.memory.bytes.total()));
+                " with full checkpointing (", variant_text(full->setup),
+                "), which computes ",
+                percent(full->seconds.recomputation / full->seconds.compute),
+                " of its time again");
         }
     }
 
@@ -233,17 +243,15 @@ private:
             if (!other) return;
             const std::int64_t tried =
                 name == "tp" ? other->setup.mesh.tp : other->setup.mesh.cp;
-            say(topic, "no ", name, ": the best plan with ", name, " ", tried,
-                " reaches ", speed(*other), " against ", speed(best_), "; it sends ",
-                byte_text(bytes(*other)), " a step for ", name, " and waits ",
-                exposed(*other), " for communication");
+            say(topic, "no ", name, ": ", speeds(best_, *other), " with ", name, " ",
+                tried, ", which sends ", byte_text(bytes(*other)),
+                " a step for it and waits ", waits(*other), " against ", waits(best_));
             return;
         }
         if (other) {
             say(topic, name, " ", size, ": ", speeds(best_, *other), " without ", name,
-                ", which waits ", exposed(*other), " for communication against ",
-                exposed(best_), " and holds ", byte_text(other->memory.bytes.total()),
-                " against ", byte_text(best_.memory.bytes.total()));
+                ", which waits ", waits(*other), " against ", waits(best_), " and runs ",
+                variant_text(other->setup), " against ", variant_text(best_.setup));
             return;
         }
         // Nothing without it: by memory, or by the batch.
@@ -278,20 +286,23 @@ private:
     [[nodiscard]] static std::string of_parts(const training_setup& setup) {
         return setup.mesh.tp > 1 ? message(" of tp ", setup.mesh.tp) : std::string();
     }
-    [[nodiscard]] static std::string exposed(const plan_figures& plan) {
-        return message(second_text(plan.seconds.exposed_communication), " of a ",
-                       second_text(plan.seconds.step), " step");
+    /// What a step waits for: "2.3 % of a step for communication".
+    [[nodiscard]] static std::string waits(const plan_figures& plan) {
+        const step_seconds& seconds = plan.seconds;
+        std::string text = message(percent(seconds.exposed_communication / seconds.step),
+                                   " of a step for communication");
+        if (seconds.imbalance > 0.01 * seconds.step) {
+            text += message(" and ", percent(seconds.imbalance / seconds.step),
+                            " for the dearest rows");
+        }
+        return text;
     }
     [[nodiscard]] static std::string speed(const plan_figures& plan) {
-        return message(
-            grouped(static_cast<std::int64_t>(plan.tokens_per_second_per_gpu + 0.5)),
-            " tokens/s/GPU");
+        return message(rate_text(plan.tokens_per_second_per_gpu), " tokens/s/GPU");
     }
     [[nodiscard]] static std::string speeds(const plan_figures& a,
                                             const plan_figures& b) {
-        return message(
-            speed(a), " against ",
-            grouped(static_cast<std::int64_t>(b.tokens_per_second_per_gpu + 0.5)));
+        return message(speed(a), " against ", rate_text(b.tokens_per_second_per_gpu));
     }
 
     plan_evaluator& evaluate_;

@@ -16,6 +16,7 @@
 #include <packkit/workload.hpp>
 
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,9 @@ struct search_options {
                                                       checkpointing_kind::selective,
                                                       checkpointing_kind::full};
     std::vector<bool> sequence_parallel = {false, true};  ///< true only with tp above 1
+    /// With cp above 1 a micro-batch is one row, as packkit-train and Axolotl have it for
+    /// packed rows.
+    bool one_row_with_cp = true;
 
     /// Rows of a step over all ranks: accumulation follows. Else accumulation steps as
     /// given; else as many as reach `min_global_tokens`; else 1.
@@ -105,9 +109,9 @@ inline void check_search(const search_options& options) {
          {std::pair{shape.num_attention_heads, " attention heads"},
           std::pair{shape.num_key_value_heads, " key-value heads"}}) {
         if (heads % mesh.tp != 0) {
-            return message("tp ", mesh.tp, " does not divide ", heads, what,
-                           "; tp can be one of ",
-                           divisor_list(shape.num_key_value_heads));
+            return message(
+                "tp ", mesh.tp, " does not divide ", heads, what, "; tp can be one of ",
+                divisor_list(std::gcd(shape.num_key_value_heads, options.gpus)));
         }
     }
     // Balanced slices take two parts of a row for each rank.

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <packkit/activation_memory.hpp>
-#include <packkit/activation_profiles.hpp>
+#include <packkit/activation_profile.hpp>
 #include <packkit/communication.hpp>
 #include <packkit/detail/divisors.hpp>
 #include <packkit/detail/figures.hpp>
@@ -15,6 +15,7 @@
 #include <packkit/mesh_shape.hpp>
 #include <packkit/model_layout.hpp>
 #include <packkit/node_placement.hpp>
+#include <packkit/packkit_train_activations.hpp>
 #include <packkit/shard.hpp>
 #include <packkit/step_time.hpp>
 #include <packkit/training_setup.hpp>
@@ -34,7 +35,7 @@ namespace packkit {
 
 /// What an estimate takes for granted.
 struct estimate_options {
-    activation_profile profile = pytorch_activations;
+    activation_profile profile = packkit_train_activations;
     row_dealing dealing = row_dealing::shuffled;
     /// Of `flops_per_token`, MFU and HFU; attention over the documents that rows hold.
     flop_convention convention = flop_convention::A;
@@ -263,7 +264,7 @@ private:
             "communication is exposed: ", second_text(plan.seconds.exposed_communication),
             " of a step of ", second_text(plan.seconds.step));
     }
-    if (plan.dp_imbalance > 1.1) {
+    if (plan.dp_imbalance > 1.05) {
         warn("ranks wait for the dearest rows: ", detail::percent(plan.dp_imbalance - 1),
              " above the mean when rows are dealt at random, ",
              detail::percent(work.rows.balanced_imbalance() - 1),

@@ -22,6 +22,7 @@ namespace packkit {
 struct remedy {
     std::string what;  ///< "full checkpointing"
     training_setup setup;
+    bool shorter_rows = false;  ///< then the workload is another, and so is the speed
 };
 
 namespace detail {
@@ -64,7 +65,8 @@ namespace detail {
     const auto add = [&](std::string what, auto change) {
         training_setup changed = setup;
         change(changed);
-        found.push_back({std::move(what), changed});
+        found.push_back(
+            {std::move(what), changed, changed.sequence_len < setup.sequence_len});
     };
     if (setup.micro_batch_size > 1)
         add("micro-batch 1", [](auto& s) { s.micro_batch_size = 1; });

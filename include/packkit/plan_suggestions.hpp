@@ -7,9 +7,11 @@
 #include <packkit/plan_search.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace packkit {
@@ -24,7 +26,7 @@ namespace detail {
 
 /// "9,598 tokens/s/GPU on dp_replicate 1 x ... (fsdp, micro-batch 1), 61.2 of 75.1 GiB"
 [[nodiscard]] inline std::string plan_text(const plan_figures& plan) {
-    return message(fixed(plan.tokens_per_second_per_gpu, 0), " tokens/s/GPU on ",
+    return message(rate_text(plan.tokens_per_second_per_gpu), " tokens/s/GPU on ",
                    to_string(plan.setup.mesh), " (", variant_text(plan.setup), "), ",
                    byte_text(plan.memory.bytes.total()), " of ",
                    byte_text(plan.capacity_bytes));
@@ -152,8 +154,14 @@ namespace detail {
         }
     }
     if (const std::int64_t gpus = detail::smallest_cluster(evaluate, sorted)) {
-        consider(message(gpus, " GPUs, the fewest that fit"),
-                 [gpus](search_options& o) { o.gpus = gpus; });
+        const auto use = [&](std::int64_t count, std::string_view which) {
+            consider(message(count, " GPUs, ", which),
+                     [count](search_options& o) { o.gpus = count; });
+        };
+        use(gpus, "the fewest that fit");
+        const auto power =
+            static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(gpus)));
+        if (power != gpus) use(power, "the next power of two");
     }
     return found;
 }

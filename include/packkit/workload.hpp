@@ -15,6 +15,7 @@
 #include <packkit/error.hpp>
 #include <packkit/excess_length.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/fitted_counts.hpp>
 #include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 #include <packkit/row_costs.hpp>
@@ -67,11 +68,13 @@ struct workload {
                    ? computed_squared_per_row / computed_tokens_per_row
                    : 0.0;
     }
-    /// Optimizer steps of an epoch; the last may be smaller. 0 if rows are not known.
+    /// Optimizer steps of an epoch; the last may be smaller, as packkit-train has it, or
+    /// is dropped. 0 if rows are not known.
     /// @throws invalid_argument for a global batch below 1
-    [[nodiscard]] std::int64_t steps_per_epoch(std::int64_t global_rows) const {
+    [[nodiscard]] std::int64_t steps_per_epoch(std::int64_t global_rows,
+                                               bool drop_last = false) const {
         return packkit::steps_per_epoch(static_cast<std::int64_t>(rows_per_epoch),
-                                        global_rows, false);
+                                        global_rows, drop_last);
     }
 };
 
@@ -86,66 +89,6 @@ struct workload {
     if (sequence_len <= std::numeric_limits<std::int32_t>::max())
         work.sampled_rows = {{0, static_cast<std::int32_t>(sequence_len)}};
     return work;
-}
-
-/// Counts of lengths that fit a capacity.
-struct fitted_counts {
-    length_counts counts;
-    std::int64_t dropped_samples = 0;
-    std::int64_t dropped_tokens = 0;
-    std::int64_t cut_tokens = 0;
-};
-
-/// What `apply_excess_length` does, to counts. O(longest).
-/// @throws invalid_argument for a capacity that is not positive, more than 2^32 - 1
-/// samples
-///   of a length or in all, and with `raise` if a length exceeds the capacity
-[[nodiscard]] inline fitted_counts fit_counts(const length_counts& counts,
-                                              std::int64_t capacity,
-                                              excess_length_strategy strategy) {
-    detail::check_capacity(capacity);
-    fitted_counts fitted;
-    const auto limit = static_cast<std::size_t>(capacity);
-    const auto add = [&](std::size_t length, std::int64_t samples) {
-        const std::int64_t sum = fitted.counts.count[length] + samples;
-        detail::check_sample_count(static_cast<std::size_t>(sum));
-        fitted.counts.count[length] = static_cast<std::uint32_t>(sum);
-        fitted.counts.samples += static_cast<std::size_t>(samples);
-        detail::check_sample_count(fitted.counts.samples);
-    };
-    fitted.counts.count.assign(limit + 1, 0);
-    for (std::size_t length = 1; length < counts.count.size(); ++length) {
-        const std::int64_t samples = counts.count[length];
-        if (samples == 0) continue;
-        const std::int64_t tokens = detail::checked_multiply(
-            samples, detail::to_int64(length), "the sum of lengths");
-        if (length <= limit) {
-            add(length, samples);
-            continue;
-        }
-        switch (strategy) {
-            case excess_length_strategy::drop:
-                fitted.dropped_samples += samples;
-                fitted.dropped_tokens += tokens;
-                break;
-            case excess_length_strategy::truncate:
-                add(limit, samples);
-                fitted.cut_tokens += tokens - samples * capacity;
-                break;
-            case excess_length_strategy::split:
-                add(limit, detail::checked_multiply(
-                               samples, detail::to_int64(length / limit), "samples"));
-                if (length % limit != 0) add(length % limit, samples);
-                break;
-            case excess_length_strategy::raise:
-                detail::throw_invalid_argument(
-                    samples, samples == 1 ? " sample has" : " samples have", " length ",
-                    length, ", capacity is ", capacity,
-                    " (excess_length_strategy raise; drop, truncate and split would let "
-                    "it pass)");
-        }
-    }
-    return fitted;
 }
 
 /// How samples become rows.
@@ -199,6 +142,10 @@ namespace detail {
 
 /// Rows packed by first-fit (or best-fit) decreasing: what the trainer packs, as counts.
 /// No samples: a workload of 0 rows. O(capacity + placements × log runs).
+///
+/// packkit-train packs a micro-batch of several rows as one row of micro_batch_size x
+/// sequence_len tokens unless `multipack_real_batches` is set; such rows are a little
+/// fuller than these.
 /// @throws invalid_argument as `fit_counts`, or for a capacity beyond 2^31 - 1
 [[nodiscard]] inline workload packed_rows(const length_counts& counts,
                                           std::int64_t capacity,
@@ -284,6 +231,8 @@ struct padded_rows_options {
 ///
 /// With `to_longest` the means are expectations over micro-batches drawn with
 /// replacement: with F the distribution of lengths, E[max] = Σ v (F(v)^m − F(v−1)^m).
+/// `rows` then holds those longest rows as if drawn one by one, though the rows of a
+/// micro-batch are equally long: with more than one the imbalance is a little more.
 /// O(longest).
 /// @throws invalid_argument as `fit_counts`, or for a micro-batch below 1
 [[nodiscard]] inline workload padded_rows(const length_counts& counts,

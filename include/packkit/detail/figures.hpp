@@ -41,6 +41,11 @@ namespace packkit::detail {
     return text;
 }
 
+/// "9,598" or, below 100, "45.2"
+[[nodiscard]] inline std::string rate_text(double value) {
+    return value >= 100 ? grouped(std::llround(value)) : leading_digits(value);
+}
+
 /// "2.45 s", "31.2 ms"
 [[nodiscard]] inline std::string second_text(double seconds) {
     if (seconds >= 1) return leading_digits(seconds) + " s";

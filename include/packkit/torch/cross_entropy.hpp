@@ -10,6 +10,7 @@
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace packkit::lt {
@@ -30,15 +31,28 @@ namespace packkit::lt {
 
 namespace detail {
 
+/// log_softmax over the last dimension; of half precision in float32, a sixteenth of the
+/// rows widened at a time.
+[[nodiscard]] inline at::Tensor wide_log_softmax(const at::Tensor& logits) {
+    if (logits.scalar_type() != at::kHalf && logits.scalar_type() != at::kBFloat16)
+        return at::log_softmax(logits, -1);
+    auto result = at::empty(logits.sizes(), logits.options().dtype(at::kFloat));
+    const std::int64_t total = logits.size(0);
+    const std::int64_t rows = (total + 15) / 16;
+    for (std::int64_t begin = 0; begin < total; begin += rows) {
+        const std::int64_t end = std::min(begin + rows, total);
+        result.slice(0, begin, end)
+            .copy_(at::log_softmax(logits.slice(0, begin, end).to(at::kFloat), -1));
+    }
+    return result;
+}
+
 struct cross_entropy_function : torch::autograd::Function<cross_entropy_function> {
     static at::Tensor forward(torch::autograd::AutogradContext* context,
                               const at::Tensor& logits, const at::Tensor& targets,
                               std::int64_t ignore_index) {
         const memory_scope scope(memory_use::logits);
-        const bool narrow =
-            logits.scalar_type() == at::kHalf || logits.scalar_type() == at::kBFloat16;
-        const auto log_probabilities =
-            at::log_softmax(narrow ? logits.to(at::kFloat) : logits, -1);
+        const auto log_probabilities = wide_log_softmax(logits);
         const auto losses = at::nll_loss(log_probabilities, targets, {},
                                          at::Reduction::None, ignore_index);
         context->save_for_backward({log_probabilities, targets});

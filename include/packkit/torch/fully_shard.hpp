@@ -158,6 +158,7 @@ struct fully_sharded_unit::function
                 input_gradient = at::zeros_like(record.input);
             }
         }
+        record.input.reset();  // the record itself lives as long as the outer graph
         unit.finish_application(std::move(gradients));
         return {input_gradient, at::Tensor(), at::Tensor()};
     }

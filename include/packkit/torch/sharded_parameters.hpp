@@ -264,6 +264,7 @@ inline void sharded_parameters::reduce(std::vector<at::Tensor> gradients,
         for (std::size_t i = 0; i < size(); ++i) {
             if (gradients[i].defined()) { gradient(i).add_(gradients[i]); }
         }
+        gradients.clear();
         if (last_micro_step && groups_.replicate->size() > 1) {
             reductions().hold(groups_.replicate->all_reduce(gradients_));
         }

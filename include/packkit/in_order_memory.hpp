@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Memory of a step that runs in program order, unit after unit: what is alive is known
+/// at every moment, and so is the largest of them.
+#pragma once
+
+#include <packkit/activation_memory.hpp>
+#include <packkit/memory_estimate.hpp>
+#include <packkit/model_layout.hpp>
+#include <packkit/training_setup.hpp>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace packkit::detail {
+
+/// Walks through loss, head, the two blocks that backward begins with (the second has
+/// another unit's gradients on their way), and the embedding.
+///
+/// A unit's gradients travel beside the backward of the unit after it, and have arrived
+/// when that unit's own set out.
+struct in_order_walk {
+    const sharded_elements& elements;
+    const activation_sums& activations;
+    const training_setup& setup;
+    traveling_weights travel;
+    memory_estimate best;
+
+    constexpr in_order_walk(const sharded_elements& held, const activation_sums& sums,
+                            const training_setup& how)
+        : elements(held),
+          activations(sums),
+          setup(how),
+          travel(how, sums.weights),
+          best(state_memory(held, how)) {}
+
+    constexpr void consider(peak_moment at, const memory_bytes& held) {
+        if (held.total() > best.bytes.total()) {
+            best.bytes = held;
+            best.at = at;
+        }
+    }
+
+    /// One unit as it is gathered and reduced.
+    struct unit {
+        std::int64_t whole = 0, shard = 0, largest_parameter = 0;
+    };
+
+    /// What an all-reduce over the replicas holds beside the sum.
+    [[nodiscard]] constexpr std::int64_t replica_buffers(std::int64_t held) const {
+        const std::int64_t n = setup.mesh.dp_replicate;
+        if (n == 1) return 0;
+        const std::int64_t part = (held + n - 1) / n;
+        // What does not divide is padded in a copy.
+        const std::int64_t copies =
+            activations.weights.reduction_copies - 1 + (held % n != 0 ? 1 : 0);
+        return (copies * part * n + part) * travel.reduced_element;
+    }
+    /// Gradients of a unit on their way.
+    [[nodiscard]] constexpr std::int64_t reduction(const unit& of) const {
+        if (!travel.reduces) return replica_buffers(of.whole);
+        return (activations.weights.reduction_copies * travel.ranks + 1) * of.shard *
+               travel.reduced_element;
+    }
+    /// A unit's gradients set out: first packed, or added where all are here.
+    constexpr void consider_reduction(peak_moment at, memory_bytes held, const unit& of) {
+        memory_bytes packed = held;
+        packed.gradients += travel.gradients(of.whole);
+        if (travel.reduces) {
+            packed.communication += travel.ranks * of.shard * travel.reduced_element;
+        } else if (travel.gradient_element != travel.reduced_element) {
+            packed.gradients += of.largest_parameter * travel.reduced_element;
+        }
+        consider(at, packed);
+        held.communication += reduction(of);
+        consider(at, held);
+    }
+    /// A unit is gathered beside what is held; `held` has its whole weights already.
+    constexpr void consider_gather(peak_moment at, memory_bytes held, const unit& of) {
+        held.communication += travel.gather_buffer(of.shard);
+        if (travel.gathers && travel.gathered_element != travel.reduced_element) {
+            held.communication += of.shard * travel.gathered_element;
+        }
+        consider(at, held);
+    }
+
+    [[nodiscard]] constexpr memory_estimate operator()() {
+        const bool tied = elements.head.copies == 0;
+        const bool keeps = !setup.reshard_after_forward;
+        const auto& last = tied ? elements.embedding : elements.head;
+        const std::int64_t tp = setup.mesh.tp;
+        const unit head{last.largest, last.largest_shard, last.largest};
+        const unit block{elements.blocks.largest, elements.blocks.largest_shard,
+                         activations.largest_matrix / tp};
+        const unit embedding{elements.embedding.largest, elements.embedding.largest_shard,
+                             elements.embedding.largest};
+        const std::int64_t layers = activations.layers();
+        const std::int64_t tokens = setup.micro_tokens();
+        const std::int64_t row = activations.row.bytes(setup, tokens);
+        const std::int64_t kept =
+            activations.kept.at(static_cast<std::size_t>(setup.checkpointing))
+                .bytes(setup, tokens);
+        const std::int64_t working = activations.working_bytes(setup, tokens);
+        const std::int64_t boundary = activations.boundary.bytes(setup, tokens);
+        const memory_bytes states = best.bytes;
+
+        // Forward has come to the head: its weights, then its logits.
+        memory_bytes held = states;
+        held.activations = row + kept + boundary;
+        held.gathered_parameters = travel.gathered(keeps ? elements.whole() : head.whole);
+        if (!tied || !keeps) consider_gather(peak_moment::loss, held, head);
+        held.activations = row + kept + activations.head.bytes(setup, tokens);
+        held.logits = activations.loss.bytes(setup, tokens);
+        consider(peak_moment::loss, held);
+
+        // The head is differentiated, then its gradients set out; those of a tied
+        // embedding wait for its other use.
+        held.activations += boundary;
+        held.logits = activations.logits_gradient.bytes(setup, tokens);
+        held.gradients += travel.gradients(head.whole);
+        consider(peak_moment::head_backward, held);
+        held = states;
+        held.activations = row + kept + boundary;
+        held.gathered_parameters =
+            travel.gathered(keeps ? elements.whole() - (tied ? 0 : head.whole) : 0);
+        memory_bytes waiting = held;
+        if (tied) {
+            waiting.gradients += travel.gradients(head.whole);
+        } else {
+            consider_reduction(peak_moment::head_backward, held, head);
+            waiting.communication += reduction(head);
+        }
+
+        const std::int64_t ring =
+            setup.mesh.cp > 1 ? activations.ring.bytes(setup, tokens) : 0;
+        for (std::int64_t done = 0; done < std::min<std::int64_t>(layers, 2); ++done) {
+            // Gathered, at work in the feed-forward, all of it differentiated, reduced.
+            const std::int64_t others = kept - kept / layers * (done + 1);
+            held = waiting;
+            if (!keeps) held.gathered_parameters += travel.gathered(block.whole);
+            held.activations = row + kept - kept / layers * done + boundary;
+            if (!keeps) consider_gather(peak_moment::block_backward, held, block);
+            memory_bytes at_work = held;
+            at_work.activations += working - boundary;
+            at_work.communication += ring;
+            at_work.gradients += travel.gradients(block.largest_parameter);
+            consider(peak_moment::block_backward, at_work);
+            held.activations = row + others + activations.block_end.bytes(setup, tokens);
+            held.gradients += travel.gradients(block.whole);
+            consider(peak_moment::block_backward, held);
+            held = waiting;
+            held.activations = row + others + boundary;
+            if (keeps) held.gathered_parameters -= travel.gathered(block.whole);
+            if (travel.reduces) {
+                // Sums over replicas are asked for when shards have been summed.
+                memory_bytes finishing = held;
+                finishing.gradients += travel.gradients(block.whole);
+                finishing.communication +=
+                    replica_buffers(done == 0 ? head.shard : block.shard);
+                consider(peak_moment::block_backward, finishing);
+            }
+            held.communication = 0;
+            consider_reduction(peak_moment::block_backward, held, block);
+            waiting = held;
+            waiting.communication = reduction(block);
+        }
+
+        held = waiting;
+        held.activations = row + boundary;
+        held.gathered_parameters = travel.gathered(embedding.whole);
+        if (!keeps) consider_gather(peak_moment::embedding_backward, held, embedding);
+        // A tied table's gradients as embedding and as head, and their sum.
+        held.gradients += travel.gradients((tied ? 2 : 1) * embedding.whole);
+        consider(peak_moment::embedding_backward, held);
+        held = states;
+        held.activations = row;
+        consider_reduction(peak_moment::embedding_backward, held, embedding);
+        return best;
+    }
+};
+
+[[nodiscard]] constexpr memory_estimate in_order_memory(
+    const sharded_elements& elements, const activation_sums& activations,
+    const training_setup& setup) {
+    return in_order_walk(elements, activations, setup)();
+}
+
+}  // namespace packkit::detail

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What packkit-train keeps for backward, tensor by tensor. A test compares it with what
+/// its allocator counted.
+#pragma once
+
+#include <packkit/activation_profile.hpp>
+
+namespace packkit {
+
+namespace detail::activation_lists {
+
+// A block: norm, linears of q, k and v, rotary embedding (which keeps its tables alone),
+// attention of documents, linear, residual; norm, silu(gate) x up, linear, residual. A
+// linear keeps its input, a norm its input, a product its factors.
+inline constexpr activation_tensor packkit_train_block[] = {
+    {"block's and first norm's input", activation_width::hidden,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::full},
+    {"input of q, k and v", activation_width::hidden, activation_element::compute,
+     activation_cut::sequence},
+    {"query", activation_width::query, activation_element::compute,
+     activation_cut::tensor, checkpointing_kind::selective},
+    {"key and value", activation_width::key_value, activation_element::compute,
+     activation_cut::tensor, checkpointing_kind::selective, 2},
+    {"attention's output", activation_width::query, activation_element::compute,
+     activation_cut::tensor, checkpointing_kind::selective},
+    {"log-sum-exp", activation_width::heads, activation_element::accumulation,
+     activation_cut::tensor, checkpointing_kind::selective},
+    {"second norm's input", activation_width::hidden, activation_element::compute,
+     activation_cut::sequence, checkpointing_kind::selective},
+    {"input of gate and up", activation_width::hidden, activation_element::compute,
+     activation_cut::sequence},
+    {"gate", activation_width::gate, activation_element::compute, activation_cut::tensor,
+     checkpointing_kind::selective},
+    {"silu of the gate", activation_width::gate},
+    {"up", activation_width::intermediate, activation_element::compute,
+     activation_cut::tensor, checkpointing_kind::selective},
+    {"input of down", activation_width::intermediate},
+};
+// At silu(gate) x up: gradients of the product (in place of down's input, which is gone)
+// and of both factors; the gradient of the block's output.
+inline constexpr activation_tensor packkit_train_working[] = {
+    {"gradients of silu and up", activation_width::intermediate,
+     activation_element::compute, activation_cut::tensor, checkpointing_kind::full, 2},
+    {"gradient of the block's output", activation_width::hidden,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::full},
+};
+inline constexpr activation_tensor packkit_train_boundary[] = {
+    {"gradient between blocks", activation_width::hidden, activation_element::compute,
+     activation_cut::sequence, checkpointing_kind::full},
+};
+// At the first norm: its input and three of its temporaries, gradients on both sides.
+inline constexpr activation_tensor packkit_train_block_end[] = {
+    {"input and gradients", activation_width::hidden, activation_element::compute,
+     activation_cut::sequence, checkpointing_kind::full, 3},
+    {"temporaries of the norm", activation_width::hidden,
+     activation_element::accumulation, activation_cut::sequence, checkpointing_kind::full,
+     3},
+};
+inline constexpr activation_tensor packkit_train_row[] = {
+    {"ids and targets", activation_width::one, activation_element::index,
+     activation_cut::never, checkpointing_kind::full, 2},
+    {"rotary tables", activation_width::rotary, activation_element::compute,
+     activation_cut::never, checkpointing_kind::full, 2},
+};
+inline constexpr activation_tensor packkit_train_head[] = {
+    {"final norm's input", activation_width::hidden, activation_element::compute,
+     activation_cut::sequence},
+    {"head's input", activation_width::hidden, activation_element::compute,
+     activation_cut::sequence},
+};
+// In forward. Backward writes the gradient over the log-probabilities.
+inline constexpr activation_tensor packkit_train_loss[] = {
+    {"logits", activation_width::vocabulary},
+    {"log-probabilities", activation_width::vocabulary, activation_element::accumulation},
+};
+inline constexpr activation_tensor packkit_train_logits_gradient[] = {
+    {"gradient of the logits", activation_width::vocabulary},
+};
+
+}  // namespace detail::activation_lists
+
+/// packkit-train: its own norm and loss, which keep no copies; one unit gathered at a
+/// time; one reduction of gradients under way beside the next unit's backward, which over
+/// Gloo holds what is sent and what is received.
+inline constexpr activation_profile packkit_train_activations = {
+    .name = "packkit-train",
+    .block = detail::activation_lists::packkit_train_block,
+    .block_backward = detail::activation_lists::packkit_train_working,
+    .boundary = detail::activation_lists::packkit_train_boundary,
+    .block_end = detail::activation_lists::packkit_train_block_end,
+    .row = detail::activation_lists::packkit_train_row,
+    .head = detail::activation_lists::packkit_train_head,
+    .loss = detail::activation_lists::packkit_train_loss,
+    .logits_gradient = detail::activation_lists::packkit_train_logits_gradient,
+    .weights = {.reduction_copies = 2, .in_order = true}};
+
+}  // namespace packkit

@@ -1,0 +1,835 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <packkit/model_presets.hpp>
+#include <packkit/planner.hpp>
+#include <packkit/random.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include "expect.hpp"
+
+namespace data = boost::unit_test::data;
+using packkit::checkpointing_kind;
+using packkit::device;
+using packkit::invalid_argument;
+using packkit::mesh_shape;
+using packkit::model_layout;
+using packkit::plan_estimate;
+using packkit::plan_search;
+using packkit::search_options;
+using packkit::sharding_kind;
+using packkit::training_setup;
+using packkit::workload;
+
+namespace {
+
+model_layout model(std::string_view name) {
+    const packkit::named_model* found = packkit::find_model(name);
+    BOOST_REQUIRE(found != nullptr);
+    return model_layout(found->shape);
+}
+
+const device& gpu(std::string_view name) {
+    const device* found = packkit::find_device(name);
+    BOOST_REQUIRE(found != nullptr);
+    return *found;
+}
+
+search_options options_for(std::int64_t gpus, std::int64_t sequence_len) {
+    search_options options;
+    options.gpus = gpus;
+    options.sequence_len = sequence_len;
+    return options;
+}
+
+/// A million samples, lognormal: median 400 tokens, sigma 1.
+packkit::length_counts some_counts(std::int64_t longest) {
+    std::vector<std::int64_t> lengths(100'000, 0);
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+        const double length = std::round(400 * std::exp(packkit::normal(9, i)));
+        lengths[i] = static_cast<std::int64_t>(
+            std::clamp(length, 1.0, static_cast<double>(longest)));
+    }
+    return packkit::count_lengths(std::span<const std::int64_t>(lengths), longest);
+}
+
+bool contains(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+}
+
+/// The reason why a mesh was refused; empty if it was not.
+std::string reason_for(const plan_search& found, const mesh_shape& mesh) {
+    for (const auto& rejected : found.rejected) {
+        if (rejected.setup.mesh == mesh) return rejected.reason;
+    }
+    return {};
+}
+
+const plan_estimate* plan_for(const plan_search& found, const mesh_shape& mesh) {
+    for (const auto& plan : found.plans) {
+        if (plan.setup.mesh == mesh) return &plan;
+    }
+    return nullptr;
+}
+
+/// What every search must be, whatever was asked for.
+void check_search(const plan_search& found, std::int64_t gpus) {
+    std::multiset<mesh_shape> seen;
+    for (const auto& plan : found.plans) {
+        seen.insert(plan.setup.mesh);
+        BOOST_TEST(plan.fits);
+        BOOST_TEST(plan.memory.bytes.total() <= plan.capacity_bytes);
+        BOOST_TEST(plan.tokens_per_second_per_gpu > 0.0);
+        BOOST_TEST(plan.hfu < 1.0);
+        BOOST_TEST(plan.mfu <= plan.hfu);
+    }
+    for (const auto& rejected : found.rejected) {
+        seen.insert(rejected.setup.mesh);
+        BOOST_TEST(!rejected.reason.empty());
+    }
+    const auto all = packkit::factorizations(gpus);
+    BOOST_TEST((seen == std::multiset<mesh_shape>(all.begin(), all.end())));
+    const auto before = [](const plan_estimate& a, const plan_estimate& b) {
+        const auto dimensions = [](const mesh_shape& m) {
+            return (m.dp_replicate > 1) + (m.dp_shard > 1) + (m.cp > 1) + (m.tp > 1);
+        };
+        return std::tuple(-a.tokens_per_second_per_gpu, dimensions(a.setup.mesh),
+                          a.setup.mesh) < std::tuple(-b.tokens_per_second_per_gpu,
+                                                     dimensions(b.setup.mesh),
+                                                     b.setup.mesh);
+    };
+    BOOST_TEST(std::is_sorted(found.plans.begin(), found.plans.end(), before));
+}
+
+/// The obvious search: every combination through `estimate`. Heads and slices of rows as
+/// the planner's contract has them.
+std::map<mesh_shape, std::optional<plan_estimate>> obvious_search(
+    const model_layout& layout, const device& on, const search_options& options,
+    const workload& work) {
+    std::map<mesh_shape, std::optional<plan_estimate>> best;
+    for (std::int64_t replicate = 1; replicate <= options.gpus; ++replicate)
+        for (std::int64_t shard = 1; shard <= options.gpus; ++shard)
+            for (std::int64_t cp = 1; cp <= options.gpus; ++cp)
+                for (std::int64_t tp = 1; tp <= options.gpus; ++tp) {
+                    if (replicate * shard * cp * tp != options.gpus) continue;
+                    auto& chosen = best[{replicate, shard, cp, tp}];
+                    if (layout.shape().num_attention_heads % tp != 0) continue;
+                    if (layout.shape().num_key_value_heads % tp != 0) continue;
+                    if (cp > 1 &&
+                        work.computed_tokens_per_row < 2.0 * static_cast<double>(cp))
+                        continue;
+                    for (const auto sharding : {sharding_kind::ddp, sharding_kind::fsdp})
+                        for (const bool reshard : {true, false})
+                            for (const auto checkpointing :
+                                 {checkpointing_kind::none, checkpointing_kind::selective,
+                                  checkpointing_kind::full})
+                                for (const bool sequence_parallel : {false, true})
+                                    for (const std::int64_t micro_batch_size :
+                                         {1, 2, 4, 8, 16}) {
+                                        const bool ddp = sharding == sharding_kind::ddp;
+                                        if (ddp ? shard > 1 || !reshard : shard * cp == 1)
+                                            continue;
+                                        if (sequence_parallel && tp == 1) continue;
+                                        if (cp > 1 && micro_batch_size > 1) continue;
+                                        training_setup setup;
+                                        setup.mesh = {replicate, shard, cp, tp};
+                                        setup.sequence_len = options.sequence_len;
+                                        setup.micro_batch_size = micro_batch_size;
+                                        setup.sharding = sharding;
+                                        setup.reshard_after_forward = reshard;
+                                        setup.checkpointing = checkpointing;
+                                        setup.sequence_parallel = sequence_parallel;
+                                        setup.gpus_per_node = options.gpus_per_node;
+                                        if (options.global_batch_size) {
+                                            const std::int64_t rows =
+                                                micro_batch_size * replicate * shard;
+                                            if (*options.global_batch_size % rows != 0)
+                                                continue;
+                                            setup.gradient_accumulation_steps =
+                                                *options.global_batch_size / rows;
+                                        }
+                                        const auto plan = packkit::estimate(
+                                            layout, setup, on, work, options.estimates);
+                                        if (!plan.fits) continue;
+                                        if (!chosen ||
+                                            plan.tokens_per_second_per_gpu >
+                                                chosen->tokens_per_second_per_gpu ||
+                                            (plan.tokens_per_second_per_gpu ==
+                                                 chosen->tokens_per_second_per_gpu &&
+                                             plan.memory.bytes.total() <
+                                                 chosen->memory.bytes.total())) {
+                                            chosen = plan;
+                                        }
+                                    }
+                }
+    return best;
+}
+
+}  // namespace
+
+// ---- Against the obvious search
+
+BOOST_DATA_TEST_CASE(the_search_finds_what_trying_everything_finds,
+                     data::make({1, 2, 6, 8, 12, 16}) *
+                         data::make({"llama-3-8b", "llama-3.2-1b"}) *
+                         data::make({"h100-80gb", "a100-40gb"}),
+                     gpus, name, on) {
+    const model_layout layout = model(name);
+    search_options options = options_for(gpus, 4096);
+    options.gpus_per_node = 4;
+    for (const bool batch : {false, true}) {
+        if (batch) options.global_batch_size = 48;
+        const workload work = packkit::packed_rows(
+            some_counts(4096), 4096, {.cost = packkit::training_flops(layout.shape())});
+        const plan_search found = packkit::search(layout, gpu(on), options, work);
+        check_search(found, gpus);
+        for (const auto& [mesh, best] : obvious_search(layout, gpu(on), options, work)) {
+            const plan_estimate* plan = plan_for(found, mesh);
+            BOOST_TEST_CONTEXT(to_string(mesh)) {
+                BOOST_TEST((plan != nullptr) == best.has_value());
+                if (plan == nullptr || !best) continue;
+                BOOST_TEST((plan->setup == best->setup));
+                BOOST_TEST(plan->tokens_per_second_per_gpu ==
+                           best->tokens_per_second_per_gpu);
+                BOOST_TEST(plan->mfu == best->mfu);
+                BOOST_TEST((plan->memory.bytes == best->memory.bytes));
+                BOOST_TEST((plan->communication == best->communication));
+                BOOST_TEST(plan->warnings == best->warnings,
+                           boost::test_tools::per_element());
+            }
+        }
+    }
+}
+
+BOOST_DATA_TEST_CASE(every_mesh_is_a_plan_or_refused_once,
+                     data::make({1, 7, 24, 60, 96, 1000, 4096}), gpus) {
+    const model_layout layout = model("llama-3-8b");
+    const auto options = options_for(gpus, 8192);
+    const auto work = packkit::full_rows(8192);
+    const plan_search found = packkit::search(layout, gpu("h100-80gb"), options, work);
+    check_search(found, gpus);
+    const plan_search again = packkit::search(layout, gpu("h100-80gb"), options, work);
+    BOOST_TEST(found.plans.size() == again.plans.size());
+    for (std::size_t i = 0; i < found.plans.size(); ++i)
+        BOOST_TEST((found.plans[i].setup == again.plans[i].setup));
+    for (std::size_t i = 0; i < found.rejected.size(); ++i)
+        BOOST_TEST(found.rejected[i].reason == again.rejected[i].reason);
+}
+
+// ---- Reasons
+
+BOOST_AUTO_TEST_CASE(reasons_of_shape) {
+    const model_layout layout = model("llama-3-8b");
+    auto options = options_for(24, 4096);
+    const auto work = packkit::full_rows(4096);
+    plan_search found = packkit::search(layout, gpu("h100-80gb"), options, work);
+    BOOST_TEST(reason_for(found, {8, 1, 1, 3}) ==
+               "tp 3 does not divide 32 attention heads; tp can be one of 1, 2, 4, 8");
+    options.gpus = 16;
+    found = packkit::search(layout, gpu("h100-80gb"), options, work);
+    BOOST_TEST(reason_for(found, {1, 1, 1, 16}) ==
+               "tp 16 does not divide 8 key-value heads; tp can be one of 1, 2, 4, 8");
+
+    options.fixed.tp = 2;
+    found = packkit::search(layout, gpu("h100-80gb"), options, work);
+    BOOST_TEST(reason_for(found, {4, 1, 1, 4}) == "tp is 4, asked for is 2");
+    for (const auto& plan : found.plans)
+        BOOST_TEST(plan.setup.mesh.tp == 2);
+    check_search(found, 16);
+
+    options = options_for(64, 60);
+    found = packkit::search(layout, gpu("h100-80gb"), options, packkit::full_rows(60));
+    BOOST_TEST(contains(reason_for(found, {1, 1, 64, 1}),
+                        "cp 64 is more than rows of 60 tokens hold"));
+    BOOST_TEST(contains(reason_for(found, {1, 1, 64, 1}), "cp at most 30"));
+    BOOST_TEST(reason_for(found, {1, 4, 16, 1}) == "");
+}
+
+BOOST_AUTO_TEST_CASE(reasons_of_sharding) {
+    const model_layout layout = model("llama-3.2-1b");
+    auto options = options_for(8, 2048);
+    options.shardings = {sharding_kind::ddp};
+    const auto work = packkit::full_rows(2048);
+    plan_search found = packkit::search(layout, gpu("h100-80gb"), options, work);
+    check_search(found, 8);
+    BOOST_TEST(contains(reason_for(found, {2, 4, 1, 1}),
+                        "ddp shards nothing: dp_shard 4 would be as many replicas; use "
+                        "dp_replicate 8 x dp_shard 1"));
+    options.shardings = {sharding_kind::fsdp};
+    found = packkit::search(layout, gpu("h100-80gb"), options, work);
+    BOOST_TEST(contains(reason_for(found, {8, 1, 1, 1}), "nothing to shard over"));
+}
+
+BOOST_AUTO_TEST_CASE(reasons_of_batch) {
+    const model_layout layout = model("llama-3.2-1b");
+    auto options = options_for(64, 2048);
+    options.global_batch_size = 96;
+    const auto work = packkit::full_rows(2048);
+    plan_search found = packkit::search(layout, gpu("h100-80gb"), options, work);
+    check_search(found, 64);
+    BOOST_TEST(reason_for(found, {1, 64, 1, 1}) ==
+               "a global batch of 96 rows is not reachable: 64 data-parallel ranks with "
+               "micro-batches of 1 take 64 rows; nearest 64 or 128");
+    const plan_estimate* plan = plan_for(found, {1, 32, 1, 2});
+    BOOST_REQUIRE(plan != nullptr);
+    BOOST_TEST(plan->setup.global_rows() == 96);
+
+    // At most 65,536 tokens a step of rows of 2,048: 32 data-parallel ranks.
+    options = options_for(64, 2048);
+    options.max_global_tokens = 65536;
+    found = packkit::search(layout, gpu("h100-80gb"), options, work);
+    check_search(found, 64);
+    BOOST_TEST(reason_for(found, {64, 1, 1, 1}) ==
+               "its smallest step, 64 rows of 2,048 tokens, is 131,072 tokens, above the "
+               "65,536 allowed: at most 32 data-parallel ranks");
+    for (const auto& p : found.plans)
+        BOOST_TEST(p.setup.global_rows() * 2048 <= 65536);
+
+    // At least 4 M tokens: accumulation rounds up.
+    options = options_for(8, 2048);
+    options.min_global_tokens = 4'000'000;
+    found = packkit::search(layout, gpu("h100-80gb"), options, work);
+    for (const auto& p : found.plans) {
+        BOOST_TEST(p.setup.global_rows() * 2048 >= 4'000'000);
+        const std::int64_t micro =
+            p.setup.micro_batch_size * p.setup.mesh.data_parallel_size() * 2048;
+        BOOST_TEST(p.setup.global_rows() * 2048 < 4'000'000 + micro);
+    }
+}
+
+/// A refusal by memory names a change; that change does what it says.
+BOOST_AUTO_TEST_CASE(reasons_of_memory_hold) {
+    const model_layout layout = model("llama-3-70b");
+    const auto options = options_for(64, 8192);
+    const auto work = packkit::full_rows(8192);
+    const device& on = gpu("h100-80gb");
+    const plan_search found = packkit::search(layout, on, options, work);
+    packkit::plan_evaluator evaluate(layout, on, work, options.estimates);
+    int by_memory = 0;
+    int helped = 0;
+    for (const auto& rejected : found.rejected) {
+        if (!contains(rejected.reason, "needs ")) continue;
+        ++by_memory;
+        const auto memory = evaluate.memory(rejected.setup).bytes.total();
+        BOOST_TEST(memory > evaluate.capacity_bytes());
+        BOOST_TEST(contains(rejected.reason,
+                            "needs " + packkit::detail::byte_text(memory) + " of " +
+                                packkit::detail::byte_text(evaluate.capacity_bytes())));
+        for (const auto& change : packkit::remedies(rejected.setup)) {
+            const auto changed = evaluate.memory(change.setup).bytes.total();
+            if (changed > evaluate.capacity_bytes()) continue;
+            BOOST_TEST(
+                contains(rejected.reason, ": " + change.what + " would bring it to " +
+                                              packkit::detail::byte_text(changed)));
+            ++helped;
+            break;
+        }
+    }
+    BOOST_TEST(by_memory > 5);
+    BOOST_TEST(helped > 5);
+    BOOST_TEST(contains(reason_for(found, {64, 1, 1, 1}), "optimizer state"));
+}
+
+BOOST_AUTO_TEST_CASE(wrong_options_are_refused) {
+    const model_layout layout = model("llama-3.2-1b");
+    const auto work = packkit::full_rows(2048);
+    const auto run = [&](const search_options& options) {
+        return [&, options] {
+            (void)packkit::search(layout, gpu("h100-80gb"), options, work);
+        };
+    };
+    expect::message_of<invalid_argument>(run(options_for(0, 2048)), "gpus is 0");
+    expect::message_of<invalid_argument>(run(options_for(8, -1)), "sequence_len is -1");
+    auto options = options_for(8, 2048);
+    options.micro_batch_sizes = {};
+    expect::message_of<invalid_argument>(run(options), "micro_batch_sizes");
+    options = options_for(8, 2048);
+    options.fixed.tp = 0;
+    expect::message_of<invalid_argument>(run(options), "tp is 0");
+    options = options_for(8, 2048);
+    options.estimates.memory_share = 1.5;
+    expect::message_of<invalid_argument>(run(options), "memory_share is 1.5");
+    training_setup setup;
+    expect::message_of<invalid_argument>(
+        [&] { (void)packkit::estimate(layout, setup, gpu("h100-80gb"), work); },
+        "sequence_len is 0");
+}
+
+// ---- Properties
+
+BOOST_AUTO_TEST_CASE(more_memory_removes_no_plan) {
+    const model_layout layout = model("llama-3-8b");
+    const auto options = options_for(48, 8192);
+    const auto work = packkit::full_rows(8192);
+    device on = gpu("h100-80gb");
+    std::set<mesh_shape> before;
+    std::size_t least = 0;
+    for (const std::int64_t gib : {10, 20, 40, 80, 160, 320}) {
+        on.memory_bytes = gib << 30;
+        const plan_search found = packkit::search(layout, on, options, work);
+        std::set<mesh_shape> now;
+        for (const auto& plan : found.plans)
+            now.insert(plan.setup.mesh);
+        BOOST_TEST(std::includes(now.begin(), now.end(), before.begin(), before.end()));
+        if (before.empty()) least = now.size();
+        before = std::move(now);
+    }
+    BOOST_TEST(before.size() > least);
+}
+
+BOOST_AUTO_TEST_CASE(a_step_of_4096_gpus_is_searched_over_455_meshes) {
+    const plan_search found =
+        packkit::search(model("llama-3.1-405b"), gpu("h100-80gb"),
+                        options_for(4096, 8192), packkit::full_rows(8192));
+    BOOST_TEST(found.plans.size() + found.rejected.size() == 455U);
+    BOOST_TEST(found.variants > 4000);
+    BOOST_TEST(!found.plans.empty());
+}
+
+// ---- Published runs fit
+
+namespace {
+
+struct published {
+    const char* name;
+    const char* on;
+    std::int64_t gpus;
+    std::int64_t sequence_len;
+    mesh_shape mesh;
+};
+
+std::ostream& operator<<(std::ostream& out, const published& run) {
+    return out << run.name << " on " << run.gpus << " x " << run.on << ", "
+               << to_string(run.mesh);
+}
+
+// Runs that others report: torchtitan's and Llama's meshes (arXiv 2410.06511, tables 1 to
+// 3; arXiv 2407.21783, table 4 without its pipeline), fine-tuning recipes of 8 GPUs.
+const published runs[] = {
+    {"llama-3-8b", "h100-80gb", 8, 8192, {1, 8, 1, 1}},
+    {"llama-3-8b", "h100-80gb", 128, 8192, {1, 128, 1, 1}},
+    {"llama-3-8b", "a100-80gb", 8, 8192, {1, 8, 1, 1}},
+    {"llama-2-7b", "a100-40gb", 8, 4096, {1, 8, 1, 1}},
+    {"llama-2-13b", "a100-80gb", 8, 4096, {1, 8, 1, 1}},
+    {"mistral-7b", "a100-80gb", 8, 8192, {1, 8, 1, 1}},
+    {"llama-3-70b", "h100-80gb", 256, 8192, {1, 32, 1, 8}},
+    {"llama-3-70b", "h100-80gb", 128, 8192, {1, 128, 1, 1}},
+    {"llama-3-70b", "h100-80gb", 64, 8192, {1, 8, 1, 8}},
+    {"llama-2-70b", "a100-80gb", 128, 4096, {1, 128, 1, 1}},
+    {"llama-3.1-405b", "h100-80gb", 512, 8192, {1, 64, 1, 8}},
+    {"mpt-7b", "a100-40gb", 8, 2048, {1, 8, 1, 1}},
+    {"mpt-30b", "a100-40gb", 128, 2048, {1, 128, 1, 1}},
+    {"mpt-70b", "h100-80gb", 64, 2048, {1, 64, 1, 1}},
+};
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE(published_runs_are_not_refused, data::make(runs), run) {
+    const plan_search found = packkit::search(model(run.name), gpu(run.on),
+                                              options_for(run.gpus, run.sequence_len),
+                                              packkit::full_rows(run.sequence_len));
+    BOOST_TEST(reason_for(found, run.mesh) == "");
+    BOOST_TEST(plan_for(found, run.mesh) != nullptr);
+}
+
+// A bf16 model with Adam needs 16 bytes a parameter: no way around it.
+BOOST_AUTO_TEST_CASE(what_cannot_fit_is_refused) {
+    const auto layout = model("llama-3-70b");
+    const plan_search found = packkit::search(
+        layout, gpu("h100-80gb"), options_for(8, 8192), packkit::full_rows(8192));
+    BOOST_TEST(found.plans.empty());
+    for (const auto& rejected : found.rejected) {
+        packkit::plan_evaluator evaluate(layout, gpu("h100-80gb"),
+                                         packkit::full_rows(8192));
+        BOOST_TEST(evaluate.memory(rejected.setup).bytes.total() >=
+                   16 * layout.parameters() / 8);
+    }
+}
+
+// ---- Warnings
+
+BOOST_AUTO_TEST_CASE(warnings_of_one_estimate) {
+    const auto text = [](const plan_estimate& plan) {
+        std::string all;
+        for (const auto& warning : plan.warnings)
+            all += warning + "\n";
+        return all;
+    };
+    auto shape = packkit::find_model("llama-3-8b")->shape;
+    shape.vocab_size = 128257;
+    const model_layout layout(shape);
+    training_setup setup;
+    setup.sequence_len = 8192;
+    setup.mesh = {1, 8, 1, 16};
+    const auto work = packkit::full_rows(8192);
+    const auto plan = packkit::estimate(layout, setup, gpu("h100-80gb"), work);
+    BOOST_TEST(
+        contains(text(plan),
+                 "vocabulary 128257 over tp 16 is uneven: shards of 8017, the last "
+                 "of 8002"));
+    BOOST_TEST(contains(text(plan), "tp 16 does not divide 8 key-value heads"));
+    BOOST_TEST(contains(text(plan), "tp 16 crosses 2 nodes"));
+
+    setup.mesh = {8, 1, 1, 1};
+    setup.sharding = sharding_kind::ddp;
+    BOOST_TEST(contains(text(packkit::estimate(layout, setup, gpu("h100-80gb"), work)),
+                        "does not fit: needs "));
+    setup.mesh = {1, 64, 1, 1};
+    setup.sharding = sharding_kind::fsdp;
+    setup.checkpointing = checkpointing_kind::full;
+    BOOST_TEST(text(packkit::estimate(layout, setup, gpu("h100-80gb"), work)) == "");
+
+    workload few = packkit::packed_rows(some_counts(8192), 8192);
+    setup.gradient_accumulation_steps = 1000;
+    BOOST_TEST(contains(text(packkit::estimate(layout, setup, gpu("h100-80gb"), few)),
+                        "a step takes 64,000 rows, an epoch has "));
+}
+
+// ---- Nothing fits
+
+BOOST_AUTO_TEST_CASE(suggestions_are_plans_that_fit) {
+    const auto layout = model("llama-3-70b");
+    const device& on = gpu("h100-80gb");
+    auto options = options_for(8, 8192);
+    const auto work = packkit::full_rows(8192);
+    const auto suggestions = packkit::suggest(layout, on, options, work);
+    BOOST_TEST(!suggestions.empty());
+    std::int64_t gpus = 0;
+    bool offloads = false;
+    for (const auto& suggestion : suggestions) {
+        BOOST_TEST_CONTEXT(suggestion.text) {
+            BOOST_TEST(suggestion.plan.fits);
+            const auto rows = suggestion.plan.setup.sequence_len;
+            const auto again =
+                packkit::estimate(layout, suggestion.plan.setup, on,
+                                  packkit::full_rows(rows), options.estimates);
+            BOOST_TEST(again.fits);
+            BOOST_TEST(again.tokens_per_second_per_gpu ==
+                       suggestion.plan.tokens_per_second_per_gpu);
+            BOOST_TEST(contains(suggestion.text, packkit::detail::fixed(
+                                                     again.tokens_per_second_per_gpu, 0) +
+                                                     " tokens/s/GPU"));
+            offloads = offloads || suggestion.plan.setup.offload_optimizer;
+            if (contains(suggestion.text, "the fewest that fit"))
+                gpus = suggestion.plan.setup.mesh.world_size();
+        }
+    }
+    BOOST_TEST(offloads);
+    // The fewest: whole nodes below it have no plan.
+    BOOST_TEST(gpus > 8);
+    for (options.gpus = 8; options.gpus < gpus; options.gpus += 8)
+        BOOST_TEST(packkit::search(layout, on, options, work).plans.empty());
+    BOOST_TEST(!packkit::search(layout, on, options, work).plans.empty());
+    BOOST_TEST(packkit::suggest(layout, on, options, work).empty());
+}
+
+BOOST_AUTO_TEST_CASE(suggestions_lift_what_was_asked_for) {
+    const auto layout = model("llama-3-8b");
+    auto options = options_for(8, 8192);
+    options.checkpointings = {checkpointing_kind::none};
+    options.shardings = {sharding_kind::ddp};
+    options.micro_batch_sizes = {4};
+    options.fixed.tp = 1;
+    options.fixed.cp = 1;
+    const auto work = packkit::full_rows(8192);
+    for (const auto& suggestion :
+         packkit::suggest(layout, gpu("h100-80gb"), options, work)) {
+        BOOST_TEST(suggestion.plan.fits);
+    }
+    options.shardings = {sharding_kind::ddp, sharding_kind::fsdp};
+    options.micro_batch_sizes = {2};
+    std::set<std::string> first;
+    for (const auto& suggestion :
+         packkit::suggest(layout, gpu("h100-80gb"), options, work)) {
+        first.insert(suggestion.text.substr(0, suggestion.text.find_first_of(",:")));
+    }
+    for (const char* text : {"leave the sizes of the mesh open", "micro-batch 1",
+                             "full checkpointing", "rows of 4096 tokens"}) {
+        BOOST_TEST(first.count(text) == 1U, text);
+    }
+}
+
+// ---- Steps, hours, money
+
+BOOST_AUTO_TEST_CASE(what_a_run_costs) {
+    workload work = packkit::full_rows(4096);
+    work.rows_per_epoch = 10'000'000;
+    packkit::plan_figures plan;
+    plan.setup.mesh = {1, 32, 1, 1};
+    plan.setup.micro_batch_size = 3;
+    plan.setup.gradient_accumulation_steps = 2;
+    plan.seconds.step = 0.5;
+    BOOST_TEST(work.steps_per_epoch(plan.setup.global_rows(), true) == 52083);
+    const auto cost = packkit::cost_of_run(plan, work, 3, 2.5);
+    BOOST_TEST(cost.steps_per_epoch == 52084);  // the last one smaller
+    BOOST_TEST(cost.steps == 3 * 52084);
+    BOOST_TEST(cost.hours == 3 * 52084 * 0.5 / 3600);
+    BOOST_TEST(cost.gpu_hours == cost.hours * 32);
+    BOOST_TEST(cost.price == cost.gpu_hours * 2.5);
+    plan.seconds.step = 0.8;
+    BOOST_TEST(packkit::cost_of_run(plan, work, 1).hours == 11.574,
+               boost::test_tools::tolerance(1e-4));
+    expect::message_of<invalid_argument>(
+        [&] { (void)packkit::cost_of_run(plan, work, -1); }, "a run of -1 epochs");
+}
+
+BOOST_AUTO_TEST_CASE(packed_rows_against_padded_ones) {
+    const auto layout = model("llama-3-8b");
+    const auto cost = packkit::training_flops(layout.shape());
+    const auto counts = some_counts(8192);
+    const workload packed = packkit::packed_rows(counts, 8192, {.cost = cost});
+    const workload padded = packkit::padded_rows(counts, 8192, {.cost = cost});
+    training_setup setup;
+    setup.mesh = {1, 8, 1, 1};
+    setup.sequence_len = 8192;
+    setup.checkpointing = checkpointing_kind::full;
+    const auto both =
+        packkit::compare_rows(layout, setup, gpu("h100-80gb"), packed, padded, 2, 3.0);
+    // Hours follow the number of rows and what a row costs: a padded one more, because
+    // its padding attends to itself.
+    const double rows = padded.rows_per_epoch / packed.rows_per_epoch;
+    const double row = padded.rows.mean() / packed.rows.mean();
+    BOOST_TEST(row > 1.0);
+    BOOST_TEST(both.times_slower() > rows);
+    BOOST_TEST(both.times_slower() == rows * row, boost::test_tools::tolerance(0.05));
+    BOOST_TEST(both.times_slower() > 5.0);
+    BOOST_TEST(both.price_saved() == both.hours_saved() * 8 * 3.0,
+               boost::test_tools::tolerance(1e-12));
+    // The same samples: tokens of a run by either clock.
+    const auto trained = [](const plan_estimate& plan, const packkit::run_cost& run) {
+        return plan.tokens_per_second_per_gpu * 8 * run.hours * 3600;
+    };
+    BOOST_TEST(trained(both.packed, both.packed_cost) ==
+                   2.0 * static_cast<double>(packed.tokens),
+               boost::test_tools::tolerance(0.01));
+    BOOST_TEST(trained(both.padded, both.padded_cost) ==
+                   2.0 * static_cast<double>(packed.tokens),
+               boost::test_tools::tolerance(0.01));
+}
+
+// ---- Advice: each choice with the figures of both sides
+
+namespace {
+
+std::string advice_on(const std::vector<packkit::advice>& all,
+                      packkit::advice_topic topic) {
+    for (const auto& one : all) {
+        if (one.topic == topic) return one.text;
+    }
+    return {};
+}
+
+std::string speed_text(const plan_estimate& plan) {
+    return packkit::detail::grouped(std::llround(plan.tokens_per_second_per_gpu));
+}
+
+/// A search, its advice, and what the advice is checked against: other searches.
+struct situation {
+    model_layout layout;
+    device on;
+    search_options options;
+    workload work;
+
+    [[nodiscard]] plan_search search() const {
+        return packkit::search(layout, on, options, work);
+    }
+    [[nodiscard]] plan_estimate best() const {
+        const auto found = search();
+        BOOST_REQUIRE(!found.plans.empty());
+        return found.plans.front();
+    }
+    [[nodiscard]] std::vector<packkit::advice> advice() const {
+        return packkit::advise(layout, on, options, work, search());
+    }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(advice_ddp_where_it_is_faster) {
+    situation given{model("llama-3.2-1b"), gpu("h100-80gb"), options_for(8, 2048),
+                    packkit::full_rows(2048)};
+    given.options.micro_batch_sizes = {1};
+    given.options.global_batch_size = 512;
+    given.options.reshard_after_forward = {true};
+    BOOST_TEST((given.best().setup.sharding == sharding_kind::ddp));
+    situation fsdp = given;
+    fsdp.options.shardings = {sharding_kind::fsdp};
+    fsdp.options.fixed.cp = fsdp.options.fixed.tp = 1;
+    const auto text = advice_on(given.advice(), packkit::advice_topic::sharding);
+    BOOST_TEST_MESSAGE(text);
+    BOOST_TEST(contains(text, "DDP: the model fits one GPU"));
+    BOOST_TEST(contains(text, speed_text(given.best()) + " tokens/s/GPU against " +
+                                  speed_text(fsdp.best())));
+}
+
+BOOST_AUTO_TEST_CASE(advice_fsdp_where_ddp_is_slower_or_does_not_fit) {
+    situation given{model("llama-3.2-1b"), gpu("h100-80gb"), options_for(8, 4096),
+                    packkit::full_rows(4096)};
+    situation ddp = given;
+    ddp.options.shardings = {sharding_kind::ddp};
+    ddp.options.fixed.cp = ddp.options.fixed.tp = 1;
+    auto text = advice_on(given.advice(), packkit::advice_topic::sharding);
+    BOOST_TEST_MESSAGE(text);
+    BOOST_TEST(contains(text, "FSDP although DDP fits"));
+    BOOST_TEST(contains(text, speed_text(given.best()) + " tokens/s/GPU against " +
+                                  speed_text(ddp.best())));
+
+    given.layout = model("llama-3-8b");
+    training_setup whole;
+    whole.mesh = {8, 1, 1, 1};
+    whole.sequence_len = 4096;
+    whole.sharding = sharding_kind::ddp;
+    whole.checkpointing = checkpointing_kind::full;
+    const auto needed =
+        packkit::estimate(given.layout, whole, given.on, given.work).memory.bytes.total();
+    text = advice_on(given.advice(), packkit::advice_topic::sharding);
+    BOOST_TEST_MESSAGE(text);
+    BOOST_TEST(contains(
+        text, "with DDP a GPU needs " + packkit::detail::byte_text(needed) + " of "));
+    BOOST_TEST(contains(text, "it needs " + packkit::detail::byte_text(
+                                                given.best().memory.bytes.total())));
+}
+
+BOOST_AUTO_TEST_CASE(advice_tp_where_the_batch_demands_it) {
+    // 4,096 GPUs of one row each are 33.5 M tokens: twice what is allowed.
+    situation given{model("llama-3.1-405b"), gpu("h100-80gb"), options_for(4096, 8192),
+                    packkit::full_rows(8192)};
+    given.options.max_global_tokens = 16 << 20;
+    given.options.fixed.cp = 1;
+    const auto text =
+        advice_on(given.advice(), packkit::advice_topic::tensor_parallelism);
+    BOOST_TEST_MESSAGE(text);
+    BOOST_TEST(contains(text,
+                        "without it its smallest step, 4,096 rows of 8,192 tokens, is "
+                        "33,554,432 tokens, above the 16,777,216 allowed"));
+    BOOST_TEST(given.best().setup.mesh.tp > 1);
+}
+
+BOOST_AUTO_TEST_CASE(advice_where_memory_demands_it) {
+    // Rows of 256 Ki tokens: without cp or tp no GPU holds the activations.
+    situation given{model("llama-3-8b"), gpu("h100-80gb"), options_for(64, 262144),
+                    packkit::full_rows(262144)};
+    given.options.fixed.tp = 1;
+    const auto text =
+        advice_on(given.advice(), packkit::advice_topic::context_parallelism);
+    BOOST_TEST_MESSAGE(text);
+    BOOST_TEST(contains(text, "without it a GPU needs "));
+    BOOST_TEST(contains(text, "even on dp_replicate 1 x dp_shard 64 x cp 1 x tp 1"));
+    training_setup least;
+    least.mesh = {1, 64, 1, 1};
+    least.sequence_len = 262144;
+    least.checkpointing = checkpointing_kind::full;
+    BOOST_TEST(
+        contains(text, packkit::detail::byte_text(
+                           packkit::estimate(given.layout, least, given.on, given.work)
+                               .memory.bytes.total())));
+}
+
+BOOST_AUTO_TEST_CASE(advice_on_nodes) {
+    situation given{model("mpt-70b"), gpu("h100-80gb"), options_for(64, 8192),
+                    packkit::full_rows(8192)};
+    const auto advice = given.advice();
+    // 64 heads: tp may cross nodes, and is slower there.
+    const auto text = advice_on(advice, packkit::advice_topic::node_boundary);
+    BOOST_TEST_MESSAGE(text);
+    BOOST_TEST(contains(text, "keep tp inside a node of 8"));
+    double inside = 0;
+    double beyond = 0;
+    for (const auto& plan : given.search().plans) {
+        auto& speed = plan.setup.mesh.tp > 8 ? beyond : inside;
+        if (plan.setup.mesh.tp > 1)
+            speed = std::max(speed, plan.tokens_per_second_per_gpu);
+    }
+    BOOST_TEST(beyond > 0.0);
+    BOOST_TEST(inside > 1.2 * beyond);
+    BOOST_TEST(contains(text, packkit::detail::grouped(std::llround(inside))));
+    BOOST_TEST(contains(text, packkit::detail::grouped(std::llround(beyond))));
+
+    const auto replicas = advice_on(advice, packkit::advice_topic::replicas);
+    BOOST_TEST_MESSAGE(replicas);
+    double flat = 0;
+    double hybrid = 0;
+    for (const auto& plan : given.search().plans) {
+        if (plan.setup.sharding != sharding_kind::fsdp) continue;
+        if (plan.setup.mesh.dp_replicate == 1)
+            flat = std::max(flat, plan.tokens_per_second_per_gpu);
+        else if (plan.setup.mesh.dp_shard > 1)
+            hybrid = std::max(hybrid, plan.tokens_per_second_per_gpu);
+    }
+    BOOST_TEST(contains(replicas, hybrid > flat ? "HSDP: shard over" : "no HSDP"));
+    BOOST_TEST(contains(replicas, packkit::detail::grouped(std::llround(flat))));
+    BOOST_TEST(contains(replicas, packkit::detail::grouped(std::llround(hybrid))));
+}
+
+/// Over a slow network shards stay inside the node.
+BOOST_AUTO_TEST_CASE(advice_hsdp_over_a_slow_network) {
+    situation given{model("llama-3-8b"), gpu("h100-80gb"), options_for(64, 8192),
+                    packkit::full_rows(8192)};
+    given.on.network_bytes_per_second = 3e9;
+    given.options.fixed.tp = given.options.fixed.cp = 1;
+    // Shards over all nodes send over the network with each of these micro-batches,
+    // replicas once a step.
+    given.options.micro_batch_sizes = {1};
+    given.options.gradient_accumulation_steps = 8;
+    const auto best = given.best();
+    BOOST_TEST(best.setup.mesh.dp_shard == 8);
+    BOOST_TEST(best.setup.mesh.dp_replicate == 8);
+    const auto text = advice_on(given.advice(), packkit::advice_topic::replicas);
+    BOOST_TEST_MESSAGE(text);
+    BOOST_TEST(contains(text, "HSDP: shard over 8, 8 replicas"));
+}
+
+BOOST_AUTO_TEST_CASE(advice_on_accumulation_and_checkpointing) {
+    situation given{model("llama-3-8b"), gpu("h100-80gb"), options_for(8, 8192),
+                    packkit::full_rows(8192)};
+    given.options.global_batch_size = 128;
+    given.options.reshard_after_forward = {true};
+    given.options.fixed.tp = given.options.fixed.cp = 1;
+    const auto best = given.best();
+    const auto accumulation = best.setup.gradient_accumulation_steps;
+    BOOST_TEST(accumulation > 1);
+    const auto advice = given.advice();
+    const auto text = advice_on(advice, packkit::advice_topic::accumulation);
+    BOOST_TEST_MESSAGE(text);
+    BOOST_TEST(
+        contains(text, packkit::detail::byte_text(best.communication.dp_shard.total())));
+    BOOST_TEST(contains(text, packkit::detail::byte_text(
+                                  best.communication.dp_shard.total() / accumulation)));
+    const auto checkpointing = advice_on(advice, packkit::advice_topic::checkpointing);
+    BOOST_TEST_MESSAGE(checkpointing);
+    BOOST_TEST(contains(checkpointing, "checkpointing"));
+    BOOST_TEST(contains(checkpointing, speed_text(best)));
+}
+
+BOOST_AUTO_TEST_CASE(advice_on_packing) {
+    const auto layout = model("llama-3-8b");
+    const auto cost = packkit::training_flops(layout.shape());
+    const auto counts = some_counts(4096);
+    const workload padded = packkit::padded_rows(counts, 4096, {.cost = cost});
+    const situation given{layout, gpu("h100-80gb"), options_for(8, 4096),
+                          packkit::packed_rows(counts, 4096, {.cost = cost})};
+    const auto advice = packkit::advise(given.layout, given.on, given.options, given.work,
+                                        given.search(), {&padded, 2, 3.0});
+    const auto text = advice_on(advice, packkit::advice_topic::packing);
+    BOOST_TEST_MESSAGE(text);
+    const auto both =
+        packkit::compare_rows(given.layout, given.best().setup, given.on, given.work,
+                              padded, 2, 3.0, given.options.estimates);
+    BOOST_TEST(contains(text, speed_text(both.packed)));
+    BOOST_TEST(contains(text, speed_text(both.padded)));
+    BOOST_TEST(contains(text, packkit::detail::leading_digits(both.padded_cost.price)));
+    BOOST_TEST(advice_on(given.advice(), packkit::advice_topic::packing) == "");
+    const situation nothing{model("llama-3-70b"), gpu("h100-80gb"), options_for(8, 4096),
+                            packkit::full_rows(4096)};
+    BOOST_TEST(nothing.advice().empty());
+}
