@@ -60,8 +60,7 @@ int plan_run(const train_config& config, std::int64_t processes,
     plan_estimate figures{evaluate.with_memory(predicted.setup, predicted.memory), {}, 0};
     figures.warnings = plan_warnings(figures, layout, machine, predicted.rows);
     const run_plan plan{config, layout, data, predicted, figures};
-    app::write_stdout(format == app::output_format::json ? plan_json(plan)
-                                                         : plan_text(plan));
+    app::write_stdout(plan_report(plan, format));
     return app::exit_done;
 }
 

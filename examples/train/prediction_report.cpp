@@ -3,7 +3,6 @@
 
 #include "common/json.hpp"
 #include "common/numbers.hpp"
-#include "common/table.hpp"
 
 #include <array>
 #include <cmath>
@@ -98,19 +97,20 @@ std::string line(const std::string& name, const std::string& value) {
     return app::padded(name, 12, app::alignment::left) + value + "\n";
 }
 
-std::string memory_table(const plan_estimate& figures) {
-    const auto capacity = static_cast<double>(figures.capacity_bytes);
+std::string memory_table(const memory_bytes& held) {
     app::table table({{"memory of a rank", app::alignment::left},
                       {"bytes"},
-                      {"of the capacity", app::alignment::left}});
+                      {"share", app::alignment::left}});
     const auto row = [&](const std::string& name, std::int64_t bytes) {
-        const double share = static_cast<double>(bytes) / capacity;
+        const double share =
+            static_cast<double>(bytes) / static_cast<double>(held.total());
         table.add_row({name, app::grouped(bytes),
-                       app::percent(share, 1) + " " + app::text_bar(share, 40)});
+                       app::padded(app::percent(share, 1), 8, app::alignment::right) +
+                           " " + app::text_bar(share, 40)});
     };
-    for (const auto& [name, bytes] : components_of(figures.memory.bytes))
+    for (const auto& [name, bytes] : components_of(held))
         row(name, bytes);
-    row("total", figures.memory.bytes.total());
+    row("total", held.total());
     return table.to_text();
 }
 
@@ -144,9 +144,7 @@ std::vector<std::string> warnings_of(const run_plan& plan) {
     return warnings;
 }
 
-}  // namespace
-
-std::string plan_text(const run_plan& plan) {
+std::string text_of(const run_plan& plan) {
     const training_setup& setup = plan.predicted.setup;
     const data_plan& data = plan.data;
     const auto bytes = static_cast<std::uint64_t>(plan.figures.memory.bytes.total());
@@ -180,14 +178,14 @@ std::string plan_text(const run_plan& plan) {
                            std::string(to_string(plan.figures.memory.at)) +
                            "): " + (plan.figures.fits ? "fits in " : "does not fit in ") +
                            app::bytes_text(capacity));
-    text += "\n" + memory_table(plan.figures) + "\n" +
+    text += "\n" + memory_table(plan.figures.memory.bytes) + "\n" +
             traffic_table(plan.predicted.communication);
     for (const auto& warning : warnings_of(plan))
         text += "\nwarning: " + warning;
     return text.back() == '\n' ? text : text + "\n";
 }
 
-std::string plan_json(const run_plan& plan) {
+std::string json_of(const run_plan& plan) {
     const training_setup& setup = plan.predicted.setup;
     const plan_estimate& figures = plan.figures;
     const data_plan& data = plan.data;
@@ -242,6 +240,12 @@ std::string plan_json(const run_plan& plan) {
         {"mfu", figures.mfu},
         {"warnings", warnings_of(plan)}};
     return object.dump(2) + "\n";
+}
+
+}  // namespace
+
+std::string plan_report(const run_plan& plan, app::output_format format) {
+    return format == app::output_format::json ? json_of(plan) : text_of(plan);
 }
 
 }  // namespace packkit::train

@@ -4,6 +4,7 @@
 /// Predictions for people and for programs: before a run, at its start, and beside what
 /// was measured at its end.
 
+#include "common/table.hpp"
 #include "config.hpp"
 #include "data_plan.hpp"
 #include "metrics.hpp"
@@ -33,10 +34,8 @@ struct run_plan {
     plan_estimate figures;  ///< time on this machine's ranks; memory is the prediction's
 };
 
-/// Mesh, batch, packing, memory as bars, bytes by collective, warnings.
-std::string plan_text(const run_plan& plan);
-
-/// The same as one JSON object, keys as packkit-plan's estimate.
-std::string plan_json(const run_plan& plan);
+/// Mesh, batch, packing, memory as bars, bytes by collective, warnings; or as one JSON
+/// object, keys as packkit-plan's estimate. `format` is table or json.
+std::string plan_report(const run_plan& plan, app::output_format format);
 
 }  // namespace packkit::train
