@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// config.json of a Hugging Face model folder, in and out.
+/// config.json of a Hugging Face model folder: what the trainer takes and what it writes.
 
 #include <packkit/model_shape.hpp>
 
@@ -18,14 +18,11 @@ struct special_token_ids {
     std::int64_t pad = 258;
 };
 
-/// Reads the config.json of a Llama model as Transformers 4 (rope_theta, rope_scaling) or
-/// 5 (rope_parameters) writes it.
+/// Reads the config.json of a model that this trainer computes: see
+/// app::read_model_config.
 /// \param path the file, or the folder that holds it.
-/// \details head_dim defaults to hidden_size / num_attention_heads, num_key_value_heads
-/// to num_attention_heads, other defaults are those of Transformers' LlamaConfig; the
-/// sizes must be there. What this trainer would compute differently is refused, not
-/// ignored: another model_type or hidden_act, a rope type other than default, biases,
-/// dropout, quantization.
+/// \details What this trainer would compute differently is refused, not ignored: another
+/// family or activation, scaled rotary frequencies, biases, dropout.
 /// \throws app::input_error with file, key and value.
 model_shape read_model_config(const std::string& path);
 

@@ -69,17 +69,20 @@ enum class attention_extent {
 
 /// Training FLOPs, forward and backward, of a document by its length l:
 /// 6 (N − V h) l + 12 L h l² with the full attention matrix, half of the second term when
-/// causal. N parameters, V h those of the embedding table, which is looked up and not
-/// multiplied by (with tied embeddings the same table is the head, and counts), L layers,
-/// h the width of all heads together. 6 N: Kaplan et al. 2020, arXiv 2001.08361, 2.1;
-/// 12 L h l: Chowdhery et al. 2022 (PaLM), arXiv 2204.02311, appendix B. For a packed row
-/// l² is the sum over its documents.
+/// causal. N parameters that a token uses, V h those of the embedding table, which is
+/// looked up and not multiplied by (with tied embeddings the same table is the head, and
+/// counts; a table of positions never does), L layers, h the width of all heads together.
+/// 6 N: Kaplan et al. 2020, arXiv 2001.08361, 2.1; 12 L h l: Chowdhery et al. 2022
+/// (PaLM), arXiv 2204.02311, appendix B. For a packed row l² is the sum over its
+/// documents.
 /// @throws invalid_argument as `check_model_shape`, or for FLOPs beyond int64
 [[nodiscard]] inline attention_cost training_flops(
     const model_shape& model, attention_extent extent = attention_extent::causal) {
-    const std::int64_t parameters = parameter_count(model);
-    const std::int64_t looked_up =
-        model.tie_word_embeddings ? 0 : model.vocab_size * model.hidden_size;
+    const std::int64_t parameters = active_parameter_count(model);
+    const bool positions = traits_of(model).positions == position_kind::learned;
+    const std::int64_t looked_up = ((model.tie_word_embeddings ? 0 : model.vocab_size) +
+                                    (positions ? model.max_position_embeddings : 0)) *
+                                   model.hidden_size;
     const std::int64_t width = model.num_attention_heads * model.head_dim;
     const std::int64_t pairs = detail::checked_multiply(
         6, detail::checked_multiply(model.num_hidden_layers, width, "attention width"),

@@ -191,6 +191,7 @@ constexpr named_model gpt2(std::string_view name, std::int64_t layers,
     shape.rms_norm_eps = 1e-5;
     shape.activation = activation_kind::gelu_tanh;
     shape.tie_word_embeddings = true;
+    shape.attention_dropout = shape.hidden_dropout = 0.1;
     return named(name, shape);
 }
 

@@ -44,6 +44,13 @@ inline constexpr std::array<std::string_view, 12> model_family_names = {
 /// The function between the matrices of a feed-forward layer.
 enum class activation_kind : std::uint8_t { silu, gelu, gelu_tanh, relu };
 
+inline constexpr std::array<std::string_view, 4> activation_names = {
+    "silu", "gelu", "gelu_pytorch_tanh", "relu"};
+
+[[nodiscard]] constexpr std::string_view to_string(activation_kind kind) {
+    return activation_names.at(static_cast<std::size_t>(kind));
+}
+
 /// How rotary frequencies are stretched beyond the context of pretraining.
 enum class rope_scaling_kind : std::uint8_t {
     none,
@@ -52,6 +59,13 @@ enum class rope_scaling_kind : std::uint8_t {
     llama3,  ///< by bands of wavelength (arXiv 2407.21783)
     yarn,    ///< arXiv 2309.00071
 };
+
+inline constexpr std::array<std::string_view, 5> rope_scaling_names = {
+    "default", "linear", "dynamic", "llama3", "yarn"};
+
+[[nodiscard]] constexpr std::string_view to_string(rope_scaling_kind kind) {
+    return rope_scaling_names.at(static_cast<std::size_t>(kind));
+}
 
 /// A kind with its parameters; those that the kind does not use are zero.
 struct rope_scaling {
@@ -110,6 +124,8 @@ struct model_shape {
     double attn_logit_softcapping = 0.0;
     double final_logit_softcapping = 0.0;
     double query_pre_attn_scalar = 0.0;  ///< scores are divided by its root; 0: head_dim
+    double attention_dropout = 0.0;      ///< of the weights of attention
+    double hidden_dropout = 0.0;         ///< of what a layer adds to the residual
 
     /// Experts, in every `decoder_sparse_step`-th layer.
     std::int64_t num_experts = 0;
@@ -315,22 +331,21 @@ constexpr void check_family_switches(const model_shape& model,
                                      const model_traits& traits) {
     using enum model_family;
     const std::string_view family = to_string(model.family);
-    const bool never_biased = model.family == mistral || model.family == mixtral;
-    if (model.attention_bias && never_biased) {
-        throw_invalid_argument("attention_bias is true, ", family,
-                               " has no biases in attention");
+    const bool fixed_biases =
+        model.family == mistral || model.family == mixtral || model.family == qwen2;
+    if (model.attention_bias && fixed_biases) {
+        throw_invalid_argument("attention_bias is true, ", family, " has no such switch");
     }
     if (model.mlp_bias && model.family != llama &&
         !(traits.norm == norm_kind::layer_norm)) {
-        throw_invalid_argument("mlp_bias is true, ", family,
-                               " has no biases in feed-forward layers");
+        throw_invalid_argument("mlp_bias is true, ", family, " has no such switch");
     }
     if (model.norm_bias && traits.norm != norm_kind::layer_norm) {
         throw_invalid_argument("norm_bias is true, the norms of ", family,
                                " have no biases");
     }
     if (model.alibi && model.family != mpt) {
-        throw_invalid_argument("alibi is true, ", family, " has no such positions");
+        throw_invalid_argument("alibi is true, ", family, " has no such switch");
     }
     if (traits.positions == position_kind::learned && model.max_position_embeddings < 1) {
         throw_invalid_argument("max_position_embeddings is ",

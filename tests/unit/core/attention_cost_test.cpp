@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <packkit/attention_cost.hpp>
+#include <packkit/model_presets.hpp>
 
 #include <cstdint>
 #include <limits>
@@ -34,6 +35,16 @@ BOOST_AUTO_TEST_CASE(a_tied_table_is_the_head_and_counts) {
     // One table fewer to hold, the same products to compute.
     BOOST_TEST(packkit::training_flops(tied).linear ==
                packkit::training_flops(packkit::llama_2_7b).linear);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_token_does_not_multiply_by_is_free) {
+    // Mixtral 8x7B: 12,879,925,248 of its parameters a token, less the embedding.
+    BOOST_TEST(
+        packkit::training_flops(packkit::find_model("mixtral-8x7b")->shape).linear ==
+        6 * (12879925248 - 32000 * 4096));
+    // GPT-2: the tied table counts, the 1024 positions do not.
+    BOOST_TEST(packkit::training_flops(packkit::find_model("gpt2")->shape).linear ==
+               6 * (124439808 - 1024 * 768));
 }
 
 BOOST_AUTO_TEST_CASE(costs_do_not_overflow) {
