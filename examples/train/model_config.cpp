@@ -17,20 +17,23 @@ model_shape read_model_config(const std::string& path) {
                                          " is not supported; packkit-train computes " +
                                          computed);
     };
-    if (model.family != model_family::llama)
-        refuse("model_type", to_string(model.family), "llama");
-    if (model.activation != activation_kind::silu)
-        refuse("hidden_act", to_string(model.activation), "silu");
-    if (model.scaling.kind != rope_scaling_kind::none) {
+    const bool computed = traits_of(model).norm == norm_kind::rms_norm;
+    if (!computed) {
+        refuse("model_type", to_string(model.family),
+               "llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma, gemma2 and "
+               "gemma3_text");
+    }
+    if (model.scaling.kind == rope_scaling_kind::dynamic) {
         refuse("rope_scaling", to_string(model.scaling.kind),
-               "rotary positions that are not scaled");
+               "kinds that do not depend on the longest sequence of a batch: default, "
+               "linear, llama3, yarn");
     }
     if (model.partial_rotary_factor != 1.0)
         refuse("partial_rotary_factor", model.partial_rotary_factor, "1.0");
-    if (model.attention_bias) refuse("attention_bias", true, "false");
-    if (model.mlp_bias) refuse("mlp_bias", true, "false");
     if (model.attention_dropout != 0.0)
         refuse("attention_dropout", model.attention_dropout, "0.0");
+    if (model.hidden_dropout != 0.0)
+        refuse("hidden_dropout", model.hidden_dropout, "0.0");
     return model;
 }
 
