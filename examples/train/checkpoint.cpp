@@ -206,12 +206,12 @@ void remove_leftovers(const std::string& output_dir) {
 }
 
 void write_folder_files(const fs::path& folder, std::int64_t step, const model& state,
+                        const app::ordered_json& model_config,
                         const run_identity& identity,
                         std::map<std::string, std::string> checksums) {
-    const auto config = write_model_config(
-        state.shape(),
-        state.options().master_dtype == at::kDouble ? "float64" : "float32",
-        special_token_ids{}, std::stoll(identity.at("sequence_len")));
+    const auto config = saved_model_config(
+        model_config,
+        state.options().master_dtype == at::kDouble ? "float64" : "float32");
     app::write_file_atomically((folder / "config.json").string(), config);
     checksums["config.json"] = file_checksum((folder / "config.json").string());
     const app::ordered_json text = {
@@ -223,6 +223,7 @@ void write_folder_files(const fs::path& folder, std::int64_t step, const model& 
 
 std::string save_checkpoint(const std::string& output_dir, std::int64_t step,
                             model& state, lt::adamw& optimizer,
+                            const app::ordered_json& model_config,
                             const run_identity& identity, std::int64_t keep,
                             bool is_writer) {
     const fs::path target =
@@ -240,7 +241,8 @@ std::string save_checkpoint(const std::string& output_dir, std::int64_t step,
         checksums[moments_name] = write_tensors(partial / moments_name, state,
                                                 moment_buffers(optimizer), is_writer);
         if (!is_writer) return target.string();
-        write_folder_files(partial, step, state, identity, std::move(checksums));
+        write_folder_files(partial, step, state, model_config, identity,
+                           std::move(checksums));
         make_durable(partial);
         fs::remove_all(target);  // a damaged one of the same step
         fs::rename(partial, target);
