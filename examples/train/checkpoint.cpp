@@ -6,6 +6,7 @@
 #include "common/json.hpp"
 #include "model_config.hpp"
 #include "safetensors.hpp"
+#include "weight_files.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -133,31 +134,38 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
     return text + "]";
 }
 
-/// Fills the buffers' own rows from a file of full tensors.
-void read_tensors(const std::string& path, model& state,
+/// Rows `range` of a tensor of the files, checked against the shape that the model has.
+at::Tensor read_rows(const weight_files& files, const std::string& name,
+                     const std::vector<std::int64_t>& expected, index_range range) {
+    const auto& info = files.info(name);
+    if (info.shape != expected) {
+        throw app::input_error(files.file_of(name),
+                               "tensor " + name + " has shape " + shape_text(info.shape) +
+                                   ", the model expects " + shape_text(expected));
+    }
+    auto shape = info.shape;
+    shape[0] = range.size();
+    auto rows =
+        at::empty(shape, scalar_type(files.file_of(name) + ": " + name, info.dtype));
+    const auto bytes = files.data(name);
+    const auto row_bytes = bytes.size() / static_cast<std::size_t>(info.shape[0]);
+    std::memcpy(rows.data_ptr(),
+                bytes.data() + static_cast<std::size_t>(range.begin) * row_bytes,
+                static_cast<std::size_t>(range.size()) * row_bytes);
+    return rows;
+}
+
+/// Fills the buffers' own rows from files of full tensors.
+void read_tensors(const weight_files& files, model& state,
                   const std::vector<named_buffer>& buffers) {
-    const safetensors_file file(path);
     for (const auto& buffer : buffers) {
         for (std::size_t u = 0; u < state.units().size(); ++u) {
             const auto& parameters = state.units()[u].parameters();
             for (std::size_t i = 0; i < parameters.size(); ++i) {
-                const auto name = buffer.prefix + parameters.info(i).name;
-                const auto found = file.tensors().find(name);
-                if (found == file.tensors().end()) {
-                    throw app::input_error(path, "tensor " + name + " is missing");
-                }
-                const auto& info = found->second;
-                if (info.shape != parameters.info(i).shape) {
-                    throw app::input_error(
-                        path, "tensor " + name + " has shape " + shape_text(info.shape) +
-                                  ", the model expects " +
-                                  shape_text(parameters.info(i).shape));
-                }
-                const auto full =
-                    at::empty(info.shape, scalar_type(path + ": " + name, info.dtype));
-                const auto bytes = file.data(name);
-                std::memcpy(full.data_ptr(), bytes.data(), bytes.size());
-                parameters.load_full(buffer.buffer(u), i, full);
+                const auto rows =
+                    read_rows(files, buffer.prefix + parameters.info(i).name,
+                              parameters.info(i).shape, parameters.rows(i));
+                if (rows.numel() > 0) parameters.part(buffer.buffer(u), i).copy_(rows);
             }
         }
     }
@@ -206,12 +214,12 @@ void remove_leftovers(const std::string& output_dir) {
 }
 
 void write_folder_files(const fs::path& folder, std::int64_t step, const model& state,
+                        const app::ordered_json& model_config,
                         const run_identity& identity,
                         std::map<std::string, std::string> checksums) {
-    const auto config = write_model_config(
-        state.shape(),
-        state.options().master_dtype == at::kDouble ? "float64" : "float32",
-        special_token_ids{}, std::stoll(identity.at("sequence_len")));
+    const auto config = saved_model_config(
+        model_config,
+        state.options().master_dtype == at::kDouble ? "float64" : "float32");
     app::write_file_atomically((folder / "config.json").string(), config);
     checksums["config.json"] = file_checksum((folder / "config.json").string());
     const app::ordered_json text = {
@@ -223,6 +231,7 @@ void write_folder_files(const fs::path& folder, std::int64_t step, const model& 
 
 std::string save_checkpoint(const std::string& output_dir, std::int64_t step,
                             model& state, lt::adamw& optimizer,
+                            const app::ordered_json& model_config,
                             const run_identity& identity, std::int64_t keep,
                             bool is_writer) {
     const fs::path target =
@@ -240,7 +249,8 @@ std::string save_checkpoint(const std::string& output_dir, std::int64_t step,
         checksums[moments_name] = write_tensors(partial / moments_name, state,
                                                 moment_buffers(optimizer), is_writer);
         if (!is_writer) return target.string();
-        write_folder_files(partial, step, state, identity, std::move(checksums));
+        write_folder_files(partial, step, state, model_config, identity,
+                           std::move(checksums));
         make_durable(partial);
         fs::remove_all(target);  // a damaged one of the same step
         fs::rename(partial, target);
@@ -295,18 +305,14 @@ void check_identity(const resume_point& from, const run_identity& identity) {
 }
 
 void load_checkpoint(const resume_point& from, model& state, lt::adamw& optimizer) {
-    read_tensors(from.folder + "/" + weights_name, state, weight_buffers(state));
-    read_tensors(from.folder + "/" + moments_name, state, moment_buffers(optimizer));
+    read_tensors(weight_files(from.folder + "/" + weights_name), state,
+                 weight_buffers(state));
+    read_tensors(weight_files(from.folder + "/" + moments_name), state,
+                 moment_buffers(optimizer));
 }
 
 void load_weights(const std::string& folder, model& state) {
-    const auto path = folder + "/" + weights_name;
-    if (!fs::exists(path)) {
-        throw app::input_error(path,
-                               "is missing; set random_init_weights: true to start from "
-                               "random weights");
-    }
-    read_tensors(path, state, weight_buffers(state));
+    read_tensors(weight_files::open_folder(folder), state, weight_buffers(state));
 }
 
 bool holds_a_run(const std::string& output_dir) {

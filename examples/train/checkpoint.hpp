@@ -14,6 +14,7 @@
 /// removed only after that. Full tensors do not depend on the mesh, so any mesh can go on
 /// from them.
 
+#include "common/json.hpp"
 #include "model.hpp"
 
 #include <packkit/torch/adamw.hpp>
@@ -37,11 +38,13 @@ struct resume_point {
 };
 
 /// Writes output_dir/checkpoint-<step>. Collective: every rank calls it, rank 0
-/// (`is_writer`) writes. Then keeps the newest `keep` checkpoints (0: all). Returns the
+/// (`is_writer`) writes; `model_config` is the config.json that the model was made from.
+/// Then keeps the newest `keep` checkpoints (0: all). Returns the
 /// folder. Throws std::runtime_error naming the path and the system's reason; earlier
 /// checkpoints stay.
 std::string save_checkpoint(const std::string& output_dir, std::int64_t step,
                             model& state, lt::adamw& optimizer,
+                            const app::ordered_json& model_config,
                             const run_identity& identity, std::int64_t keep,
                             bool is_writer);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// packkit-train: trains Llama-style models with packed rows over several processes.
+/// packkit-train: trains decoders with packed rows over several processes.
 
 #include "common/command_line.hpp"
 #include "common/errors.hpp"
 #include "config.hpp"
+#include "export.hpp"
 #include "launch.hpp"
 #include "logits.hpp"
 #include "plan_command.hpp"
@@ -28,16 +29,18 @@
 namespace packkit::train {
 namespace {
 
-constexpr const char* description = R"(Trains a Llama-style model on packed rows.
+constexpr const char* description = R"(Trains a decoder of the Llama kind on packed rows.
 
   packkit-train CONFIG.yaml [key=value ...] [--processes N] [--resume | --overwrite]
   packkit-train check CONFIG.yaml [key=value ...] [--processes N]
   packkit-train plan CONFIG.yaml [key=value ...] [--processes N] [--format table|json]
+  packkit-train export CHECKPOINT DIR [--dtype float32|bfloat16|float16|float64]
   packkit-train logits MODEL_DIR TOKENS.json [--dtype float64|float32|bfloat16]
   packkit-train tokenize TOKENIZER [FILE]
 
 'check' reads configuration and data and says what is wrong, without training; 'plan' says what a
-run of N ranks will need: rows, memory by component, bytes sent. 'logits' packs
+run of N ranks will need: rows, memory by component, bytes sent. 'export' writes a Hugging Face
+folder of a checkpoint (or of the newest one in an output_dir). 'logits' packs
 {"documents": [[id, ...], ...]} into one row and prints the logits of each document. 'tokenize'
 prints the ids of each line of FILE (or of standard input); TOKENIZER is what tokenizer_type takes:
 bytes, a tokenizer.json or SentencePiece .model file, or a folder with one.)";
@@ -47,6 +50,7 @@ constexpr const char* examples = R"(Examples:
   packkit-train run.yaml max_steps=40 learning_rate=3e-4 --resume
   packkit-train check run.yaml --processes 8
   packkit-train plan run.yaml --processes 8 --format json
+  packkit-train export out model-bf16 --dtype bfloat16
   packkit-train logits out/checkpoint-20 tokens.json --dtype float64
   echo 'Hello world' | packkit-train tokenize model/tokenizer.json
 
@@ -56,7 +60,7 @@ struct command_line {
     std::vector<std::string> words;  // CONFIG key=value ...
     int processes = 0;
     run_options run;
-    std::string dtype = "float32";
+    std::string dtype;
     std::string format = "table";
 };
 
@@ -133,7 +137,8 @@ int packkit_train(int argc, char** argv) {
     app.add_flag("--overwrite", line.run.overwrite,
                  "replace what an earlier run left in output_dir");
     app.add_option("--dtype", line.dtype,
-                   "logits: float64, float32 (default) or bfloat16");
+                   "logits: float64, float32 (default) or bfloat16; export: that of "
+                   "the checkpoint unless given");
     app.add_option("--format", line.format, "plan: table (default) or json");
     if (app::parse_command_line(app, argc, argv)) return app::exit_done;
 
@@ -155,9 +160,15 @@ int packkit_train(int argc, char** argv) {
                         std::max(1, line.processes),
                         app::parse_output_format(line.format));
     }
+    if (command == "export") {
+        operands(2, "packkit-train export CHECKPOINT DIR");
+        app::write_stdout(export_checkpoint(line.words[0], line.words[1], line.dtype));
+        return app::exit_done;
+    }
     if (command == "logits") {
         operands(2, "packkit-train logits MODEL_DIR TOKENS.json");
-        app::write_stdout(packed_logits(line.words[0], line.words[1], line.dtype));
+        app::write_stdout(packed_logits(line.words[0], line.words[1],
+                                        line.dtype.empty() ? "float32" : line.dtype));
         return app::exit_done;
     }
     if (command == "tokenize") {

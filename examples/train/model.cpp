@@ -91,22 +91,26 @@ row_context model::prepare(const packed_row& row) const {
     const auto upload = [&](const std::vector<std::int64_t>& values) {
         return at::tensor(values, at::kLong).to(options_.device);
     };
-    auto [cos, sin] =
-        rotary_tables(shape_, upload(row.position_ids), options_.compute_dtype);
-    return {upload(row.input_ids), upload(row.targets), cos, sin,
+    const auto positions = upload(row.position_ids);
+    const auto rotary = make_rotary_table(shape_, positions, shape_.rope_theta,
+                                          shape_.scaling, options_.compute_dtype);
+    const auto local = shape_.rope_local_theta > 0
+                           ? make_rotary_table(shape_, positions, shape_.rope_local_theta,
+                                               {}, options_.compute_dtype)
+                           : rotary;
+    return {upload(row.input_ids), upload(row.targets), rotary, local,
             lt::document_layout(row.cu_seqlens, options_.device)};
 }
 
 at::Tensor model::hidden_states(const row_context& row) {
-    auto x = units_.front().apply(
-        [&](const parameter_list& p, const at::Tensor&) {
-            return at::embedding(p[0], row.input_ids);
-        },
-        lt::fully_sharded_unit::gradient_anchor());
+    auto x =
+        units_.front().apply([&](const parameter_list& p,
+                                 const at::Tensor&) { return embed(shape_, p[0], row); },
+                             lt::fully_sharded_unit::gradient_anchor());
     for (std::int64_t layer = 0; layer < shape_.num_hidden_layers; ++layer) {
         x = units_[static_cast<std::size_t>(layer) + 1].apply(
-            [&](const parameter_list& p, const at::Tensor& input) {
-                return block(shape_, p, input, row);
+            [&, layer](const parameter_list& p, const at::Tensor& input) {
+                return block(shape_, layer, p, input, row);
             },
             x);
     }

@@ -4,7 +4,7 @@
 /// The model on sharded parameters: units in forward order, applied one after the other.
 
 #include "data_plan.hpp"
-#include "llama.hpp"
+#include "decoder.hpp"
 
 #include <packkit/model_parameters.hpp>
 #include <packkit/torch/fully_shard.hpp>

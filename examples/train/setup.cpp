@@ -31,6 +31,7 @@ namespace fs = std::filesystem;
 run_inputs read_inputs(const train_config& config, bool show_progress) {
     run_inputs inputs;
     inputs.shape = read_model_config(config.base_model);
+    inputs.model_config = read_model_document(config.base_model);
     inputs.tokens = load_tokenizer(config.tokenizer_type);
     std::optional<app::progress_bar> bar;
     if (show_progress) bar.emplace("reading data");
@@ -166,7 +167,8 @@ run_identity identity_of(const train_config& config, const model_shape& shape,
                          const mesh_shape& mesh) {
     const auto rows = config.micro_batch_size * config.gradient_accumulation_steps *
                       mesh.data_parallel_size();
-    return {{"hidden_size", std::to_string(shape.hidden_size)},
+    return {{"model_type", std::string(to_string(shape.family))},
+            {"hidden_size", std::to_string(shape.hidden_size)},
             {"vocab_size", std::to_string(shape.vocab_size)},
             {"intermediate_size", std::to_string(shape.intermediate_size)},
             {"num_hidden_layers", std::to_string(shape.num_hidden_layers)},

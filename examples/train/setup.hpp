@@ -5,6 +5,7 @@
 /// folder.
 
 #include "checkpoint.hpp"
+#include "common/json.hpp"
 #include "config.hpp"
 #include "data_plan.hpp"
 #include "dataset.hpp"
@@ -23,6 +24,7 @@ namespace packkit::train {
 /// Model shape and samples, read and checked.
 struct run_inputs {
     model_shape shape;
+    app::ordered_json model_config;  ///< config.json that the shape was read from
     std::unique_ptr<const tokenizer> tokens;
     token_store samples;
 };

@@ -408,7 +408,8 @@ void run::record(const step_metrics& metrics) {
 
 void run::save(std::int64_t steps_done) {
     saved_ = save_checkpoint(config_.output_dir, steps_done, model_, optimizer_,
-                             identity_, config_.save_total_limit, first_rank());
+                             inputs_.model_config, identity_, config_.save_total_limit,
+                             first_rank());
     if (!bar_) log_("saved " + saved_);
 }
 

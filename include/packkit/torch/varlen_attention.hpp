@@ -4,27 +4,29 @@
 /// built.
 ///
 /// Tensors are rows of tokens: q (total_q, heads, head_dim), k and v (total_k, kv_heads,
-/// head_dim), with document boundaries in cu_seqlens. `reference_attention` is the
-/// two-line definition; it and the fast kernels are interchangeable.
+/// head_dim), with document boundaries in cu_seqlens. On the CPU `cpu_attention.hpp`, on
+/// CUDA LibTorch's flash attention. `reference_attention` is the two-line definition; it
+/// and the fast kernels are interchangeable.
 #pragma once
 
 #include <packkit/cu_seqlens.hpp>
 #include <packkit/torch/attention_options.hpp>
-#include <packkit/torch/attention_reference.hpp>
+#include <packkit/torch/cpu_attention.hpp>
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 namespace packkit::lt {
 
-/// Document boundaries of one packed row, for queries and keys alike. Cheap to copy.
+/// Document boundaries of one packed row. Cheap to copy.
 class document_layout {
 public:
     /// `cu_seqlens`: starts at 0, ascending, one more entry than documents. `device`:
@@ -55,177 +57,163 @@ private:
     at::Tensor on_device_;
 };
 
-/// Causal or full attention inside each document, differentiable.
+/// out: (total_q, heads, head_dim); lse: (heads, total_q), float32 (float64 for float64).
+/// Both are differentiable: parts of an attention are merged by their lse.
+struct attention_with_lse {
+    at::Tensor out;
+    at::Tensor lse;
+};
+
+/// Causal or full attention inside each document, differentiable; queries and keys of a
+/// document may differ in number.
 ///
-/// q: (total, heads, head_dim); k, v: (total, kv_heads, head_dim), kv_heads divides
-/// heads; float64, float32 or bfloat16 on the CPU, float16 or bfloat16 on CUDA. Returns
-/// (total, heads, head_dim). Deterministic on the CPU for a given number of threads.
-/// Throws `invalid_argument` when the shapes and the layout disagree.
-[[nodiscard]] at::Tensor varlen_attention(const at::Tensor& q, const at::Tensor& k,
-                                          const at::Tensor& v,
-                                          const document_layout& layout,
-                                          const attention_options& options);
+/// q: (total_q, heads, head_dim); k, v: (total_k, kv_heads, head_dim), kv_heads divides
+/// heads; float64, float32 or bfloat16 on the CPU, float16 or bfloat16 on CUDA. On the
+/// CPU the same bits on any number of threads.
+/// @throws invalid_argument when shapes, layouts and options disagree, or a CUDA kernel
+///   lacks an option (softcap)
+[[nodiscard]] attention_with_lse varlen_attention_with_lse(
+    const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+    const document_layout& queries, const document_layout& keys,
+    const attention_options& options);
+
+/// The same where queries and keys are the same tokens. Returns (total, heads, head_dim).
+[[nodiscard]] inline at::Tensor varlen_attention(const at::Tensor& q, const at::Tensor& k,
+                                                 const at::Tensor& v,
+                                                 const document_layout& layout,
+                                                 const attention_options& options) {
+    return varlen_attention_with_lse(q, k, v, layout, layout, options).out;
+}
 
 // --- implementation
 // -----------------------------------------------------------------------------
 
 namespace detail {
 
-/// Rows [begin, end) as the (1, heads, length, head_dim) that LibTorch's kernels take.
-[[nodiscard]] inline at::Tensor as_batch(const at::Tensor& rows, std::int64_t begin,
-                                         std::int64_t end) {
-    return rows.slice(0, begin, end).transpose(0, 1).unsqueeze(0);
-}
-
-/// Each key/value head repeated for the query heads that share it.
-[[nodiscard]] inline at::Tensor repeat_heads(const at::Tensor& kv, std::int64_t groups) {
-    return groups == 1 ? kv : kv.repeat_interleave(groups, 1);
-}
-
-/// Gradient of `repeat_heads`.
-[[nodiscard]] inline at::Tensor sum_heads(const at::Tensor& gradient,
-                                          std::int64_t groups) {
-    if (groups == 1) { return gradient; }
-    return gradient
-        .view({gradient.size(0), gradient.size(1) / groups, groups, gradient.size(2)})
-        .sum(2);
-}
-
-/// Calls body(begin, end) for every document, several at a time when they are short.
-template <class Body>
-void for_each_document(const document_layout& layout, Body body) {
-    const auto& bounds = layout.cu_seqlens();
-    const auto run = [&](std::int64_t first, std::int64_t last) {
-        const at::NoGradGuard no_grad;  // the guard is a thread's own
-        for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last);
-             ++i) {
-            if (bounds[i] != bounds[i + 1]) { body(bounds[i], bounds[i + 1]); }
-        }
-    };
-    // One long document is split better by the kernel itself than by us.
-    if (layout.max_seqlen() * 2 > layout.total()) {
-        run(0, layout.documents());
-    } else {
-        at::parallel_for(0, layout.documents(), 1, run);
-    }
-}
-
-/// The log-sum-exp is kept in float64 for float64, else in float32.
-[[nodiscard]] inline at::ScalarType lse_dtype(const at::Tensor& q) {
-    return q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
-
 /// What a backward needs beside its tensors.
 struct attention_record : torch::CustomClassHolder {
-    attention_record(document_layout boundaries, attention_options chosen)
-        : layout(std::move(boundaries)), options(chosen) {}
-    document_layout layout;
+    attention_record(document_layout queries_, document_layout keys_,
+                     attention_options options_)
+        : queries(std::move(queries_)), keys(std::move(keys_)), options(options_) {}
+    document_layout queries, keys;
     attention_options options;
+
+    [[nodiscard]] attention_bounds bounds() const {
+        return {queries.cu_seqlens(), keys.cu_seqlens()};
+    }
 };
+
+inline void keep_record(torch::autograd::AutogradContext* context,
+                        const document_layout& queries, const document_layout& keys,
+                        const attention_options& options) {
+    // An lse that nobody differentiates has no gradient, rather than zeros.
+    context->set_materialize_grads(false);
+    context->saved_data["record"] = c10::IValue::make_capsule(
+        c10::make_intrusive<attention_record>(queries, keys, options));
+}
 
 inline const attention_record& record_of(torch::autograd::AutogradContext* context) {
     return static_cast<const attention_record&>(
         *context->saved_data["record"].toCapsule());
 }
 
+using torch::autograd::tensor_list;
+
 struct cpu_varlen_function : torch::autograd::Function<cpu_varlen_function> {
-    static at::Tensor forward(torch::autograd::AutogradContext* context,
-                              const at::Tensor& q, const at::Tensor& k,
-                              const at::Tensor& v, const document_layout* layout,
-                              attention_options options) {
-        const std::int64_t groups = q.size(1) / k.size(1);
-        const auto keys = repeat_heads(k, groups);
-        const auto values = repeat_heads(v, groups);
-        auto out = at::empty(q.sizes(), q.options());
-        auto lse = at::empty({q.size(1), q.size(0)}, q.options().dtype(lse_dtype(q)));
-        for_each_document(*layout, [&](std::int64_t begin, std::int64_t end) {
-            const auto [part, part_lse] = at::_scaled_dot_product_flash_attention_for_cpu(
-                as_batch(q, begin, end), as_batch(keys, begin, end),
-                as_batch(values, begin, end), 0.0, options.causal, {}, options.scale);
-            as_batch(out, begin, end).copy_(part);
-            lse.slice(1, begin, end).copy_(part_lse[0]);
-        });
-        context->save_for_backward({q, k, v, out, lse});
-        context->saved_data["record"] = c10::IValue::make_capsule(
-            c10::make_intrusive<attention_record>(*layout, options));
-        return out;
+    static tensor_list forward(torch::autograd::AutogradContext* context,
+                               const at::Tensor& q, const at::Tensor& k,
+                               const at::Tensor& v, const document_layout* queries,
+                               const document_layout* keys, attention_options options) {
+        const auto made = cpu_attention_forward(
+            q, k, v, {queries->cu_seqlens(), keys->cu_seqlens()}, options);
+        context->save_for_backward({q, k, v, made.out, made.lse});
+        keep_record(context, *queries, *keys, options);
+        return {made.out, made.lse};
     }
 
-    static torch::autograd::tensor_list backward(
-        torch::autograd::AutogradContext* context,
-        torch::autograd::tensor_list gradients) {
+    static tensor_list backward(torch::autograd::AutogradContext* context,
+                                tensor_list gradients) {
         const auto saved = context->get_saved_variables();
-        const auto &q = saved[0], &k = saved[1], &v = saved[2], &out = saved[3],
-                   &lse = saved[4];
-        const auto& layout = record_of(context).layout;
-        const auto& options = record_of(context).options;
-        const std::int64_t groups = q.size(1) / k.size(1);
-        const auto keys = repeat_heads(k, groups);
-        const auto values = repeat_heads(v, groups);
-        const auto dout = gradients[0].contiguous();
-        auto dq = at::empty_like(q, at::MemoryFormat::Contiguous);
-        auto dk = at::empty_like(keys, at::MemoryFormat::Contiguous);
-        auto dv = at::empty_like(values, at::MemoryFormat::Contiguous);
-        for_each_document(layout, [&](std::int64_t begin, std::int64_t end) {
-            const auto [part_dq, part_dk, part_dv] =
-                at::_scaled_dot_product_flash_attention_for_cpu_backward(
-                    as_batch(dout, begin, end), as_batch(q, begin, end),
-                    as_batch(keys, begin, end), as_batch(values, begin, end),
-                    as_batch(out, begin, end),
-                    lse.slice(1, begin, end).unsqueeze(0).contiguous(), 0.0,
-                    options.causal, {}, options.scale);
-            as_batch(dq, begin, end).copy_(part_dq);
-            as_batch(dk, begin, end).copy_(part_dk);
-            as_batch(dv, begin, end).copy_(part_dv);
-        });
-        return {dq, sum_heads(dk, groups), sum_heads(dv, groups), at::Tensor(),
-                at::Tensor()};
+        const auto& record = record_of(context);
+        const auto dout =
+            gradients[0].defined() ? gradients[0] : at::zeros_like(saved[3]);
+        auto [dq, dk, dv] =
+            cpu_attention_backward(dout, gradients[1], saved[0], saved[1], saved[2],
+                                   {saved[3], saved[4]}, record.bounds(), record.options);
+        return {dq, dk, dv, at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
 
 #ifdef PACKKIT_CUDA
 struct cuda_varlen_function : torch::autograd::Function<cuda_varlen_function> {
-    static at::Tensor forward(torch::autograd::AutogradContext* context,
-                              const at::Tensor& q, const at::Tensor& k,
-                              const at::Tensor& v, const document_layout* layout,
-                              attention_options options) {
-        const auto& bounds = layout->on_device();
+    static tensor_list forward(torch::autograd::AutogradContext* context,
+                               const at::Tensor& q, const at::Tensor& k,
+                               const at::Tensor& v, const document_layout* queries,
+                               const document_layout* keys, attention_options options) {
         auto [out, lse, rng_state, unused, debug_mask] = at::_flash_attention_forward(
-            q, k, v, bounds, bounds, layout->max_seqlen(), layout->max_seqlen(), 0.0,
-            options.causal, false, options.scale);
+            q, k, v, queries->on_device(), keys->on_device(), queries->max_seqlen(),
+            keys->max_seqlen(), 0.0, options.causal, false, options.scale,
+            left_window(options), right_window(options));
         context->save_for_backward({q, k, v, out, lse, rng_state, unused});
-        context->saved_data["record"] = c10::IValue::make_capsule(
-            c10::make_intrusive<attention_record>(*layout, options));
-        return out;
+        keep_record(context, *queries, *keys, options);
+        return {out, lse};
     }
 
-    static torch::autograd::tensor_list backward(
-        torch::autograd::AutogradContext* context,
-        torch::autograd::tensor_list gradients) {
+    static tensor_list backward(torch::autograd::AutogradContext* context,
+                                tensor_list gradients) {
         const auto s = context->get_saved_variables();
-        const auto& layout = record_of(context).layout;
-        const auto& options = record_of(context).options;
+        const auto& [queries, keys, options] = parts(record_of(context));
+        if (gradients[1].defined()) {
+            throw invalid_argument(
+                "attention on CUDA: the kernel takes no gradient of the log-sum-exp");
+        }
         auto [dq, dk, dv] = at::_flash_attention_backward(
-            gradients[0].contiguous(), s[0], s[1], s[2], s[3], s[4], layout.on_device(),
-            layout.on_device(), layout.max_seqlen(), layout.max_seqlen(), 0.0,
-            options.causal, s[5], s[6], options.scale);
-        return {dq, dk, dv, at::Tensor(), at::Tensor()};
+            gradients[0].contiguous(), s[0], s[1], s[2], s[3], s[4], queries.on_device(),
+            keys.on_device(), queries.max_seqlen(), keys.max_seqlen(), 0.0,
+            options.causal, s[5], s[6], options.scale, left_window(options),
+            right_window(options));
+        return {dq, dk, dv, at::Tensor(), at::Tensor(), at::Tensor()};
+    }
+
+private:
+    static std::tuple<const document_layout&, const document_layout&,
+                      const attention_options&>
+    parts(const attention_record& record) {
+        return {record.queries, record.keys, record.options};
+    }
+    /// Keys before the query's own.
+    static std::optional<std::int64_t> left_window(const attention_options& options) {
+        if (options.window == 0) { return std::nullopt; }
+        return options.window - 1;
+    }
+    static std::optional<std::int64_t> right_window(const attention_options& options) {
+        if (options.window == 0) { return std::nullopt; }
+        return 0;
     }
 };
 #endif
 
 }  // namespace detail
 
-inline at::Tensor varlen_attention(const at::Tensor& q, const at::Tensor& k,
-                                   const at::Tensor& v, const document_layout& layout,
-                                   const attention_options& options) {
-    check_attention_shapes(q, k, v, layout.total());
+inline attention_with_lse varlen_attention_with_lse(const at::Tensor& q,
+                                                    const at::Tensor& k,
+                                                    const at::Tensor& v,
+                                                    const document_layout& queries,
+                                                    const document_layout& keys,
+                                                    const attention_options& options) {
+    detail::check_attention(q, k, v, {queries.cu_seqlens(), keys.cu_seqlens()}, options);
 #ifdef PACKKIT_CUDA
     if (q.is_cuda()) {
-        return detail::cuda_varlen_function::apply(q, k, v, &layout, options);
+        if (options.softcap > 0) {
+            throw invalid_argument("attention on CUDA: the kernel has no softcap");
+        }
+        auto made =
+            detail::cuda_varlen_function::apply(q, k, v, &queries, &keys, options);
+        return {made[0], made[1]};
     }
 #endif
-    return detail::cpu_varlen_function::apply(q, k, v, &layout, options);
+    auto made = detail::cpu_varlen_function::apply(q, k, v, &queries, &keys, options);
+    return {made[0], made[1]};
 }
 
 }  // namespace packkit::lt

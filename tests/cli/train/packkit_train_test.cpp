@@ -176,6 +176,42 @@ BOOST_AUTO_TEST_CASE(weights_are_read_and_written_unchanged) {
     BOOST_TEST(before.out == after.out);
 }
 
+BOOST_AUTO_TEST_CASE(checkpoints_are_exported) {
+    const test::training_folder folder;
+    BOOST_TEST_REQUIRE(
+        folder.run({"run.yaml", "max_steps=2", "save_steps=1"}).exit_code == 0);
+    folder.write("tokens.json", "{\"documents\": [[1,2,3],[4,5]]}");
+    const auto logits = [&](const std::string& model) {
+        return folder.run({"logits", model, "tokens.json"}).out;
+    };
+    const auto newest = folder.run({"export", "out", "exported"});
+    BOOST_TEST_REQUIRE(newest.exit_code == 0, newest.err);
+    BOOST_TEST(newest.out.find("checkpoint-2") != std::string::npos, newest.out);
+    BOOST_TEST(logits("exported") == logits("out/checkpoint-2"));
+    BOOST_TEST(logits("exported") != logits("out/checkpoint-1"));
+
+    const auto half =
+        folder.run({"export", "out/checkpoint-1", "half", "--dtype", "bfloat16"});
+    BOOST_TEST_REQUIRE(half.exit_code == 0, half.err);
+    BOOST_TEST(app::read_json_file(folder.path("half/config.json"))["dtype"] ==
+               "bfloat16");
+    BOOST_TEST(fs::file_size(folder.path("half/model.safetensors")) * 10 <
+               fs::file_size(folder.path("exported/model.safetensors")) * 6);
+    BOOST_TEST(logits("half") != logits("out/checkpoint-1"));
+
+    const auto again = folder.run({"export", "out", "half"});
+    BOOST_TEST(again.exit_code == 2);
+    BOOST_TEST(again.err ==
+               "packkit-train: half: exists and is not empty; name a new folder\n");
+    const auto misspelt = folder.run({"export", "out", "other", "--dtype", "bfloat61"});
+    BOOST_TEST(misspelt.exit_code == 2);
+    BOOST_TEST(misspelt.err.find("did you mean 'bfloat16'?") != std::string::npos,
+               misspelt.err);
+    BOOST_TEST(!fs::exists(folder.path("other")));
+    const auto none = folder.run({"export", "model", "other"});
+    BOOST_TEST(none.exit_code == 2);
+}
+
 BOOST_AUTO_TEST_CASE(logits_are_those_of_the_reference) {
     const test::training_folder folder;
     const auto figures = app::read_json_file(golden("golden.json"));
