@@ -75,9 +75,10 @@ struct in_order_walk {
         held.communication += reduction(of);
         consider(at, held);
     }
-    /// A unit is gathered beside what is held; `held` has its whole weights already.
+    /// A unit is gathered beside what is held: its parts are received twice, once by the
+    /// process group, before weights are made of them.
     constexpr void consider_gather(peak_moment at, memory_bytes held, const unit& of) {
-        held.communication += travel.gather_buffer(of.shard);
+        held.communication += 2 * travel.gather_buffer(of.shard);
         if (travel.gathers && travel.gathered_element != travel.reduced_element) {
             held.communication += of.shard * travel.gathered_element;
         }
@@ -105,12 +106,14 @@ struct in_order_walk {
         const memory_bytes states = best.bytes;
 
         // Forward has come to the head: its weights, then its logits.
+        const std::int64_t all = keeps ? elements.whole() : 0;
         memory_bytes held = states;
         held.activations = row + kept + boundary;
-        held.gathered_parameters = travel.gathered(keeps ? elements.whole() : head.whole);
+        held.gathered_parameters = travel.gathered(keeps ? all - head.whole : 0);
         if (!tied || !keeps) consider_gather(peak_moment::loss, held, head);
         held.activations = row + kept + activations.head.bytes(setup, tokens);
         held.logits = activations.loss.bytes(setup, tokens);
+        held.gathered_parameters = travel.gathered(keeps ? all : head.whole);
         consider(peak_moment::loss, held);
 
         // The head is differentiated, then its gradients set out; those of a tied
@@ -120,55 +123,58 @@ struct in_order_walk {
         held.gradients += travel.gradients(head.whole);
         consider(peak_moment::head_backward, held);
         held = states;
-        held.activations = row + kept + boundary;
-        held.gathered_parameters =
-            travel.gathered(keeps ? elements.whole() - (tied ? 0 : head.whole) : 0);
+        held.activations = row + kept + 2 * boundary;
+        std::int64_t stay = keeps ? all - (tied ? 0 : head.whole) : 0;
+        held.gathered_parameters = travel.gathered(stay);
         memory_bytes waiting = held;
         if (tied) {
             waiting.gradients += travel.gradients(head.whole);
         } else {
             consider_reduction(peak_moment::head_backward, held, head);
-            waiting.communication += reduction(head);
+            waiting.communication = reduction(head);
         }
 
+        // The first block in backward finds the head's gradients on their way, the second
+        // the first one's: gathered, at work in the feed-forward, differentiated,
+        // reduced.
         const std::int64_t ring =
             setup.mesh.cp > 1 ? activations.ring.bytes(setup, tokens) : 0;
+        const std::int64_t each = kept / layers;
         for (std::int64_t done = 0; done < std::min<std::int64_t>(layers, 2); ++done) {
-            // Gathered, at work in the feed-forward, all of it differentiated, reduced.
-            const std::int64_t others = kept - kept / layers * (done + 1);
+            const std::int64_t others = row + kept - each * (done + 1);
             held = waiting;
-            if (!keeps) held.gathered_parameters += travel.gathered(block.whole);
-            held.activations = row + kept - kept / layers * done + boundary;
             if (!keeps) consider_gather(peak_moment::block_backward, held, block);
+            held.gathered_parameters = travel.gathered(keeps ? stay : block.whole);
             memory_bytes at_work = held;
-            at_work.activations += working - boundary;
+            at_work.activations = others + each + working;
             at_work.communication += ring;
             at_work.gradients += travel.gradients(block.largest_parameter);
             consider(peak_moment::block_backward, at_work);
-            held.activations = row + others + activations.block_end.bytes(setup, tokens);
+            held.activations = others + activations.block_end.bytes(setup, tokens);
             held.gradients += travel.gradients(block.whole);
             consider(peak_moment::block_backward, held);
-            held = waiting;
-            held.activations = row + others + boundary;
-            if (keeps) held.gathered_parameters -= travel.gathered(block.whole);
-            if (travel.reduces) {
+
+            if (keeps) stay -= block.whole;
+            waiting.activations = others + 2 * boundary;
+            waiting.gathered_parameters = travel.gathered(stay);
+            if (travel.reduces && (done > 0 || !tied)) {
                 // Sums over replicas are asked for when shards have been summed.
-                memory_bytes finishing = held;
+                memory_bytes finishing = waiting;
                 finishing.gradients += travel.gradients(block.whole);
                 finishing.communication +=
                     replica_buffers(done == 0 ? head.shard : block.shard);
                 consider(peak_moment::block_backward, finishing);
             }
-            held.communication = 0;
-            consider_reduction(peak_moment::block_backward, held, block);
-            waiting = held;
+            waiting.communication = 0;
+            consider_reduction(peak_moment::block_backward, waiting, block);
             waiting.communication = reduction(block);
         }
 
         held = waiting;
-        held.activations = row + boundary;
-        held.gathered_parameters = travel.gathered(embedding.whole);
+        held.activations = row + 2 * boundary;
+        held.gathered_parameters = 0;
         if (!keeps) consider_gather(peak_moment::embedding_backward, held, embedding);
+        held.gathered_parameters = travel.gathered(embedding.whole);
         // A tied table's gradients as embedding and as head, and their sum.
         held.gradients += travel.gradients((tied ? 2 : 1) * embedding.whole);
         consider(peak_moment::embedding_backward, held);

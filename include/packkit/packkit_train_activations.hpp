@@ -38,21 +38,21 @@ inline constexpr activation_tensor packkit_train_block[] = {
     {"input of down", activation_width::intermediate},
 };
 // At silu(gate) x up: gradients of the product (in place of down's input, which is gone)
-// and of both factors; the gradient of the block's output.
+// and of both factors; the block's output and its gradient.
 inline constexpr activation_tensor packkit_train_working[] = {
     {"gradients of silu and up", activation_width::intermediate,
      activation_element::compute, activation_cut::tensor, checkpointing_kind::full, 2},
-    {"gradient of the block's output", activation_width::hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::full},
+    {"block's output and its gradient", activation_width::hidden,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 2},
 };
 inline constexpr activation_tensor packkit_train_boundary[] = {
     {"gradient between blocks", activation_width::hidden, activation_element::compute,
      activation_cut::sequence, checkpointing_kind::full},
 };
-// At the first norm: its input and three of its temporaries, gradients on both sides.
+// At the first norm: the block's input and output, gradients of both, temporaries.
 inline constexpr activation_tensor packkit_train_block_end[] = {
-    {"input and gradients", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence, checkpointing_kind::full, 3},
+    {"input, output and gradients", activation_width::hidden, activation_element::compute,
+     activation_cut::sequence, checkpointing_kind::full, 4},
     {"temporaries of the norm", activation_width::hidden,
      activation_element::accumulation, activation_cut::sequence, checkpointing_kind::full,
      3},

@@ -98,12 +98,6 @@ inline void give_storage(const at::Tensor& to, const at::Tensor& from) {
     source->set_nbytes(0);
 }
 
-inline void take_storage(const at::Tensor& tensor) {
-    auto* storage = tensor.storage().unsafeGetStorageImpl();
-    storage->set_data_ptr_noswap(at::DataPtr(nullptr, tensor.device()));
-    storage->set_nbytes(0);
-}
-
 }  // namespace detail
 
 /// One run of the unit: the inner graph from `input` and the gathered parameters to
@@ -150,6 +144,7 @@ struct fully_sharded_unit::function
                                   /*retain_graph=*/false, /*create_graph=*/false,
                                   /*allow_unused=*/true);
         record.output.reset();
+        sources.clear();
         at::Tensor input_gradient;
         if (wants_input) {
             input_gradient = std::move(gradients.back());

@@ -62,6 +62,7 @@ inline thread_local memory_use current_use = memory_use::activations;
 /// Stands before each block; of the allocator's alignment, so that the block keeps it.
 struct alignas(64) memory_header {
     std::size_t bytes;
+    std::uint64_t number;  ///< of the allocation, from 1
     memory_use use;
 };
 
@@ -73,8 +74,8 @@ public:
     c10::DataPtr allocate(std::size_t bytes) override {
         if (bytes == 0) return {nullptr, c10::Device(c10::DeviceType::CPU)};
         void* const start = base_->raw_allocate(bytes + sizeof(memory_header));
-        auto* const header = new (start) memory_header{bytes, current_use};
-        add(header->use, static_cast<std::int64_t>(bytes));
+        auto* const header = new (start) memory_header{bytes, 0, current_use};
+        header->number = add(header->use, static_cast<std::int64_t>(bytes));
         // As with the allocator in front of which this stands, context and data are one.
         void* const data = header + 1;
         return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
@@ -96,13 +97,19 @@ public:
         const std::lock_guard lock(mutex_);
         peak_ = now_;
         peak_total_ = total_;
+        peak_number_ = number_;
     }
 
+    /// What is alive and was there at the peak changes its use there too.
     void move(memory_header& header, memory_use to) {
         const std::lock_guard lock(mutex_);
         const auto bytes = static_cast<std::int64_t>(header.bytes);
-        now_.bytes[static_cast<std::size_t>(header.use)] -= bytes;
-        now_.bytes[static_cast<std::size_t>(to)] += bytes;
+        const auto rebook = [&](memory_usage& usage) {
+            usage.bytes[static_cast<std::size_t>(header.use)] -= bytes;
+            usage.bytes[static_cast<std::size_t>(to)] += bytes;
+        };
+        rebook(now_);
+        if (header.number <= peak_number_) rebook(peak_);
         header.use = to;
     }
 
@@ -122,20 +129,24 @@ public:
     }
 
 private:
-    void add(memory_use use, std::int64_t bytes) {
+    std::uint64_t add(memory_use use, std::int64_t bytes) {
         const std::lock_guard lock(mutex_);
         now_.bytes[static_cast<std::size_t>(use)] += bytes;
         total_ += bytes;
+        if (bytes > 0) ++number_;
         if (total_ > peak_total_) {
             peak_total_ = total_;
+            peak_number_ = number_;
             peak_ = now_;
         }
+        return number_;
     }
 
     c10::Allocator* base_;
     mutable std::mutex mutex_;
     memory_usage now_, peak_;
     std::int64_t total_ = 0, peak_total_ = 0;
+    std::uint64_t number_ = 0, peak_number_ = 0;
 };
 
 }  // namespace detail
@@ -180,8 +191,9 @@ private:
     memory_use outer_;
 };
 
-/// From now on the memory of `tensor` counts as of that use. Nothing if it is not
-/// counted, for instance on a GPU.
+/// The memory of `tensor` counts as of that use, also in the peak if it was part of it:
+/// for what is known only after it was made. Nothing if it is not counted, for instance
+/// on a GPU.
 inline void set_memory_use(const at::Tensor& tensor, memory_use use) {
     auto* counted = detail::counting_allocator::installed();
     if (counted == nullptr || !tensor.defined() || !tensor.has_storage()) return;

@@ -165,6 +165,18 @@ private:
 // --- implementation
 // -----------------------------------------------------------------------------
 
+namespace detail {
+
+/// Frees the memory of a tensor, whoever else still refers to it: a process group's
+/// thread keeps the tensors of a collective for some time after it has completed.
+inline void take_storage(const at::Tensor& tensor) {
+    auto* storage = tensor.storage().unsafeGetStorageImpl();
+    storage->set_data_ptr_noswap(at::DataPtr(nullptr, tensor.device()));
+    storage->set_nbytes(0);
+}
+
+}  // namespace detail
+
 inline sharded_parameters::sharded_parameters(std::vector<parameter_info> parameters,
                                               shard_groups groups,
                                               at::TensorOptions master)
@@ -233,6 +245,7 @@ inline std::vector<at::Tensor> sharded_parameters::unpack(const at::Tensor& flat
                            .view({range.size(), -1}));
         }
     }
+    detail::take_storage(gathered);
     return full;
 }
 
@@ -274,10 +287,11 @@ inline void sharded_parameters::reduce(std::vector<at::Tensor> gradients,
     auto send = pack(gradients);
     gradients.clear();
     auto mine = at::empty_like(gradients_);
-    auto scatter = groups_.shard->reduce_scatter(mine, std::move(send));
-    reductions().hold(
-        pending([this, scatter = std::move(scatter), mine, last_micro_step]() mutable {
+    auto scatter = groups_.shard->reduce_scatter(mine, send);
+    reductions().hold(pending(
+        [this, scatter = std::move(scatter), send, mine, last_micro_step]() mutable {
             scatter.wait();
+            detail::take_storage(send);
             gradients_.add_(mine);
             if (last_micro_step && groups_.replicate->size() > 1) {
                 groups_.replicate->all_reduce(gradients_).wait();

@@ -88,6 +88,21 @@ BOOST_AUTO_TEST_CASE(the_peak_is_what_was_held_when_most_was_held) {
     BOOST_TEST(peak[gradients] - base[gradients] == 799);
 }
 
+BOOST_AUTO_TEST_CASE(a_use_found_out_later_counts_in_the_peak_too) {
+    const auto base = lt::memory_now();
+    lt::reset_memory_peak();
+    const auto known_later = of_bytes(400);
+    { const auto temporary = of_bytes(1000); }  // the peak
+    const auto not_there_yet = of_bytes(200);
+    lt::set_memory_use(known_later, gradients);
+    lt::set_memory_use(not_there_yet, logits);
+    const auto peak = lt::memory_peak();
+    BOOST_TEST(peak[gradients] - base[gradients] == 400);
+    BOOST_TEST(peak[activations] - base[activations] == 1000);
+    BOOST_TEST(peak[logits] == base[logits]);
+    BOOST_TEST(peak.total() - base.total() == 1400);
+}
+
 BOOST_AUTO_TEST_CASE(memory_keeps_its_alignment_and_content) {
     for (const std::int64_t bytes : {1, 63, 64, 65, 4096, 1 << 20}) {
         const auto tensor = at::full({bytes}, 7, at::kByte);
