@@ -18,17 +18,16 @@ std::string metrics(double flops, double bytes, std::int64_t collectives, int st
         const double work = flops * (1 + 0.1 * (step % 5));
         const double seconds =
             work / 50e9 + bytes / 0.5e9 + 1e-3 * static_cast<double>(collectives) + 0.02;
-        const json line = {
-            {"step", step},
-            {"flops", work},
-            {"seconds", {{"step", seconds}}},
-            {"bytes",
-             {{"all_reduce", 0},
-              {"all_gather", static_cast<std::int64_t>(bytes)},
-              {"reduce_scatter", 0},
-              {"all_to_all", 0},
-              {"send_recv", 0}}},
-            {"collectives", collectives}};
+        const json line = {{"step", step},
+                           {"flops", work},
+                           {"seconds", {{"step", seconds}}},
+                           {"bytes",
+                            {{"all_reduce", 0},
+                             {"all_gather", static_cast<std::int64_t>(bytes)},
+                             {"reduce_scatter", 0},
+                             {"all_to_all", 0},
+                             {"send_recv", 0}}},
+                           {"collectives", collectives}};
         text += line.dump() + "\n";
     }
     return text;
@@ -48,8 +47,7 @@ struct with_runs {
 BOOST_FIXTURE_TEST_CASE(the_law_of_the_steps_is_found, with_runs) {
     const json fitted = plan_json_in(folder, "calibrate a.jsonl b.jsonl c.jsonl");
     const auto close = boost::test_tools::tolerance(1e-6);
-    BOOST_TEST(fitted["efficiency"].get<double>() *
-                       fitted["peak_tflops"].get<double>() ==
+    BOOST_TEST(fitted["efficiency"].get<double>() * fitted["peak_tflops"].get<double>() ==
                    50e9 / 1e12,
                close);
     BOOST_TEST(fitted["link_gbps"].get<double>() == 0.5, close);
@@ -58,19 +56,23 @@ BOOST_FIXTURE_TEST_CASE(the_law_of_the_steps_is_found, with_runs) {
     BOOST_TEST(fitted["relative_rms"].get<double>() < 1e-9);
     BOOST_TEST(fitted["files"].size() == 3u);
     const auto table = run_plan_in(folder, "calibrate a.jsonl b.jsonl c.jsonl");
-    for (const char* text : {"0.0500 ± ", "0.500 ± ", "1000.0 ± ", "20.000 ± ", "b.jsonl"}) {
-        BOOST_TEST((table.out.find(text) != std::string::npos), text << "\n" << table.out);
+    for (const char* text :
+         {"0.0500 ± ", "0.500 ± ", "1000.0 ± ", "20.000 ± ", "b.jsonl"}) {
+        BOOST_TEST((table.out.find(text) != std::string::npos), text << "\n"
+                                                                     << table.out);
     }
 }
 
 BOOST_FIXTURE_TEST_CASE(estimates_follow_a_calibration, with_runs) {
     folder.write("config.json", small_llama());
-    BOOST_TEST(run_plan_in(folder, "calibrate a.jsonl b.jsonl c.jsonl --format json "
-                                   "--output machine.json")
+    BOOST_TEST(run_plan_in(folder,
+                           "calibrate a.jsonl b.jsonl c.jsonl --format json "
+                           "--output machine.json")
                    .exit_code == 0);
-    const json plan = plan_json_in(
-        folder, "estimate . --gpus 1 --gpu cpu --sequence-len 128 --precision fp32 "
-                "--calibration machine.json");
+    const json plan =
+        plan_json_in(folder,
+                     "estimate . --gpus 1 --gpu cpu --sequence-len 128 --precision fp32 "
+                     "--calibration machine.json");
     // One rank sends nothing: FLOPs and the fixed time of a step.
     const double flops = plan["flops_per_token"].get<double>() * 128;
     BOOST_TEST(plan["seconds"]["step"].get<double>() == flops / 50e9 + 0.02,
