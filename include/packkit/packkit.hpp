@@ -31,6 +31,7 @@
 #include <packkit/fitted_counts.hpp>
 #include <packkit/flops.hpp>
 #include <packkit/grouped.hpp>
+#include <packkit/in_order_memory.hpp>
 #include <packkit/lazy_bins.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/length_counts.hpp>
@@ -38,6 +39,7 @@
 #include <packkit/loss_weights.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/memory.hpp>
+#include <packkit/memory_estimate.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/mesh_factorizations.hpp>
 #include <packkit/mesh_request.hpp>
@@ -49,6 +51,7 @@
 #include <packkit/multipack.hpp>
 #include <packkit/node_placement.hpp>
 #include <packkit/packing_plan.hpp>
+#include <packkit/packkit_train_activations.hpp>
 #include <packkit/padded_cu_seqlens.hpp>
 #include <packkit/padded_length.hpp>
 #include <packkit/pattern_fit.hpp>
