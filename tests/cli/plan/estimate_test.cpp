@@ -27,6 +27,7 @@ BOOST_AUTO_TEST_CASE(json_has_the_stable_keys) {
                                        "batch",
                                        "memory_bytes",
                                        "peak_moment",
+                                       "system",
                                        "fits",
                                        "flops_per_token",
                                        "flop_convention",
@@ -267,6 +268,18 @@ BOOST_AUTO_TEST_CASE(the_table_draws_memory_against_the_capacity) {
     const auto markdown = run_plan(llama_on_8 + " --format markdown");
     BOOST_TEST(markdown.out.starts_with("# llama-3-8b"));
     BOOST_TEST((markdown.out.find("| activations |") != std::string::npos));
+}
+
+BOOST_AUTO_TEST_CASE(memory_of_another_system) {
+    // Megatron keeps the 5as/h of unfused attention; the trainer's list does not.
+    const json own = plan_json(llama_on_8);
+    const json other = plan_json(llama_on_8 + " --system megatron");
+    BOOST_TEST(own["system"] == "packkit-train");
+    BOOST_TEST(other["system"] == "megatron");
+    BOOST_TEST(own["memory_bytes"]["activations"] !=
+               other["memory_bytes"]["activations"]);
+    BOOST_TEST(run_plan(llama_on_8 + " --system megatron --yaml run.yaml").exit_code ==
+               2);
 }
 
 BOOST_AUTO_TEST_CASE(a_device_of_ones_own) {

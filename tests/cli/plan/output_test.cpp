@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(the_page_stands_alone) {
     for (int i = 0; i < 300; ++i)
         lines += "400\n1200\n2496\n";
     folder.write("<b>.txt", lines);
-    for (const std::string& command :
+    for (const std::string command :
          {"estimate llama-3-8b --gpus 8 --gpu h100-80gb --tensor-parallel-size 2"
           " --offload-optimizer ",
           "search llama-3-8b --gpus 8 --gpu h100-80gb ",

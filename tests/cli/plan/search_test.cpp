@@ -111,6 +111,7 @@ BOOST_AUTO_TEST_CASE(nothing_fits_and_what_would) {
     BOOST_TEST(table.out.find("Nothing fits; what would") != std::string::npos);
     const auto csv = run_plan(arguments + " --format csv");
     BOOST_TEST(csv.exit_code == 0);
+    BOOST_TEST(csv.out == "");
 }
 
 BOOST_AUTO_TEST_CASE(four_thousand_gpus_take_no_time) {
