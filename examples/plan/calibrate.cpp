@@ -130,10 +130,6 @@ solution solve(const std::vector<const measured_step*>& steps, mask terms) {
     solution found;
     const auto rows = static_cast<Eigen::Index>(steps.size());
     const vector target = vector::Ones(rows);
-    if (terms == 0) {
-        found.squares = static_cast<double>(rows);
-        return found;
-    }
     const scaled_system system = system_of(steps, terms);
     const Eigen::ColPivHouseholderQR<matrix> qr(system.columns);
     const vector scaled = qr.solve(target);
@@ -162,13 +158,15 @@ bool has_negative(const solution& found) {
                        [](double value) { return value < 0; });
 }
 
-/// The best of all subsets of the terms whose coefficients are not negative: with four
-/// terms, sixteen systems. Returns the terms that it uses.
+/// The best of all subsets of the terms with FLOPs whose coefficients are not negative:
+/// with four terms, eight systems. FLOPs alone are always one of them. Returns the terms
+/// that it uses.
 std::pair<solution, mask> solve_non_negative(
     const std::vector<const measured_step*>& steps, mask terms) {
-    std::pair<solution, mask> best{solve(steps, 0), 0};
-    for (mask subset = 1; subset < 16; ++subset) {
-        if ((subset & ~terms) != 0) continue;
+    const mask least = bit(term::flops);
+    std::pair<solution, mask> best{solve(steps, least), least};
+    for (mask subset = 0; subset < 16; ++subset) {
+        if ((subset & ~terms) != 0 || (subset & least) == 0) continue;
         const solution found = solve(steps, subset);
         if (!has_negative(found) && found.squares < best.first.squares)
             best = {found, subset};
@@ -418,11 +416,6 @@ calibration fit(const std::vector<measured_run>& runs) {
         result.warnings.push_back(
             app::grouped(static_cast<std::int64_t>(result.outliers)) +
             " steps far off the fit were left out");
-    }
-    if (result[term::flops].value <= 0) {
-        throw app::input_error(runs.front().path,
-                               "the steps do not take longer with more FLOPs: nothing "
-                               "to calibrate");
     }
     return result;
 }

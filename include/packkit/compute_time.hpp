@@ -23,10 +23,12 @@
 
 namespace packkit {
 
-/// What the model of time takes for granted beside the device's figures.
+/// What the model of time takes for granted beside the device's figures. overlap_cost and
+/// elementwise_passes were chosen on published runs, the same for all devices
+/// (tests/unit/core/published/throughput.csv).
 struct time_assumptions {
-    /// Share of a link's nominal rate that collectives reach: all-reduce of 8 A100 at 235
-    /// of 300 GB/s (nccl-tests), rounded.
+    /// Share of a link's nominal rate that collectives reach: NCCL's own model takes 235
+    /// of 300 GB/s for A100 (src/graph/tuning.cc), rounded.
     double link_efficiency = 0.8;
     /// Collectives slow down the compute they run beside, because they move bytes through
     /// the same memory and occupy multiprocessors: by this share of the time that their

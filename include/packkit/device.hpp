@@ -90,67 +90,67 @@ constexpr std::int64_t gib(double value) {
 inline constexpr double tera = 1e12;
 inline constexpr double giga = 1e9;
 inline constexpr double micro = 1e-6;
-// Latency of a hop, of the order that NCCL's own tuning tables have (src/graph/tuning.cc,
-// simple protocol: NVLink 3.4 us, network 14 us; CPU transport between sockets slower).
+// Latency of a ring's hop as NCCL's own model has it (src/graph/tuning.cc, ring, simple
+// protocol: NVLink, PCIe, network).
 inline constexpr double link_hop = 3.4 * micro;
-inline constexpr double network_hop = 14 * micro;
+inline constexpr double pcie_hop = 5.7 * micro;
+inline constexpr double network_hop = 9.6 * micro;
 
 inline constexpr device known_devices[] = {
-    // NVIDIA V100 data sheet (WP-08608); fp16 tensor cores, it has no bf16. DGX-2: 8 x
-    // 100
-    // Gb/s for 16 GPUs. PCIe 3.
+    // NVIDIA V100 data sheet; fp16 tensor cores, it has no bf16. DGX-2: 8 x 100 Gb/s for
+    // 16 GPUs. PCIe 3.
     {"v100-32gb", gib(31.74), 125 * tera, 15.7 * tera, 7.8 * tera, 900 * giga, 150 * giga,
      6.25 * giga, 16 * giga, link_hop, network_hop, 0.78, 0.3, 8, false},
     // NVIDIA A100 data sheet; DGX A100: 8 x 200 Gb/s. NVLink 3: 300 GB/s a direction.
-    // Attention: Dao 2023, arXiv 2307.08691, figure 5 (forward and backward, causal).
+    // Attention: 50 to 73 % of the peak (Dao 2023, arXiv 2307.08691).
     {"a100-40gb", gib(39.39), 312 * tera, 19.5 * tera, 9.7 * tera, 1555 * giga,
      300 * giga, 25 * giga, 32 * giga, link_hop, network_hop, 0.78, 0.55, 8, true},
     {"a100-80gb", gib(79.15), 312 * tera, 19.5 * tera, 9.7 * tera, 2039 * giga,
      300 * giga, 25 * giga, 32 * giga, link_hop, network_hop, 0.82, 0.55, 8, true},
     // RTX A6000 data sheet: 309.7 with sparsity; bridges join pairs only, so PCIe 4.
     {"a6000", gib(47.53), 154.8 * tera, 38.7 * tera, 0.605 * tera, 768 * giga, 32 * giga,
-     12.5 * giga, 32 * giga, 5 * micro, network_hop, 0.78, 0.45, 8, false},
+     12.5 * giga, 32 * giga, pcie_hop, network_hop, 0.78, 0.45, 8, false},
     // A10G: 70 dense, AWS G5 with 8 and 100 Gb/s.
     {"a10g", gib(22.18), 70 * tera, 35 * tera, 0.49 * tera, 600 * giga, 32 * giga,
-     1.5625 * giga, 32 * giga, 5 * micro, network_hop, 0.78, 0.45, 8, false},
+     1.5625 * giga, 32 * giga, pcie_hop, network_hop, 0.78, 0.45, 8, false},
     // L4 and L40S data sheets: 242 and 733 with sparsity (L40S 362.05 dense).
     {"l4", gib(21.96), 121 * tera, 30.3 * tera, 0.473 * tera, 300 * giga, 32 * giga,
-     1.5625 * giga, 32 * giga, 5 * micro, network_hop, 0.78, 0.45, 8, false},
+     1.5625 * giga, 32 * giga, pcie_hop, network_hop, 0.78, 0.45, 8, false},
     {"l40s", gib(44.42), 362.05 * tera, 91.6 * tera, 1.431 * tera, 864 * giga, 32 * giga,
-     12.5 * giga, 32 * giga, 5 * micro, network_hop, 0.78, 0.45, 8, false},
+     12.5 * giga, 32 * giga, pcie_hop, network_hop, 0.78, 0.45, 8, false},
     // H100 data sheet: 1979 with sparsity, NVLink 4: 450 GB/s a direction; DGX H100:
-    // 8 x 400 Gb/s. Attention: FlashAttention-2 as above, figure 6.
+    // 8 x 400 Gb/s. Attention: FlashAttention-2, up to 335 TFLOP/s (the same).
     {"h100-80gb", gib(79.10), 989.5 * tera, 66.9 * tera, 33.5 * tera, 3350 * giga,
      450 * giga, 50 * giga, 64 * giga, link_hop, network_hop, 0.64, 0.33, 8, true},
     // H100 PCIe and NVL: bridges join pairs only, so PCIe 5.
     {"h100-pcie", gib(79.11), 756 * tera, 51.2 * tera, 25.6 * tera, 2039 * giga,
-     64 * giga, 25 * giga, 64 * giga, 5 * micro, network_hop, 0.64, 0.33, 8, false},
+     64 * giga, 25 * giga, 64 * giga, pcie_hop, network_hop, 0.64, 0.33, 8, false},
     {"h100-nvl", gib(93.10), 835 * tera, 60 * tera, 30 * tera, 3938 * giga, 64 * giga,
-     25 * giga, 64 * giga, 5 * micro, network_hop, 0.64, 0.33, 8, false},
+     25 * giga, 64 * giga, pcie_hop, network_hop, 0.64, 0.33, 8, false},
     {"h200-141gb", gib(139.80), 989.5 * tera, 66.9 * tera, 33.5 * tera, 4800 * giga,
      450 * giga, 50 * giga, 64 * giga, link_hop, network_hop, 0.64, 0.33, 8, false},
     // GH200, nodes of four (NVLink to each other, 400 Gb/s each); the host's memory is
     // behind NVLink-C2C: 450 GB/s a direction.
     {"gh200-96gb", gib(94.50), 989.5 * tera, 66.9 * tera, 33.5 * tera, 4000 * giga,
      450 * giga, 50 * giga, 450 * giga, link_hop, network_hop, 0.64, 0.33, 4, false},
-    // DGX B200 data sheet: 72 PFLOP/s bf16 of 8 GPUs with sparsity is 36 dense, 4.5 with
-    // sparsity a GPU; NVLink 5: 900 GB/s a direction.
+    // DGX B200 data sheet: 72 PFLOP/s of fp8 with sparsity for 8 GPUs, of which dense
+    // bf16
+    // is a quarter; NVLink 5: 900 GB/s a direction.
     {"b200", gib(178.35), 2250 * tera, 75 * tera, 37 * tera, 7700 * giga, 900 * giga,
      50 * giga, 64 * giga, link_hop, network_hop, 0.64, 0.35, 8, false},
     // Ada and Ampere GeForce white papers, tensor cores with float32 accumulation; no
     // peer-to-peer on most boards.
     {"rtx-4090", gib(23.64), 165.2 * tera, 82.6 * tera, 1.29 * tera, 1008 * giga,
-     25 * giga, 3.125 * giga, 32 * giga, 8 * micro, network_hop, 0.78, 0.45, 8, false},
+     25 * giga, 3.125 * giga, 32 * giga, pcie_hop, network_hop, 0.78, 0.45, 8, false},
     {"rtx-3090", gib(23.68), 71 * tera, 35.6 * tera, 0.556 * tera, 936 * giga, 25 * giga,
-     3.125 * giga, 32 * giga, 8 * micro, network_hop, 0.78, 0.45, 8, false},
-    // MI250X: one of its two dies, which programs see as a device each; nodes of
-    // Frontier:
-    // 4 boards, 4 x 200 Gb/s. MI300X data sheet: 2614.9 with sparsity, 7 links of 64
-    // GB/s.
+     3.125 * giga, 32 * giga, pcie_hop, network_hop, 0.78, 0.45, 8, false},
+    // MI250X: one of its two dies, which programs see as a device each; Frontier's nodes
+    // have 4 boards and 4 x 200 Gb/s. MI300X data sheet: 2614.9 with sparsity, 7 links of
+    // 64 GB/s.
     {"mi250x-gcd", gib(63.98), 191.5 * tera, 23.9 * tera, 23.9 * tera, 1638 * giga,
-     100 * giga, 12.5 * giga, 36 * giga, 5 * micro, network_hop, 0.50, 0.30, 8, false},
+     100 * giga, 12.5 * giga, 36 * giga, pcie_hop, network_hop, 0.50, 0.30, 8, false},
     {"mi300x", gib(191.98), 1307.4 * tera, 163.4 * tera, 81.7 * tera, 5300 * giga,
-     448 * giga, 50 * giga, 64 * giga, 5 * micro, network_hop, 0.45, 0.25, 8, false},
+     448 * giga, 50 * giga, 64 * giga, pcie_hop, network_hop, 0.45, 0.25, 8, false},
     // One rank on a few cores of a CPU with AVX2, collectives through Gloo: an order of
     // magnitude; `packkit-plan calibrate` finds a machine's own.
     {"cpu", gib(16), 0.05 * tera, 0.1 * tera, 0.05 * tera, 15 * giga, 1 * giga, 1 * giga,
