@@ -117,8 +117,8 @@ block time_block(const plan_subject& subject, const plan_estimate& plan) {
                       static_cast<double>(plan.setup.mesh.world_size())) +
             " in all",
         "MFU " + percent(plan.mfu, 1) + ", HFU " + percent(plan.hfu, 1) +
-            " (convention " + convention + ", " +
-            flops_text(plan.flops_per_token) + " a token, attention length " +
+            " (convention " + convention + ", " + flops_text(plan.flops_per_token) +
+            " a token, attention length " +
             app::fixed(subject.work.attention_length(), 0) + ", peak " +
             app::fixed(subject.gpus.gpu.peak_flops(plan.setup.precision) / 1e12, 1) +
             " TFLOP/s, efficiency " + percent(subject.gpus.gpu.efficiency, 0) +

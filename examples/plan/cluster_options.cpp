@@ -83,7 +83,7 @@ void add_device_options(CLI::App& command, device_texts& texts) {
     option("--efficiency", texts.efficiency, "X",
            "Share of the peak that matrices reach, above 0 to 1");
     option("--calibration", texts.calibration, "FILE",
-           "Efficiency and latency as packkit-plan calibrate has written them");
+           "Step times by the constants that packkit-plan calibrate has written");
 }
 
 void add_cluster_options(CLI::App& command, cluster_texts& texts) {

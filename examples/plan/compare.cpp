@@ -4,15 +4,18 @@
 #include "blocks.hpp"
 #include "command.hpp"
 
+#include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
 #include <packkit/attention_cost.hpp>
+#include <packkit/system_profiles.hpp>
 
 #include <array>
 #include <cmath>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace packkit::plan {
 namespace {
@@ -33,6 +36,13 @@ workload full_workload(const subject_texts& texts, const training_setup& setup) 
             throw usage_error("--tokens", "more rows than can be counted");
     }
     return work;
+}
+
+std::vector<std::string_view> system_names() {
+    std::vector<std::string_view> names;
+    for (const activation_profile& profile : named_profiles())
+        names.push_back(profile.name);
+    return names;
 }
 
 }  // namespace
@@ -56,6 +66,10 @@ void add_subject_options(CLI::App& command, subject_texts& texts) {
     add_text_option(command, "Results", "--convention", texts.convention, "NAME",
                     "FLOPs a token: A (default) 6N + 12Lhs, B 6(N - Vh) + 12Lhs, C 6(N - "
                     "Vh) + 6Lhs");
+    const std::string systems =
+        "Whose memory: " + app::name_list(system_names()) + " (default packkit-train)";
+    add_text_option(command, "Results", "--system", texts.system, "NAME",
+                    systems.c_str());
 }
 
 plan_subject parse_subject(const subject_texts& texts) {
@@ -72,7 +86,18 @@ plan_subject parse_subject(const subject_texts& texts) {
         subject.convention = static_cast<flop_convention>(app::parse_choice(
             "--convention", "convention", texts.convention, flop_convention_names));
     }
+    if (!texts.system.empty()) {
+        subject.system = named_profiles()[app::parse_choice(
+            "--system", "system", texts.system, system_names())];
+    }
     return subject;
+}
+
+void check_system_writes_yaml(const plan_subject& subject) {
+    if (subject.system.name == packkit_train_activations.name) return;
+    throw usage_error("--yaml", "writes a configuration of packkit-train; --system " +
+                                    std::string(subject.system.name) +
+                                    " plans for another system");
 }
 
 std::optional<length_data> set_workload(const subject_texts& texts,
@@ -111,9 +136,8 @@ std::vector<arrangement> arrangements_of(const plan_subject& subject,
     const std::int64_t capacity = setup.sequence_len;
     std::vector<arrangement> all;
     const auto add = [&](const char* key, std::string name, workload work) {
-        estimate_options options;
-        options.convention = subject.convention;
-        plan_figures figures = estimate(layout, setup, subject.gpus.gpu, work, options);
+        plan_figures figures =
+            estimate(layout, setup, subject.gpus.gpu, work, options_of(subject));
         const schedule time = *schedule_of(subject, work, figures);
         all.push_back({key, std::move(name), std::move(work), std::move(figures), time});
     };

@@ -17,17 +17,20 @@ namespace packkit::plan {
 
 /// Options as they are written; empty where they were not given.
 struct subject_texts {
-    std::string model, samples, tokens, epochs, convention;
+    std::string model, samples, tokens, epochs, convention, system;
     bool no_packing = false;
     cluster_texts gpus;
     length_texts lengths;
 };
 
-/// Adds MODEL, the hardware, the data and --convention to a command.
+/// Adds MODEL, the hardware, the data, --convention and --system to a command.
 void add_subject_options(CLI::App& command, subject_texts& texts);
 
 /// Everything but the workload. @throws usage_error, app::input_error
 plan_subject parse_subject(const subject_texts& texts);
+
+/// @throws usage_error for a subject of another system than packkit-train
+void check_system_writes_yaml(const plan_subject& subject);
 
 /// Reads --lengths, or takes rows that one document fills, and sets the workload.
 /// @returns the lengths, where there are any

@@ -69,14 +69,16 @@ void run(const estimate_texts& texts) {
     subject = parse_subject(texts.subject);
     training_choice choice = parse_training(texts.training, subject.model, subject.gpus);
     const training_setup setup = complete_setup(choice, subject.model, subject.gpus);
-    if (!texts.yaml.path.empty()) check_trainer_runs(setup, subject.model.shape);
+    if (!texts.yaml.path.empty()) {
+        check_system_writes_yaml(subject);
+        check_trainer_runs(setup, subject.model.shape);
+    }
     report.notes = choice.notes;
     const auto lengths = set_workload(texts.subject, setup, subject, report.notes);
 
     const model_layout layout(subject.model.shape);
-    estimate_options options;
-    options.convention = subject.convention;
-    report.plan = estimate(layout, setup, subject.gpus.gpu, subject.work, options);
+    report.plan =
+        estimate(layout, setup, subject.gpus.gpu, subject.work, options_of(subject));
     report.time = schedule_of(subject, subject.work, report.plan);
     if (lengths) report.arrangements = arrangements_of(subject, layout, *lengths, setup);
     report.warnings = setup_warnings(subject, report.plan);

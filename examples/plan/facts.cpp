@@ -61,6 +61,7 @@ std::string render_rows(const std::string& key, const ordered_json& rows,
         case output_format::json:
             return ordered_json{{key, rows}}.dump(2) + "\n";
         case output_format::csv: {
+            if (rows.empty()) return {};
             std::vector<table::column> columns;
             for (const auto& [name, value] : rows.front().items())
                 columns.push_back({name});

@@ -33,7 +33,7 @@ std::string render_facts(const std::vector<fact>& facts, const std::string& titl
 std::string csv_text(const app::ordered_json& value);
 
 /// A list of rows under one key of a document, and in the other forms as a table whose
-/// columns are the keys of the first row (CSV) or `shown`.
+/// columns are the keys of the first row (CSV; nothing without rows) or `shown`.
 std::string render_rows(const std::string& key, const app::ordered_json& rows,
                         const app::table& shown, app::output_format format);
 

@@ -140,6 +140,7 @@ ordered_json plan_json(const plan_subject& subject, const plan_estimate& plan) {
             {"batch", batch_json(plan.setup, subject.work)},
             {"memory_bytes", memory_json(plan)},
             {"peak_moment", to_string(plan.memory.at)},
+            {"system", subject.system.name},
             {"fits", plan.fits},
             {"flops_per_token", plan.flops_per_token},
             {"flop_convention", to_string(subject.convention)},

@@ -6,6 +6,7 @@
 #include "cluster_options.hpp"
 #include "model_choice.hpp"
 
+#include <packkit/packkit_train_activations.hpp>
 #include <packkit/plan_estimate.hpp>
 #include <packkit/plan_search.hpp>
 #include <packkit/workload.hpp>
@@ -25,11 +26,21 @@ struct plan_subject {
     std::int64_t embedding_parameters = 0;
     cluster gpus;
     flop_convention convention = flop_convention::A;
+    /// What holds the memory: packkit-train, unless --system names another.
+    activation_profile system = packkit_train_activations;
     workload work;
     bool from_lengths = false;  ///< the workload is of data, not of full rows
     bool packed = true;         ///< several samples a row
     double epochs = 1;
 };
+
+/// What the subject says of how to estimate.
+[[nodiscard]] inline estimate_options options_of(const plan_subject& subject) {
+    estimate_options options;
+    options.profile = subject.system;
+    options.convention = subject.convention;
+    return options;
+}
 
 /// How long all epochs take.
 struct schedule {

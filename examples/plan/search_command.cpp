@@ -86,7 +86,7 @@ search_options options_of(const search_texts& texts, const training_choice& choi
     options.gradient_accumulation_steps = choice.accumulation;
     options.min_global_tokens = tokens_of("--min-global-tokens", texts.min_tokens);
     options.max_global_tokens = tokens_of("--max-global-tokens", texts.max_tokens);
-    options.estimates.convention = subject.convention;
+    options.estimates = options_of(subject);
     if (!texts.memory_share.empty()) {
         options.estimates.memory_share =
             app::parse_option_real("--memory-share", texts.memory_share);
@@ -170,6 +170,7 @@ void run(const search_texts& texts) {
     search_report report;
     plan_subject& subject = report.subject;
     subject = parse_subject(texts.subject);
+    if (!texts.yaml.path.empty()) check_system_writes_yaml(subject);
     const training_choice choice =
         parse_training(texts.training, subject.model, subject.gpus);
     check_fixed_mesh(choice, subject);

@@ -26,10 +26,8 @@ void add_remedies(const plan_subject& subject, const model_layout& layout,
     std::size_t said = 0;
     for (const remedy& change : remedies(plan.setup)) {
         if (said == most) break;
-        estimate_options options;
-        options.convention = subject.convention;
-        const plan_figures changed =
-            estimate(layout, change.setup, subject.gpus.gpu, subject.work, options);
+        const plan_figures changed = estimate(layout, change.setup, subject.gpus.gpu,
+                                              subject.work, options_of(subject));
         if (!changed.fits) continue;
         advice.push_back("It would fit with " + change.what + ": " +
                          bytes(changed.memory.bytes.total()) + ", " +
@@ -55,7 +53,7 @@ void add_faster(const plan_subject& subject, const model_layout& layout,
     options.optimizer = setup.optimizer;
     options.offload_optimizer = setup.offload_optimizer;
     options.global_batch_size = setup.global_rows();
-    options.estimates.convention = subject.convention;
+    options.estimates = options_of(subject);
     const plan_search found = search(layout, subject.gpus.gpu, options, subject.work);
     if (found.plans.empty()) return;
     const plan_estimate& best = found.plans.front();

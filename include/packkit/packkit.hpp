@@ -65,8 +65,8 @@
 #include <packkit/plan_suggestions.hpp>
 #include <packkit/planner.hpp>
 #include <packkit/random.hpp>
-#include <packkit/row_costs.hpp>
 #include <packkit/rational.hpp>
+#include <packkit/row_costs.hpp>
 #include <packkit/run_cost.hpp>
 #include <packkit/sampler.hpp>
 #include <packkit/samples_by_length.hpp>
