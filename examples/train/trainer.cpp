@@ -12,6 +12,7 @@
 #include "prediction_report.hpp"
 #include "setup.hpp"
 
+#include <packkit/flops.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/torch/gradient_norm.hpp>
 
@@ -57,15 +58,10 @@ learning_rate_schedule schedule_of(const train_config& config, std::int64_t tota
     return {config.learning_rate, warmup, total_steps, shape};
 }
 
-/// Floating-point operations of this work: 6 per parameter and token and 12 per layer,
-/// feature and pair of tokens of one document (PaLM, arXiv 2204.02311, appendix B, with Σ
-/// l² for packed documents in place of T·s).
-double flops_of(const model_shape& shape, std::int64_t parameters,
-                const step_plan& plan) {
-    const auto width = static_cast<double>(shape.num_attention_heads * shape.head_dim);
-    return 6.0 * static_cast<double>(parameters) * static_cast<double>(plan.real_tokens) +
-           12.0 * static_cast<double>(shape.num_hidden_layers) * width *
-               static_cast<double>(plan.squared_lengths);
+/// Floating-point operations of this work, with Σ l² for packed documents.
+double flops_of(const token_flops& law, const step_plan& work) {
+    return static_cast<double>(law.linear) * static_cast<double>(work.real_tokens) +
+           static_cast<double>(law.attention) * static_cast<double>(work.squared_lengths);
 }
 
 /// What the ranks tell each other once a step, before the update.
@@ -88,6 +84,7 @@ public:
           groups_(meet(config, environment_, mesh_, inputs_.samples, placement_.device,
                        store_)),
           parameters_(parameter_count(inputs_.shape)),
+          flops_(token_flops_of(model_layout(inputs_.shape), flop_convention::A)),
           plan_(inputs_.samples, config, mesh_),
           identity_(identity_of(config, inputs_.shape, plan_, inputs_.samples, mesh_)),
           model_(inputs_.shape, {groups_.shard.get(), groups_.replicate.get()},
@@ -133,6 +130,7 @@ private:
     c10::intrusive_ptr<c10d::Store> store_;
     lt::mesh_groups groups_;
     std::int64_t parameters_;  // of the whole model
+    token_flops flops_;
     data_plan plan_;
     run_identity identity_;
     model model_;
@@ -302,11 +300,9 @@ step_metrics run::one_step(std::int64_t step, int& stop_signal) {
                      sent[lt::collective::all_to_all], sent[lt::collective::send_recv]};
     metrics.tokens_per_second =
         static_cast<double>(metrics.tokens) / metrics.seconds.step;
-    metrics.mfu =
-        flops_of(inputs_.shape, parameters_, work) / (metrics.seconds.step * peak);
+    metrics.mfu = flops_of(flops_, work) / (metrics.seconds.step * peak);
     metrics.collectives = sent.collectives;
-    metrics.flops =
-        flops_of(inputs_.shape, parameters_, plan_.step_of_rank(step, data_rank()));
+    metrics.flops = flops_of(flops_, plan_.step_of_rank(step, data_rank()));
     metrics.memory_bytes = peak_memory_bytes();
     set_peak_allocated(metrics, placement_.device);
     return metrics;
