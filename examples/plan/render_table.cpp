@@ -41,7 +41,7 @@ block ranking_block(const search_report& report) {
     if (report.found.plans.empty()) return {};
     table shown({{"#"},
                  {"mesh", alignment::left},
-                 {"how", alignment::left},
+                 {"sharding, checkpointing", alignment::left},
                  {"micro x acc."},
                  {"rows a step"},
                  {"memory"},
@@ -57,7 +57,8 @@ block ranking_block(const search_report& report) {
         const training_setup& setup = plan.setup;
         const std::int64_t total = plan.memory.bytes.total();
         const auto time = schedule_of(report.subject, report.subject.work, plan);
-        shown.add_row({std::to_string(i + 1), mesh_text(setup.mesh), variant_text(setup),
+        shown.add_row({std::to_string(i + 1), mesh_text(setup.mesh),
+                       short_variant_text(setup),
                        grouped(setup.micro_batch_size) + " x " +
                            grouped(setup.gradient_accumulation_steps),
                        grouped(setup.global_rows()),

@@ -53,7 +53,9 @@ void add_faster(const plan_subject& subject, const model_layout& layout,
     options.optimizer = setup.optimizer;
     options.offload_optimizer = setup.offload_optimizer;
     options.global_batch_size = setup.global_rows();
+    const double memory_share = options.estimates.memory_share;
     options.estimates = options_of(subject);
+    options.estimates.memory_share = memory_share;
     const plan_search found = search(layout, subject.gpus.gpu, options, subject.work);
     if (found.plans.empty()) return;
     const plan_estimate& best = found.plans.front();
