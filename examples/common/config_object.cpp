@@ -60,10 +60,9 @@ std::optional<double> config_object::positive(std::string_view key) const {
 std::optional<double> config_object::probability(std::string_view key) const {
     const json* const value = find(key);
     if (value == nullptr) return std::nullopt;
-    if (!value->is_number() ||
-        !(value->get<double>() >= 0.0 && value->get<double>() < 1.0)) {
-        fail(key, "expected a number >= 0 and < 1, found " + shown(*value));
-    }
+    const bool inside =
+        value->is_number() && value->get<double>() >= 0.0 && value->get<double>() < 1.0;
+    if (!inside) { fail(key, "expected a number >= 0 and < 1, found " + shown(*value)); }
     return value->get<double>();
 }
 

@@ -6,6 +6,7 @@
 #include "errors.hpp"
 #include "input_file.hpp"
 #include "rope_config.hpp"
+#include "window_config.hpp"
 
 #include <packkit/error.hpp>
 
@@ -35,12 +36,12 @@ struct family_keys {
     const char* attention_dropout = "attention_dropout";
     const char* hidden_dropout = "";
 
-    /// Defaults of the sizes, of the one family whose files leave them out.
-    std::optional<std::int64_t> default_vocab_size = {};
-    std::optional<std::int64_t> default_heads = {};
-    std::optional<std::int64_t> default_key_value_heads = {};
-    std::optional<std::int64_t> default_head_dim = {};
-    std::optional<std::int64_t> default_context = {};
+    /// Sizes of the one family whose files leave them out; 0: they must be there.
+    std::int64_t default_vocab_size = 0;
+    std::int64_t default_heads = 0;
+    std::int64_t default_key_value_heads = 0;
+    std::int64_t default_head_dim = 0;
+    std::int64_t default_context = 0;
     /// num_key_value_heads may be missing and is num_attention_heads then.
     bool key_value_heads_follow = false;
     /// head_dim may be missing and is hidden_size / num_attention_heads then.
@@ -145,7 +146,7 @@ model_family read_family(const config_object& keys) {
         keys.fail("model_type",
                   "is missing; expected one of " + name_list(model_family_names));
     }
-    const auto found =
+    const auto* const found =
         std::find(model_family_names.begin(), model_family_names.end(), *type);
     if (found == model_family_names.end()) {
         keys.fail("model_type", in_quotes(*type) + " is not known; expected one of " +
@@ -155,12 +156,9 @@ model_family read_family(const config_object& keys) {
     return static_cast<model_family>(found - model_family_names.begin());
 }
 
-std::int64_t sized(const config_object& keys, const char* key,
-                   std::optional<std::int64_t> otherwise,
-                   std::int64_t high = config_object::max_size) {
-    const auto value = keys.size(key, high);
-    if (!value && otherwise) return *otherwise;
-    return value ? *value : keys.required_size(key, high);
+/// A size that must be there unless `otherwise` is above 0.
+std::int64_t sized(const config_object& keys, const char* key, std::int64_t otherwise) {
+    return otherwise > 0 ? keys.size(key).value_or(otherwise) : keys.required_size(key);
 }
 
 std::int64_t read_head_dim(const config_object& keys, const family_keys& names,
@@ -168,7 +166,7 @@ std::int64_t read_head_dim(const config_object& keys, const family_keys& names,
     const bool fused = traits_of(model).fused_qkv;
     const auto head_dim = fused ? std::nullopt : keys.size("head_dim");
     if (head_dim) return *head_dim;
-    if (names.default_head_dim) return *names.default_head_dim;
+    if (names.default_head_dim > 0) return names.default_head_dim;
     if (!names.head_dim_follows) return keys.required_size("head_dim");
     if (model.hidden_size % model.num_attention_heads != 0) {
         const std::string reason = std::to_string(model.num_attention_heads) +
@@ -185,8 +183,7 @@ std::int64_t read_key_value_heads(const config_object& keys, const family_keys& 
     const char* const key = "num_key_value_heads";
     if (const auto heads = keys.size(key)) return *heads;
     if (names.key_value_heads_follow || keys.has(key)) return model.num_attention_heads;
-    if (names.default_key_value_heads) return *names.default_key_value_heads;
-    return keys.required_size(key);
+    return sized(keys, key, names.default_key_value_heads);
 }
 
 /// The keys that LLM Foundry nests, and a factor where others have a size.
@@ -236,7 +233,7 @@ void read_sizes(const config_object& keys, const family_keys& names, model_shape
     const bool learned = traits_of(model).positions == position_kind::learned;
     model.max_position_embeddings =
         learned ? keys.required_size(names.context)
-                : keys.size(names.context).value_or(names.default_context.value_or(0));
+                : keys.size(names.context).value_or(names.default_context);
     if (traits_of(model).fused_qkv) {
         model.num_key_value_heads = model.num_attention_heads;
     } else {
@@ -352,110 +349,6 @@ void read_experts(const config_object& keys, model_shape& model) {
         keys.fail("mlp_only_layers",
                   shown(*dense) + " is not supported; expected an empty array");
     }
-}
-
-/// Says by type of layer which layers have a window: a first one, and an interval of
-/// layers without.
-void read_layer_types(const config_object& keys, std::int64_t window,
-                      model_shape& model) {
-    const json* const types = keys.find("layer_types");
-    if (types == nullptr) return;
-    const auto layers = static_cast<std::size_t>(model.num_hidden_layers);
-    if (!types->is_array() || types->size() != layers) {
-        keys.fail("layer_types",
-                  "expected an array of " + std::to_string(layers) + " names, found " +
-                      (types->is_array() ? "one of " + std::to_string(types->size())
-                                         : shown(*types)));
-    }
-    std::vector<bool> slides;
-    for (const json& type : *types) {
-        if (type != "sliding_attention" && type != "full_attention") {
-            keys.fail("layer_types", shown(type) + " of layer " +
-                                         std::to_string(slides.size()) +
-                                         " is not known; expected full_attention or "
-                                         "sliding_attention");
-        }
-        slides.push_back(type == "sliding_attention");
-    }
-    const auto at = [&](bool what, std::size_t from) {
-        return static_cast<std::size_t>(
-            std::find(slides.begin() + static_cast<std::ptrdiff_t>(from), slides.end(),
-                      what) -
-            slides.begin());
-    };
-    const std::size_t first = at(true, 0);
-    if (first == layers) {
-        model.sliding_window = 0;
-        return;
-    }
-    if (window == 0) {
-        keys.fail("sliding_window", "is missing, and layer " + std::to_string(first) +
-                                        " has one by layer_types");
-    }
-    model.sliding_window = window;
-    const auto mismatch = [&]() -> std::optional<std::size_t> {
-        for (std::size_t i = 0; i < layers; ++i) {
-            if ((attention_window(model, static_cast<std::int64_t>(i)) > 0) != slides[i])
-                return i;
-        }
-        return std::nullopt;
-    };
-    if (!mismatch()) return;  // as the other keys say
-    const std::size_t full = at(false, first);
-    model.full_attention_interval =
-        full == layers ? 0 : static_cast<std::int64_t>(full) + 1;
-    model.first_sliding_layer = 0;
-    if (!mismatch()) return;
-    model.first_sliding_layer = static_cast<std::int64_t>(first);
-    if (const auto layer = mismatch()) {
-        keys.fail("layer_types", "layer " + std::to_string(*layer) +
-                                     " breaks the pattern of the layers before it: "
-                                     "only full attention in every n-th layer and in "
-                                     "the first layers is supported");
-    }
-}
-
-void read_windows(const config_object& keys, model_shape& model) {
-    const char* const key = "sliding_window";
-    constexpr std::int64_t class_default = 4096;
-    std::int64_t window = keys.size(key).value_or(keys.has(key) ? 0 : class_default);
-    switch (model.family) {
-        case mistral:
-            break;
-        case mixtral:
-            window = keys.size(key).value_or(0);
-            break;
-        case qwen2:
-        case qwen3:
-        case qwen3_moe:
-            if (!keys.truth("use_sliding_window").value_or(false)) {
-                window = 0;
-            } else if (model.family != qwen3_moe) {
-                model.first_sliding_layer =
-                    keys.size("max_window_layers", config_object::max_size, 0)
-                        .value_or(28);
-            }
-            break;
-        case gemma2:
-            model.full_attention_interval = 2;
-            break;
-        case gemma3:
-            model.full_attention_interval =
-                keys.size("sliding_window_pattern", max_layers)
-                    .value_or(
-                        keys.size("_sliding_window_pattern", max_layers).value_or(6));
-            break;
-        case llama:
-        case gemma:
-        case gpt2:
-        case gpt_neox:
-        case mpt:
-            return;
-    }
-    model.sliding_window = window;
-    read_layer_types(keys, window, model);
-    if (model.sliding_window == 0)
-        model.full_attention_interval = model.first_sliding_layer = 0;
 }
 
 model_shape read_shape(const std::string& file, const config_object& keys) {

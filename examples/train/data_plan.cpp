@@ -135,15 +135,29 @@ step_plan data_plan::step(std::int64_t global_step) const {
     plan.at = cursor::from_global_step(static_cast<std::uint64_t>(global_step),
                                        static_cast<std::uint64_t>(steps_per_epoch()));
     for (const auto bin : sampler_at(plan.at.epoch).bins_of_step(plan.at.step)) {
-        if (!bin) continue;
-        for (const std::uint32_t sample : bins_[*bin]) {
-            const std::int64_t length = samples_.lengths()[sample];
-            plan.valid_targets += samples_.valid_targets()[sample];
-            plan.real_tokens += length;
-            plan.squared_lengths += length * length;
-        }
+        if (bin) add_work(plan, bins_[*bin]);
     }
     return plan;
+}
+
+step_plan data_plan::step_of_rank(std::int64_t global_step, std::int64_t rank) const {
+    step_plan plan;
+    plan.at = cursor::from_global_step(static_cast<std::uint64_t>(global_step),
+                                       static_cast<std::uint64_t>(steps_per_epoch()));
+    for (std::int64_t micro = 0; micro < micro_steps_; ++micro) {
+        for (const auto row : rows_of(global_step, micro, rank))
+            add_work(plan, row);
+    }
+    return plan;
+}
+
+void data_plan::add_work(step_plan& plan, std::span<const std::uint32_t> row) const {
+    for (const std::uint32_t sample : row) {
+        const std::int64_t length = samples_.lengths()[sample];
+        plan.valid_targets += samples_.valid_targets()[sample];
+        plan.real_tokens += length;
+        plan.squared_lengths += length * length;
+    }
 }
 
 void data_plan::append_row(packed_row& batch, std::span<const std::uint32_t> row) const {

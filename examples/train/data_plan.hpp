@@ -28,7 +28,7 @@ struct packed_row {
     std::vector<std::int32_t> cu_seqlens;    ///< documents, and padding as one of its own
 };
 
-/// Work of one step over all ranks.
+/// Work of one step, over all ranks or of one.
 struct step_plan {
     cursor at;  ///< epoch and step within it
     std::int64_t valid_targets =
@@ -51,6 +51,10 @@ public:
     [[nodiscard]] std::int64_t micro_steps() const { return micro_steps_; }
 
     [[nodiscard]] step_plan step(std::int64_t global_step) const;
+
+    /// The part of data-parallel rank `rank`.
+    [[nodiscard]] step_plan step_of_rank(std::int64_t global_step,
+                                         std::int64_t rank) const;
 
     /// The micro-batch of data-parallel rank `rank`: `micro_batch_size` rows joined into
     /// one. Never empty: a rank without samples gets one token without a target, and
@@ -87,6 +91,7 @@ private:
     [[nodiscard]] std::vector<std::span<const std::uint32_t>> rows_of(
         std::int64_t global_step, std::int64_t micro_step, std::int64_t rank) const;
     const batch_sampler& sampler_at(std::uint64_t epoch) const;
+    void add_work(step_plan& plan, std::span<const std::uint32_t> row) const;
     void append_row(packed_row& batch, std::span<const std::uint32_t> row) const;
 
     const token_store& samples_;

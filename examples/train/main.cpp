@@ -7,6 +7,7 @@
 #include "config.hpp"
 #include "launch.hpp"
 #include "logits.hpp"
+#include "plan_command.hpp"
 #include "rank_environment.hpp"
 #include "rank_status.hpp"
 #include "tokenizer.hpp"
@@ -31,10 +32,12 @@ constexpr const char* description = R"(Trains a Llama-style model on packed rows
 
   packkit-train CONFIG.yaml [key=value ...] [--processes N] [--resume | --overwrite]
   packkit-train check CONFIG.yaml [key=value ...] [--processes N]
+  packkit-train plan CONFIG.yaml [key=value ...] [--processes N] [--format table|json]
   packkit-train logits MODEL_DIR TOKENS.json [--dtype float64|float32|bfloat16]
   packkit-train tokenize TOKENIZER [FILE]
 
-'check' reads configuration and data and says what is wrong, without training. 'logits' packs
+'check' reads configuration and data and says what is wrong, without training; 'plan' says what a
+run of N ranks will need: rows, memory by component, bytes sent. 'logits' packs
 {"documents": [[id, ...], ...]} into one row and prints the logits of each document. 'tokenize'
 prints the ids of each line of FILE (or of standard input); TOKENIZER is what tokenizer_type takes:
 bytes, a tokenizer.json or SentencePiece .model file, or a folder with one.)";
@@ -43,6 +46,7 @@ constexpr const char* examples = R"(Examples:
   packkit-train run.yaml --processes 2
   packkit-train run.yaml max_steps=40 learning_rate=3e-4 --resume
   packkit-train check run.yaml --processes 8
+  packkit-train plan run.yaml --processes 8 --format json
   packkit-train logits out/checkpoint-20 tokens.json --dtype float64
   echo 'Hello world' | packkit-train tokenize model/tokenizer.json
 
@@ -53,6 +57,7 @@ struct command_line {
     int processes = 0;
     run_options run;
     std::string dtype = "float32";
+    std::string format = "table";
 };
 
 /// Errors of this rank as its launcher wants them: recorded, not printed.
@@ -129,6 +134,7 @@ int packkit_train(int argc, char** argv) {
                  "replace what an earlier run left in output_dir");
     app.add_option("--dtype", line.dtype,
                    "logits: float64, float32 (default) or bfloat16");
+    app.add_option("--format", line.format, "plan: table (default) or json");
     if (app::parse_command_line(app, argc, argv)) return app::exit_done;
 
     const std::string command = line.words.front();
@@ -142,6 +148,12 @@ int packkit_train(int argc, char** argv) {
         operands(1, "packkit-train check CONFIG.yaml [key=value ...]");
         return check(load_config(line.words.front(), std::span(line.words).subspan(1)),
                      std::max(1, line.processes));
+    }
+    if (command == "plan") {
+        operands(1, "packkit-train plan CONFIG.yaml [key=value ...]");
+        return plan_run(load_config(line.words.front(), std::span(line.words).subspan(1)),
+                        std::max(1, line.processes),
+                        app::parse_output_format(line.format));
     }
     if (command == "logits") {
         operands(2, "packkit-train logits MODEL_DIR TOKENS.json");

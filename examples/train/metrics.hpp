@@ -31,7 +31,8 @@ struct step_metrics {
         packkit::memory_bytes parts;
         std::int64_t other = 0;
     } allocated_bytes;
-    double flops = 0;  ///< of rank 0's micro-batches, forward and backward
+    /// Of the model for the tokens of rank 0's samples, forward and backward.
+    double flops = 0;
     struct {
         double data = 0, forward = 0, backward = 0, optimizer = 0, communication = 0,
                step = 0;

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// What the planner says of a run before it starts, and how what was measured compares.
+/// What the planner says of a run before it starts.
 
 #include "config.hpp"
 #include "data_plan.hpp"
-#include "metrics.hpp"
 
 #include <packkit/communication.hpp>
 #include <packkit/memory.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/workload.hpp>
 
-#include <string>
+#include <cstdint>
 
 namespace packkit::train {
 
@@ -28,19 +27,12 @@ struct prediction {
 /// The run as the planner's value.
 training_setup setup_of(const train_config& config, const mesh_shape& mesh);
 
-/// What the rows of `plan` hold. Counts are exact; unequal ranks are left at 1.
-workload workload_of(const data_plan& plan);
+/// What rows of sequence_len hold in `plan`. Counts are exact; unequal ranks are left at
+/// 1.
+workload workload_of(const train_config& config, const data_plan& plan);
 
 /// O(steps) for the longest micro-batch of rank 0.
 prediction predict(const train_config& config, const model_shape& shape,
                    const mesh_shape& mesh, const data_plan& plan);
-
-/// One line for the log.
-std::string to_log_line(const prediction& predicted);
-
-/// A table of what was predicted and measured: bytes sent in a step, and memory in the
-/// step that held most, in all and by component.
-std::string compare(const prediction& predicted, const step_metrics& step,
-                    const step_metrics& largest);
 
 }  // namespace packkit::train

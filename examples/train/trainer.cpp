@@ -9,6 +9,7 @@
 #include "measured_memory.hpp"
 #include "metrics.hpp"
 #include "prediction.hpp"
+#include "prediction_report.hpp"
 #include "setup.hpp"
 
 #include <packkit/learning_rate.hpp>
@@ -56,7 +57,7 @@ learning_rate_schedule schedule_of(const train_config& config, std::int64_t tota
     return {config.learning_rate, warmup, total_steps, shape};
 }
 
-/// Floating-point operations of a step: 6 per parameter and token and 12 per layer,
+/// Floating-point operations of this work: 6 per parameter and token and 12 per layer,
 /// feature and pair of tokens of one document (PaLM, arXiv 2204.02311, appendix B, with Σ
 /// l² for packed documents in place of T·s).
 double flops_of(const model_shape& shape, std::int64_t parameters,
@@ -304,6 +305,8 @@ step_metrics run::one_step(std::int64_t step, int& stop_signal) {
     metrics.mfu =
         flops_of(inputs_.shape, parameters_, work) / (metrics.seconds.step * peak);
     metrics.collectives = sent.collectives;
+    metrics.flops =
+        flops_of(inputs_.shape, parameters_, plan_.step_of_rank(step, data_rank()));
     metrics.memory_bytes = peak_memory_bytes();
     set_peak_allocated(metrics, placement_.device);
     return metrics;
@@ -425,7 +428,7 @@ void run::summarize() const {
     line("peak memory",
          app::bytes_text(static_cast<std::uint64_t>(last_->memory_bytes)) + " (rank 0)");
     line("checkpoint", saved_);
-    app::write_stdout("\n" + compare(prediction_, *last_, *largest_));
+    app::write_stdout("\n" + comparison_text(prediction_, *last_, *largest_));
 }
 
 }  // namespace

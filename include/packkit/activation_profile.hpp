@@ -5,7 +5,7 @@
 /// gathered.
 ///
 /// A system is described by a value of `activation_profile`, never by formulas of its
-/// own: `activation_profiles.hpp` has three, and a test describes two more.
+/// own. `system_profiles.hpp` has those there are, by name.
 #pragma once
 
 #include <packkit/training_setup.hpp>

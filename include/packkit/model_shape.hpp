@@ -309,7 +309,9 @@ constexpr void check_heads(const model_shape& model, const model_traits& traits)
                                model.num_attention_heads);
     }
     if (traits.positions != position_kind::rotary) return;
-    if (!(model.partial_rotary_factor > 0.0 && model.partial_rotary_factor <= 1.0)) {
+    const bool is_part =
+        model.partial_rotary_factor > 0.0 && model.partial_rotary_factor <= 1.0;
+    if (!is_part) {
         throw_invalid_argument("partial_rotary_factor is ", model.partial_rotary_factor,
                                ", expected a number > 0 and <= 1");
     }

@@ -7,6 +7,7 @@
 #include <packkit/batch_size.hpp>
 #include <packkit/detail/divisors.hpp>
 #include <packkit/detail/figures.hpp>
+#include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
 #include <packkit/mesh_request.hpp>
 #include <packkit/mesh_shape.hpp>
@@ -125,6 +126,8 @@ inline void check_search(const search_options& options) {
     return {};
 }
 
+inline constexpr std::int64_t most_accumulation_steps = 100'000;
+
 /// Accumulation steps for a micro-batch on that many ranks, or why there are none.
 struct accumulation_choice {
     std::int64_t steps = 0;
@@ -134,7 +137,8 @@ struct accumulation_choice {
 [[nodiscard]] inline accumulation_choice choose_accumulation(
     const search_options& options, std::int64_t micro_batch_size, std::int64_t ranks,
     bool explain) {
-    const std::int64_t rows = micro_batch_size * ranks;
+    const std::int64_t rows =
+        checked_multiply(micro_batch_size, ranks, "rows of a micro-step");
     const auto refused = [&](auto... parts) {
         return accumulation_choice{0, explain ? message(parts...) : std::string()};
     };
@@ -156,9 +160,18 @@ struct accumulation_choice {
         }
         steps = wanted / rows;
     } else if (!options.gradient_accumulation_steps && options.min_global_tokens) {
-        steps = ceil_divide(*options.min_global_tokens, rows * options.sequence_len);
+        steps = ceil_divide(
+            *options.min_global_tokens,
+            checked_multiply(rows, options.sequence_len, "tokens of a micro-step"));
     }
-    const std::int64_t tokens = steps * rows * options.sequence_len;
+    // Bytes of a step stay within 64 bits, even of a trillion parameters.
+    if (steps > most_accumulation_steps) {
+        return refused("it takes ", grouped(steps),
+                       " gradient accumulation steps, more than the ",
+                       grouped(most_accumulation_steps), " that are looked at");
+    }
+    const std::int64_t tokens =
+        checked_multiply(steps * rows, options.sequence_len, "tokens of a step");
     if (options.max_global_tokens && tokens > *options.max_global_tokens) {
         const std::int64_t most = *options.max_global_tokens /
                                   (options.sequence_len * micro_batch_size * steps);

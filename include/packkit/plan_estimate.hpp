@@ -73,7 +73,7 @@ struct plan_estimate : plan_figures {
 /// alone, and what depends on the workload alone, is computed once and kept: about a
 /// million estimates a second. Not for several threads at once: give each a copy.
 ///
-/// Holds references: model, device and workload outlive it.
+/// Refers to model and device, which outlive it; copies the workload.
 class plan_evaluator {
 public:
     /// @throws invalid_argument unless the memory share is in (0, 1]

@@ -189,7 +189,26 @@ struct group_link {
         return assumed.overlap_cost * static_cast<double>(bytes) /
                (on.link_bytes_per_second * assumed.link_efficiency);
     };
-    double free_backward = seconds.backward / micro_batches;  // of the last micro-batch
+    // Behind what nothing hides yet: of all micro-batches forward and backward.
+    double free_forward = seconds.forward;
+    double free_backward = seconds.backward;
+    if (communication.cp.total() > 0) {
+        const collective_bytes& sent = communication.cp;
+        auto link = detail::link_of(setup, on, assumed, {cp});
+        // Neighbours send to each other: a hop, not a way round.
+        link.seconds_per_collective /= static_cast<double>(setup.mesh.cp - 1);
+        const double ring = link.seconds(sent.total(), sent.collectives);
+        seconds.communication += ring;
+        // The first block is there; each other comes beside the products of the one
+        // before.
+        seconds.exposed_communication +=
+            detail::exposed(ring, seconds.attention, 0.0, slowdown(sent.total()));
+        const double hidden = std::min(ring, seconds.attention);
+        const double early = hidden * phases.attention_forward / phases.attention;
+        free_forward -= early;
+        free_backward -= hidden - early;
+    }
+    const double overlapped = 1.0 - 1.0 / units;
     if (communication.dp_shard.total() > 0) {
         const auto link = detail::link_of(setup, on, assumed, {dp_shard, cp});
         const collective_bytes& sent = communication.dp_shard;
@@ -208,17 +227,20 @@ struct group_link {
             const auto gathered = static_cast<double>(sent.all_gather);
             const auto before = static_cast<std::int64_t>(gathered * early);
             seconds.exposed_communication +=
-                detail::exposed(forward, seconds.forward, 1.0 / units, slowdown(before)) +
-                detail::exposed(backward, seconds.backward, 1.0 / units,
+                detail::exposed(forward, free_forward, 1.0 / units, slowdown(before)) +
+                detail::exposed(backward, free_backward, 1.0 / units,
                                 slowdown(sent.all_gather - before + reduced));
-            free_backward = std::max(0.0, free_backward - backward / micro_batches);
+            free_backward -= std::min(free_backward, backward * overlapped);
         } else {
-            const double beside =
-                setup.sharding == sharding_kind::zero1 ? free_backward : seconds.backward;
+            // zero1 reduces with the last micro-batch alone.
+            const double share =
+                setup.sharding == sharding_kind::zero1 ? 1.0 / micro_batches : 1.0;
+            const double beside = free_backward * share;
+            const double hidden = (reduce + latency) * overlapped;
             seconds.exposed_communication +=
                 gather +
                 detail::exposed(reduce + latency, beside, 1.0 / units, slowdown(reduced));
-            free_backward = std::max(0.0, free_backward - reduce);
+            free_backward -= std::min(free_backward, hidden / share);
         }
     }
     if (communication.dp_replicate.total() > 0) {
@@ -229,20 +251,8 @@ struct group_link {
                  : detail::link_of(setup, on, assumed, {dp_replicate}))
                 .seconds(sent.total(), sent.collectives);
         seconds.communication += reduce;
-        seconds.exposed_communication +=
-            detail::exposed(reduce, free_backward, 1.0 / units, slowdown(sent.total()));
-    }
-    if (communication.cp.total() > 0) {
-        const collective_bytes& sent = communication.cp;
-        auto link = detail::link_of(setup, on, assumed, {cp});
-        // Neighbours send to each other: a hop, not a way round.
-        link.seconds_per_collective /= static_cast<double>(setup.mesh.cp - 1);
-        const double ring = link.seconds(sent.total(), sent.collectives);
-        seconds.communication += ring;
-        // The first block is there; each other comes beside the products of the one
-        // before.
-        seconds.exposed_communication +=
-            detail::exposed(ring, seconds.attention, 0.0, slowdown(sent.total()));
+        seconds.exposed_communication += detail::exposed(
+            reduce, free_backward / micro_batches, 1.0 / units, slowdown(sent.total()));
     }
     if (communication.tp.total() > 0) {
         const double sums =

@@ -105,6 +105,7 @@ protected:
             for (std::int64_t i = 1; i < parts.size(0); ++i) {
                 sum.add_(parts[i]);
             }
+            detail::take_storage(parts);
         });
     }
 

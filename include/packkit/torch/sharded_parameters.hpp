@@ -165,18 +165,6 @@ private:
 // --- implementation
 // -----------------------------------------------------------------------------
 
-namespace detail {
-
-/// Frees the memory of a tensor, whoever else still refers to it: a process group's
-/// thread keeps the tensors of a collective for some time after it has completed.
-inline void take_storage(const at::Tensor& tensor) {
-    auto* storage = tensor.storage().unsafeGetStorageImpl();
-    storage->set_data_ptr_noswap(at::DataPtr(nullptr, tensor.device()));
-    storage->set_nbytes(0);
-}
-
-}  // namespace detail
-
 inline sharded_parameters::sharded_parameters(std::vector<parameter_info> parameters,
                                               shard_groups groups,
                                               at::TensorOptions master)
@@ -206,7 +194,10 @@ inline at::Tensor sharded_parameters::part(const at::Tensor& flat, std::size_t i
 inline std::vector<at::Tensor> sharded_parameters::gather(at::ScalarType dtype) const {
     if (groups_.shard->size() > 1) {
         const memory_scope scope(memory_use::communication);
-        return unpack(shards_.to(dtype));
+        const auto flat = shards_.to(dtype);
+        auto full = unpack(flat);
+        if (!flat.is_same(shards_)) detail::take_storage(flat);
+        return full;
     }
     const memory_scope scope(memory_use::gathered_parameters);
     std::vector<at::Tensor> full;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -305,6 +306,26 @@ BOOST_AUTO_TEST_CASE(reasons_of_batch) {
             p.setup.micro_batch_size * p.setup.mesh.data_parallel_size() * 2048;
         BOOST_TEST(p.setup.global_rows() * 2048 < 4'000'000 + micro);
     }
+}
+
+BOOST_AUTO_TEST_CASE(batches_beyond_reason) {
+    const model_layout layout = model("llama-3.2-1b");
+    const auto work = packkit::full_rows(2048);
+    auto options = options_for(8, 2048);
+    options.global_batch_size = std::int64_t{1} << 50;
+    const plan_search found = packkit::search(layout, gpu("h100-80gb"), options, work);
+    check_search(found, 8);
+    BOOST_TEST(found.plans.empty());
+    BOOST_TEST(contains(reason_for(found, {8, 1, 1, 1}),
+                        "gradient accumulation steps, more than the 100,000"));
+    options = options_for(8, 2048);
+    options.min_global_tokens = std::numeric_limits<std::int64_t>::max();
+    BOOST_TEST(packkit::search(layout, gpu("h100-80gb"), options, work).plans.empty());
+    options = options_for(8, 2048);
+    options.micro_batch_sizes = {std::int64_t{1} << 62};
+    expect::message_of<invalid_argument>(
+        [&] { (void)packkit::search(layout, gpu("h100-80gb"), options, work); },
+        "exceeds 64 bits");
 }
 
 /// A refusal by memory names a change; that change does what it says.

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The trainer as witness of the planner: what `packkit-train plan` says is what the
+/// run's communicators and its allocator count.
+
+#include "training_run.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <vector>
+
+using namespace packkit;
+
+namespace {
+
+struct witnessed_run {
+    std::string name;
+    int processes;
+    std::vector<std::string> settings;
+    app::json model = app::json::object();  // keys of config.json that differ
+};
+
+const std::string fsdp = "fsdp_version=2";
+const std::string kept = "fsdp_config.reshard_after_forward=false";
+const std::string bf16 = "bf16=true";
+const std::string fp64 = "torch_dtype=float64";
+const std::string whole_data = "gradient_accumulation_steps=1";
+
+const std::vector<witnessed_run> runs{
+    {"alone", 1, {}},
+    {"alone, float64, two rows in one", 1, {fp64, "micro_batch_size=2"}},
+    {"alone, bf16, deep", 1, {bf16}, {{"num_hidden_layers", 9}}},
+    {"alone, tied", 1, {}, {{"tie_word_embeddings", true}}},
+    {"alone, one block", 1, {}, {{"num_hidden_layers", 1}}},
+    {"DDP 2", 2, {}},
+    {"DDP 4", 4, {whole_data}},
+    {"DDP 2, bf16, every head its keys", 2, {bf16}, {{"num_key_value_heads", 4}}},
+    {"FSDP 2", 2, {fsdp}},
+    {"FSDP 4, deep", 4, {fsdp, whole_data}, {{"num_hidden_layers", 8}}},
+    {"FSDP 2, bf16", 2, {fsdp, bf16}},
+    {"FSDP 2, float64", 2, {fsdp, fp64}},
+    {"FSDP 2, three micro-batches, short rows",
+     2,
+     {fsdp, "gradient_accumulation_steps=3", "sequence_len=128"}},
+    {"FSDP 2, kept", 2, {fsdp, kept}},
+    {"FSDP 2, kept, bf16, odd vocabulary", 2, {fsdp, kept, bf16}, {{"vocab_size", 1999}}},
+    {"FSDP 2, wide vocabulary", 2, {fsdp}, {{"vocab_size", 12288}}},
+    {"FSDP 2, tied", 2, {fsdp}, {{"tie_word_embeddings", true}}},
+    {"HSDP 2 x 2", 4, {fsdp, "dp_shard_size=2", "dp_replicate_size=2", whole_data}},
+    {"HSDP 2 x 2, bf16, tied",
+     4,
+     {fsdp, bf16, "dp_shard_size=2", "dp_replicate_size=2"},
+     {{"tie_word_embeddings", true}}},
+    {"FSDP 2, rows of different length",
+     2,
+     {fsdp, "pad_to_sequence_len=false", "multipack_real_batches=true",
+      "micro_batch_size=2"}},
+    {"alone, a sample a row", 1, {"sample_packing=false", "micro_batch_size=3"}},
+};
+
+/// A folder whose model is large enough for tensors to count, small enough for a second.
+class witness_folder : public test::training_folder {
+public:
+    explicit witness_folder(const app::json& changes) {
+        auto config = app::read_json_file(path("model/config.json"));
+        config.update({{"vocab_size", 1024},
+                       {"hidden_size", 128},
+                       {"intermediate_size", 344},
+                       {"num_hidden_layers", 3},
+                       {"max_position_embeddings", 512}});
+        config.update(changes);
+        write("model/config.json", config.dump());
+    }
+};
+
+std::vector<std::string> arguments_of(const witnessed_run& run) {
+    std::vector<std::string> arguments{"run.yaml", "sequence_len=384", "max_steps=2",
+                                       "gradient_accumulation_steps=2"};
+    arguments.insert(arguments.end(), run.settings.begin(), run.settings.end());
+    arguments.insert(arguments.end(), {"--processes", std::to_string(run.processes)});
+    return arguments;
+}
+
+double deviation(double found, double expected) {
+    return std::abs(found - expected) / expected;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(bytes_sent_are_equal_and_memory_is_close) {
+    int compared = 0;
+    for (const witnessed_run& run : runs) {
+        BOOST_TEST_CONTEXT(run.name) {
+            const witness_folder folder(run.model);
+            auto arguments = arguments_of(run);
+            const auto trained = folder.run(arguments);
+            arguments.insert(arguments.begin(), "plan");
+            arguments.insert(arguments.end(), {"--format", "json"});
+            const auto planned = folder.run(arguments);
+            BOOST_TEST_REQUIRE(planned.exit_code == 0, planned.err);
+            BOOST_TEST_REQUIRE(trained.exit_code == 0, trained.err);
+            const auto plan = app::json::parse(planned.out);
+            const auto steps = folder.metrics("out");
+            BOOST_TEST_REQUIRE(steps.size() == 2);
+
+            for (const auto& step : steps) {
+                for (const auto& [kind, bytes] : plan["communication_bytes"].items()) {
+                    BOOST_TEST(step["bytes"][kind] == bytes, kind);
+                }
+                BOOST_TEST(step["collectives"] == plan["collectives"]);
+            }
+            const auto sent = plan["communication_bytes"]["all_gather"];
+            BOOST_TEST((sent.get<std::int64_t>() > 0) == (run.processes > 1));
+
+            const auto& first = steps[0]["allocated_bytes"];
+            const auto& second = steps[1]["allocated_bytes"];
+            const auto& held = first["total"] > second["total"] ? first : second;
+            const auto& expected = plan["memory_bytes"];
+            const auto total = held["total"].get<double>();
+            BOOST_TEST(deviation(expected["total"].get<double>(), total) <= 0.02);
+            BOOST_TEST(held["other"] == 0);
+            for (const auto& [component, bytes] : held.items()) {
+                const auto found = bytes.get<double>();
+                if (component == "total" || found < 0.1 * total) continue;
+                BOOST_TEST(deviation(expected[component].get<double>(), found) <= 0.05,
+                           component << ": " << found << " counted, "
+                                     << expected[component] << " predicted");
+                ++compared;
+            }
+            // Both ends of the run say so.
+            BOOST_TEST(trained.err.find("predicted: ") != std::string::npos);
+            BOOST_TEST(trained.out.find("bytes of rank 0") != std::string::npos);
+        }
+    }
+    // Three to four components of a run are large.
+    BOOST_TEST(compared > 3 * static_cast<int>(runs.size()));
+}
+
+BOOST_AUTO_TEST_CASE(memory_and_bytes_by_hand) {
+    // One rank, float32, one block of hidden 128 (4 heads of 32, 2 of keys and values),
+    // feed-forward 344, 1024 tokens of vocabulary, a row of 384.
+    const witness_folder folder(app::json{{"num_hidden_layers", 1}});
+    const auto result = folder.run(
+        {"run.yaml", "sequence_len=384", "max_steps=1", "gradient_accumulation_steps=1"});
+    BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+    const auto step = folder.metrics("out")[0];
+    const auto& held = step["allocated_bytes"];
+    const std::int64_t block = 2 * 128 + 2 * 128 * 128 + 2 * 64 * 128 + 3 * 344 * 128;
+    const std::int64_t parameters = 2 * 1024 * 128 + 128 + block;
+    BOOST_TEST(held["parameters"] == 4 * parameters);
+    BOOST_TEST(held["gradients"] == 4 * parameters);
+    BOOST_TEST(held["optimizer"] == 8 * parameters);
+    // Logits and their log-probabilities, and the loss itself.
+    BOOST_TEST(held["logits"] == 2 * 4 * 384 * 1024 + held["logits"].get<std::int64_t>() %
+                                                          (2 * 4 * 384 * 1024));
+    BOOST_TEST(held["logits"].get<std::int64_t>() < 2 * 4 * 384 * 1024 + 384 * 16);
+    // Kept a token: block input, two norms' outputs, second norm's input, q, attention's
+    // output; k and v; four of the feed-forward; log-sum-exp; the head's two; tables;
+    // ids.
+    const std::int64_t token = 4 * (6 * 128 + 2 * 64 + 4 * 344 + 4 + 2 * 128 + 2 * 32);
+    BOOST_TEST(held["activations"] == 384 * (token + 16));
+    BOOST_TEST(held["gathered_parameters"] == 0);
+    BOOST_TEST(held["communication"] == 0);
+    BOOST_TEST(step["collectives"] == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_plan_of_a_run) {
+    const witness_folder folder(app::json::object());
+    const auto text = folder.run(
+        {"plan", "run.yaml", "fsdp_version=2", "sequence_len=384", "--processes", "8"});
+    BOOST_TEST_REQUIRE(text.exit_code == 0, text.err);
+    for (const std::string part :
+         {"dp_shard 8", "8 ranks, FSDP", "efficiency 0.", "gathered_parameters",
+          "dp_shard x cp", "= 32 rows of 384 tokens", "fits in"}) {
+        BOOST_TEST(text.out.find(part) != std::string::npos, part << " in " << text.out);
+    }
+    // Nothing was started or written.
+    BOOST_TEST(!std::filesystem::exists(folder.path("out")));
+
+    const auto json = folder.run({"plan", "run.yaml", "--format", "json"});
+    BOOST_TEST_REQUIRE(json.exit_code == 0, json.err);
+    const auto plan = app::json::parse(json.out);
+    for (const std::string key : {"model", "mesh", "batch", "memory_bytes", "fits",
+                                  "flops_per_token", "communication_bytes", "seconds",
+                                  "tokens_per_second_per_gpu", "mfu", "warnings"}) {
+        BOOST_TEST(plan.contains(key), key);
+    }
+    BOOST_TEST(plan["mesh"]["world"] == 1);
+    BOOST_TEST(plan["batch"]["global_samples"] == 4);
+
+    const auto refused = [&](std::vector<std::string> arguments,
+                             const std::string& says) {
+        arguments.insert(arguments.begin(), "plan");
+        const auto result = folder.run(arguments);
+        BOOST_TEST(result.exit_code == 2);
+        BOOST_TEST(result.out.empty());
+        BOOST_TEST(result.err.find(says) != std::string::npos, result.err);
+    };
+    refused({}, "expected packkit-train plan CONFIG.yaml");
+    refused({"nothing.yaml"}, "nothing.yaml");
+    refused({"run.yaml", "--format", "csv"}, "plan prints table or json");
+    refused({"run.yaml", "--format", "jsn"}, "json");
+    refused({"run.yaml", "fsdp_version=2", "dp_shard_size=3", "--processes", "4"},
+            "dp_shard 3");
+    refused({"run.yaml", "sequence_len=1"}, "no sample");
+}
