@@ -120,7 +120,7 @@ struct in_order_walk {
         // embedding wait for its other use.
         held.activations += boundary;
         held.logits = activations.logits_gradient.bytes(setup, tokens);
-        held.gradients += travel.gradients(head.whole);
+        held.gradients += travel.gradients(embedding.whole);  // as large as the head's
         consider(peak_moment::head_backward, held);
         held = states;
         held.activations = row + kept + 2 * boundary;

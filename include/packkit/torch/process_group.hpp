@@ -123,8 +123,10 @@ protected:
             [this, scatter = std::move(scatter), mine, padded, flat]() mutable {
                 scatter.wait();
                 do_all_gather(padded, mine).wait();
+                detail::take_storage(mine);
                 if (!padded.is_same(flat)) {
                     flat.copy_(padded.narrow(0, 0, flat.numel()));
+                    detail::take_storage(padded);
                 }
             });
     }

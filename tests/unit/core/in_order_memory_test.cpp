@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The walk through a step against what packkit-train's allocator counted, written down
+/// here; tests/distributed/witness_test.cpp runs the trainer itself.
+#include <packkit/memory.hpp>
+#include <packkit/packkit_train_activations.hpp>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+using namespace packkit;
+
+namespace {
+
+model_shape witnessed_model() {
+    model_shape shape;
+    shape.vocab_size = 2048;
+    shape.hidden_size = 256;
+    shape.intermediate_size = 688;
+    shape.num_hidden_layers = 4;
+    shape.num_attention_heads = 8;
+    shape.num_key_value_heads = 4;
+    shape.head_dim = 32;
+    return shape;
+}
+
+training_setup setup_of(mesh_shape mesh, std::int64_t tokens,
+                        precision_kind precision = precision_kind::fp32) {
+    training_setup setup;
+    setup.mesh = mesh;
+    setup.sequence_len = tokens;
+    setup.sharding =
+        mesh.effective_shard_size() > 1 ? sharding_kind::fsdp : sharding_kind::ddp;
+    setup.precision = precision;
+    return setup;
+}
+
+memory_estimate estimate(const model_shape& shape, const training_setup& setup) {
+    return estimate_memory(model_layout(shape), setup, packkit_train_activations);
+}
+
+/// Components as metrics.jsonl had them, and the moment that they are of.
+struct counted_run {
+    std::string name;
+    model_shape shape;
+    training_setup setup;
+    memory_bytes counted;
+    peak_moment at;
+};
+
+std::vector<counted_run> counted_runs() {
+    const auto model = witnessed_model();
+    auto tied = model;
+    tied.tie_word_embeddings = true;
+    auto deep = model;
+    deep.num_hidden_layers = 8;
+    auto wide = model;
+    wide.vocab_size = 16384;
+    auto kept = setup_of({1, 2, 1, 1}, 512, precision_kind::bf16_mixed);
+    kept.reshard_after_forward = false;
+    using enum peak_moment;
+    return {
+        {"one rank, short row",
+         model,
+         setup_of({1, 1, 1, 1}, 96),
+         {15'803'392, 17'900'544, 31'606'784, 7'312'920, 786'440, 0, 0},
+         head_backward},
+        {"one rank, tied",
+         tied,
+         setup_of({1, 1, 1, 1}, 512),
+         {13'706'240, 13'706'240, 27'412'480, 38'477'824, 8'394'760, 0, 0},
+         loss},
+        {"FSDP 2",
+         model,
+         setup_of({1, 2, 1, 1}, 512),
+         {7'901'696, 8'606'208, 15'803'392, 41'295'888, 8, 2'902'016, 5'245'440},
+         block_backward},
+        {"FSDP 2, bf16",
+         model,
+         setup_of({1, 2, 1, 1}, 512, precision_kind::bf16_mixed),
+         {7'901'696, 7'901'696, 15'803'392, 19'275'792, 8, 0, 8'872'960},
+         block_backward},
+        {"FSDP 2, bf16, weights kept",
+         model,
+         kept,
+         {7'901'696, 7'901'696, 15'803'392, 19'275'776, 6'422'528, 7'901'696, 0},
+         loss},
+        {"FSDP 4, eight blocks",
+         deep,
+         setup_of({1, 4, 1, 1}, 512),
+         {6'852'864, 7'557'376, 13'705'728, 78'585'872, 8, 2'902'016, 4'720'896},
+         block_backward},
+        {"FSDP 4, tied, short row",
+         tied,
+         setup_of({1, 4, 1, 1}, 96),
+         {3'426'560, 5'524'736, 6'853'120, 5'466'640, 8, 0, 12'333'568},
+         block_backward},
+        {"FSDP 2, wide vocabulary, short row",
+         wide,
+         setup_of({1, 2, 1, 1}, 128),
+         {22'581'760, 22'581'760, 45'163'520, 9'619'472, 8, 0, 47'749'632},
+         block_backward},
+    };
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_peak_is_what_the_allocator_counted) {
+    for (const counted_run& run : counted_runs()) {
+        BOOST_TEST_CONTEXT(run.name) {
+            const auto found = estimate(run.shape, run.setup);
+            BOOST_TEST(to_string(found.at) == to_string(run.at));
+            const auto& c = run.counted;
+            const auto& f = found.bytes;
+            BOOST_TEST(f.parameters == c.parameters);
+            BOOST_TEST(f.gradients == c.gradients);
+            BOOST_TEST(f.optimizer == c.optimizer);
+            BOOST_TEST(f.gathered_parameters == c.gathered_parameters);
+            BOOST_TEST(f.communication == c.communication);
+            // Scalars of loss and norm, a slice of widened logits.
+            BOOST_TEST(std::abs(f.activations - c.activations) < 128);
+            BOOST_TEST(static_cast<double>(std::abs(f.logits - c.logits)) <=
+                       0.021 * static_cast<double>(c.logits) + 8);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(more_of_anything_never_takes_less) {
+    const auto total = [](const model_shape& shape, const training_setup& setup) {
+        return estimate(shape, setup).bytes.total();
+    };
+    for (const mesh_shape mesh :
+         {mesh_shape{1, 1, 1, 1}, mesh_shape{2, 1, 1, 1}, mesh_shape{1, 4, 1, 1},
+          mesh_shape{2, 2, 1, 1}, mesh_shape{1, 2, 2, 2}}) {
+        for (const auto precision :
+             {precision_kind::fp64, precision_kind::fp32, precision_kind::bf16_mixed}) {
+            const auto setup = setup_of(mesh, 256, precision);
+            const auto base = total(witnessed_model(), setup);
+            auto longer = setup;
+            longer.sequence_len = 512;
+            BOOST_TEST(total(witnessed_model(), longer) > base);
+            auto kept = setup;
+            kept.reshard_after_forward = false;
+            BOOST_TEST(total(witnessed_model(), kept) >= base);
+            auto recomputed = setup;
+            recomputed.checkpointing = checkpointing_kind::full;
+            BOOST_TEST(total(witnessed_model(), recomputed) <= base);
+            auto deeper = witnessed_model();
+            deeper.num_hidden_layers = 5;
+            BOOST_TEST(total(deeper, setup) > base);
+            auto wider = witnessed_model();
+            wider.vocab_size *= 2;
+            BOOST_TEST(total(wider, setup) > base);
+            // States are part of every moment.
+            const auto states =
+                state_memory(elements_per_rank(model_layout(witnessed_model()), mesh.tp,
+                                               setup.sharding_ranks()),
+                             setup);
+            BOOST_TEST(base > states.bytes.total());
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_list_of_a_block_is_that_of_its_tensors) {
+    // A token of Llama-2 7B's shape in bf16: 6 x 4096 hidden-sized, of them query and
+    // attention's output; 2 x 4096 of key and value; 4 x 11008; 32 float32 log-sum-exps.
+    model_shape shape = witnessed_model();
+    shape.hidden_size = 4096;
+    shape.intermediate_size = 11008;
+    shape.num_attention_heads = shape.num_key_value_heads = 32;
+    shape.head_dim = 128;
+    shape.num_hidden_layers = 1;
+    const activation_sums sums(shape, packkit_train_activations);
+    auto setup = setup_of({1, 2, 1, 1}, 1, precision_kind::bf16_mixed);
+    BOOST_TEST(sums.kept[0].bytes(setup, 1) ==
+               2 * (6 * 4096 + 2 * 4096 + 4 * 11008) + 4 * 32);
+    // Full checkpointing keeps the block's input.
+    BOOST_TEST(sums.kept[2].bytes(setup, 1) == 2 * 4096);
+}
