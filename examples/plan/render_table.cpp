@@ -19,10 +19,10 @@ using app::table;
 block schedule_block(const estimate_report& report) {
     if (!report.time || !report.arrangements.empty()) return {};
     const schedule& time = *report.time;
-    std::string line =
-        grouped(time.rows_per_epoch) + " rows x " + app::shortest(report.subject.epochs) +
-        " epochs: " + grouped(time.steps) + " steps, " + hours_text(time.hours) + ", " +
-        rate_text(time.gpu_hours) + " GPU hours";
+    std::string line = grouped(time.rows_per_epoch) + " rows, " +
+                       epochs_text(report.subject.epochs) + ": " + grouped(time.steps) +
+                       " steps, " + hours_text(time.hours) + ", " +
+                       rate_text(time.gpu_hours) + " GPU hours";
     if (time.cost) line += ", cost " + rate_text(*time.cost);
     return {"Training", {line}, std::nullopt, {}};
 }

@@ -201,9 +201,7 @@ void run(const search_texts& texts) {
             best.arrangements =
                 arrangements_of(subject, layout, *lengths, best.plan.setup);
         }
-        report.warnings = setup_warnings(subject, best.plan);
-        report.warnings.insert(report.warnings.end(), best.plan.warnings.begin(),
-                               best.plan.warnings.end());
+        report.warnings = all_warnings(subject, best.plan);
         for (advice& one :
              advise(layout, subject.gpus.gpu, options, subject.work, report.found))
             report.advice.push_back(std::move(one.text));

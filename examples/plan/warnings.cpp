@@ -77,10 +77,10 @@ void add_faster(const plan_subject& subject, const model_layout& layout,
 
 }  // namespace
 
-std::vector<std::string> setup_warnings(const plan_subject& subject,
-                                        const plan_estimate& plan) {
+std::vector<std::string> all_warnings(const plan_subject& subject,
+                                      const plan_estimate& plan) {
     const training_setup& setup = plan.setup;
-    std::vector<std::string> warnings;
+    std::vector<std::string> warnings = plan.warnings;
     const std::int64_t context = subject.model.context_length;
     if (context > 0 && setup.sequence_len > context) {
         warnings.push_back("rows of " + grouped(setup.sequence_len) +
