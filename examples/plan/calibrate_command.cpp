@@ -155,7 +155,8 @@ void run(const calibrate_texts& texts) {
         result = to_json(fitted, peak, precision).dump(2) + "\n";
     } else {
         ordered_json rows = ordered_json::array();
-        for (const auto& file : to_json(fitted, peak, precision)["files"])
+        const ordered_json document = to_json(fitted, peak, precision);
+        for (const auto& file : document["files"])
             rows.push_back(file);
         if (format == app::output_format::csv) {
             for (auto& row : rows) {

@@ -81,9 +81,7 @@ void run(const estimate_texts& texts) {
         estimate(layout, setup, subject.gpus.gpu, subject.work, options_of(subject));
     report.time = schedule_of(subject, subject.work, report.plan);
     if (lengths) report.arrangements = arrangements_of(subject, layout, *lengths, setup);
-    report.warnings = setup_warnings(subject, report.plan);
-    report.warnings.insert(report.warnings.end(), report.plan.warnings.begin(),
-                           report.plan.warnings.end());
+    report.warnings = all_warnings(subject, report.plan);
     report.advice = plan_advice(subject, layout, report.plan);
     if (std::string sentence = packing_sentence(report.arrangements); !sentence.empty())
         report.advice.push_back(std::move(sentence));

@@ -263,7 +263,7 @@ std::string ranking_section(const search_report& report, std::size_t count) {
                          i == 0 ? "best" : "packed"});
         bars.push_back({name, &plan});
         rows.push_back({number + "  " + mesh_text(plan.setup.mesh),
-                        variant_text(plan.setup),
+                        short_variant_text(plan.setup),
                         grouped(plan.setup.micro_batch_size) + " x " +
                             grouped(plan.setup.gradient_accumulation_steps),
                         bytes(plan.memory.bytes.total()), seconds_text(plan.seconds.step),

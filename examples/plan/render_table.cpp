@@ -19,10 +19,10 @@ using app::table;
 block schedule_block(const estimate_report& report) {
     if (!report.time || !report.arrangements.empty()) return {};
     const schedule& time = *report.time;
-    std::string line =
-        grouped(time.rows_per_epoch) + " rows x " + app::shortest(report.subject.epochs) +
-        " epochs: " + grouped(time.steps) + " steps, " + hours_text(time.hours) + ", " +
-        rate_text(time.gpu_hours) + " GPU hours";
+    std::string line = grouped(time.rows_per_epoch) + " rows, " +
+                       epochs_text(report.subject.epochs) + ": " + grouped(time.steps) +
+                       " steps, " + hours_text(time.hours) + ", " +
+                       rate_text(time.gpu_hours) + " GPU hours";
     if (time.cost) line += ", cost " + rate_text(*time.cost);
     return {"Training", {line}, std::nullopt, {}};
 }
@@ -41,7 +41,7 @@ block ranking_block(const search_report& report) {
     if (report.found.plans.empty()) return {};
     table shown({{"#"},
                  {"mesh", alignment::left},
-                 {"how", alignment::left},
+                 {"sharding, checkpointing", alignment::left},
                  {"micro x acc."},
                  {"rows a step"},
                  {"memory"},
@@ -57,7 +57,8 @@ block ranking_block(const search_report& report) {
         const training_setup& setup = plan.setup;
         const std::int64_t total = plan.memory.bytes.total();
         const auto time = schedule_of(report.subject, report.subject.work, plan);
-        shown.add_row({std::to_string(i + 1), mesh_text(setup.mesh), variant_text(setup),
+        shown.add_row({std::to_string(i + 1), mesh_text(setup.mesh),
+                       short_variant_text(setup),
                        grouped(setup.micro_batch_size) + " x " +
                            grouped(setup.gradient_accumulation_steps),
                        grouped(setup.global_rows()),

@@ -76,4 +76,15 @@ std::string variant_text(const training_setup& setup) {
     return text;
 }
 
+std::string short_variant_text(const training_setup& setup) {
+    std::string text(to_string(setup.sharding));
+    if (setup.sharding == sharding_kind::fsdp && !setup.reshard_after_forward)
+        text += ", no reshard";
+    if (setup.checkpointing != checkpointing_kind::none)
+        text += ", " + std::string(to_string(setup.checkpointing));
+    if (setup.sequence_parallel) text += ", sp";
+    if (setup.offload_optimizer) text += ", offload";
+    return text;
+}
+
 }  // namespace packkit::plan

@@ -109,5 +109,7 @@ std::string mesh_text(const mesh_shape& mesh);
 
 /// "fsdp, full checkpointing, sequence parallel": what differs from the plainest.
 std::string variant_text(const training_setup& setup);
+/// The same in few letters for a column: "fsdp, full, sp".
+std::string short_variant_text(const training_setup& setup);
 
 }  // namespace packkit::plan

@@ -86,7 +86,9 @@ search_options options_of(const search_texts& texts, const training_choice& choi
     options.gradient_accumulation_steps = choice.accumulation;
     options.min_global_tokens = tokens_of("--min-global-tokens", texts.min_tokens);
     options.max_global_tokens = tokens_of("--max-global-tokens", texts.max_tokens);
+    const double memory_share = options.estimates.memory_share;
     options.estimates = options_of(subject);
+    options.estimates.memory_share = memory_share;
     if (!texts.memory_share.empty()) {
         options.estimates.memory_share =
             app::parse_option_real("--memory-share", texts.memory_share);
@@ -199,9 +201,7 @@ void run(const search_texts& texts) {
             best.arrangements =
                 arrangements_of(subject, layout, *lengths, best.plan.setup);
         }
-        report.warnings = setup_warnings(subject, best.plan);
-        report.warnings.insert(report.warnings.end(), best.plan.warnings.begin(),
-                               best.plan.warnings.end());
+        report.warnings = all_warnings(subject, best.plan);
         for (advice& one :
              advise(layout, subject.gpus.gpu, options, subject.work, report.found))
             report.advice.push_back(std::move(one.text));

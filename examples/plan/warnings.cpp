@@ -53,7 +53,9 @@ void add_faster(const plan_subject& subject, const model_layout& layout,
     options.optimizer = setup.optimizer;
     options.offload_optimizer = setup.offload_optimizer;
     options.global_batch_size = setup.global_rows();
+    const double memory_share = options.estimates.memory_share;
     options.estimates = options_of(subject);
+    options.estimates.memory_share = memory_share;
     const plan_search found = search(layout, subject.gpus.gpu, options, subject.work);
     if (found.plans.empty()) return;
     const plan_estimate& best = found.plans.front();
@@ -75,10 +77,10 @@ void add_faster(const plan_subject& subject, const model_layout& layout,
 
 }  // namespace
 
-std::vector<std::string> setup_warnings(const plan_subject& subject,
-                                        const plan_estimate& plan) {
+std::vector<std::string> all_warnings(const plan_subject& subject,
+                                      const plan_estimate& plan) {
     const training_setup& setup = plan.setup;
-    std::vector<std::string> warnings;
+    std::vector<std::string> warnings = plan.warnings;
     const std::int64_t context = subject.model.context_length;
     if (context > 0 && setup.sequence_len > context) {
         warnings.push_back("rows of " + grouped(setup.sequence_len) +

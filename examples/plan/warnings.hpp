@@ -10,10 +10,10 @@
 
 namespace packkit::plan {
 
-/// Questionable values of a setup, a sentence each; those that the planner itself finds
-/// are not repeated.
-std::vector<std::string> setup_warnings(const plan_subject& subject,
-                                        const plan_estimate& plan);
+/// What the planner warns of, and further questionable values of a setup, a sentence
+/// each.
+std::vector<std::string> all_warnings(const plan_subject& subject,
+                                      const plan_estimate& plan);
 
 /// What to change, with what it would bring: derived from estimates of the neighbours of
 /// a plan.

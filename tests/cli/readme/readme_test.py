@@ -2,7 +2,7 @@
 """The README's code is an example that runs, with the output it shows; its configuration is one that
 packkit-train accepts; its links lead somewhere.
 
-Usage: readme_test.py SOURCE_DIR PACK_LENGTHS [PACKKIT_TRAIN]"""
+Usage: readme_test.py SOURCE_DIR PACK_LENGTHS PACKKIT_PLAN [PACKKIT_TRAIN]"""
 
 import json
 import pathlib
@@ -31,6 +31,19 @@ def check_snippet(source, readme, program):
     assert blocks(readme, "text")[0] == trimmed, output
 
 
+def check_sessions(readme, program):
+    """Blocks of a command after `$ ` and what it prints."""
+    sessions = blocks(readme, "console")
+    assert sessions
+    for session in sessions:
+        command, shown = session.removeprefix("$ ").split("\n", 1)
+        name, *arguments = command.split()
+        assert name == pathlib.Path(program).name, command
+        output = subprocess.run([program, *arguments], check=True, capture_output=True,
+                                text=True).stdout
+        assert output == shown, output
+
+
 def check_links(source, readme):
     links = [link for link in re.findall(r"\]\(([^)]+)\)", readme) if "://" not in link]
     assert len(links) >= 10, links
@@ -51,13 +64,14 @@ def check_configuration(readme, program):
                        check=True, capture_output=True)
 
 
-def main(source, pack_lengths, packkit_train=None):
+def main(source, pack_lengths, packkit_plan, packkit_train=None):
     readme = (source / "README.md").read_text(encoding="utf-8")
     check_snippet(source, readme, pack_lengths)
+    check_sessions(readme, packkit_plan)
     check_links(source, readme)
     if packkit_train is not None:
         check_configuration(readme, packkit_train)
-    print("3 passed, 0 failed")
+    print("4 passed, 0 failed")
 
 
 if __name__ == "__main__":
