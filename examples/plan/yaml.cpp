@@ -143,18 +143,16 @@ void add_data(const yaml_texts& texts, const yaml_run& run, yaml_lines& lines) {
 
 /// What packkit-train does not compute of a model.
 void add_model_gaps(const model_shape& model, std::vector<std::string>& gaps) {
-    if (model.family != model_family::llama) {
-        gaps.push_back("models of family " + std::string(to_string(model.family)) +
-                       " (it computes llama)");
+    if (traits_of(model).norm != norm_kind::rms_norm) {
+        gaps.push_back("models of family " + std::string(to_string(model.family)));
         return;
     }
-    if (model.activation != activation_kind::silu) gaps.emplace_back("its hidden_act");
-    if (model.scaling.kind != rope_scaling_kind::none)
+    if (model.scaling.kind == rope_scaling_kind::dynamic)
         gaps.emplace_back("its rope_scaling");
     if (model.partial_rotary_factor != 1.0)
         gaps.emplace_back("its partial_rotary_factor");
-    if (model.attention_bias || model.mlp_bias) gaps.emplace_back("its biases");
     if (model.attention_dropout != 0.0) gaps.emplace_back("its attention_dropout");
+    if (model.hidden_dropout != 0.0) gaps.emplace_back("its hidden_dropout");
 }
 
 void add_batch(const training_setup& setup, const yaml_run& run, yaml_lines& lines) {

@@ -183,6 +183,7 @@ BOOST_FIXTURE_TEST_CASE(models_with_gaps_are_those_that_the_trainer_refuses, wit
          {"", R"(, "attention_bias": true)", R"(, "mlp_bias": true)",
           R"(, "hidden_act": "gelu")", R"(, "attention_dropout": 0.1)",
           R"(, "rope_scaling": {"rope_type": "linear", "factor": 2.0})",
+          R"(, "rope_scaling": {"rope_type": "dynamic", "factor": 2.0})",
           R"(, "tie_word_embeddings": true)"}) {
         folder.write("model/config.json", small_llama(more));
         const auto shape = packkit::app::read_model_config(folder / "model");
