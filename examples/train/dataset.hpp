@@ -4,6 +4,7 @@
 /// The samples of a run as tokens in memory.
 
 #include "config.hpp"
+#include "labelled_tokens.hpp"
 #include "tokenizer.hpp"
 
 #include <cstddef>
@@ -13,9 +14,6 @@
 #include <vector>
 
 namespace packkit::train {
-
-/// A label that is no target.
-inline constexpr std::int32_t ignored_label = -100;
 
 /// What became of the rows that were read.
 /// \details Always: tokens_read == tokens + dropped_tokens + cut_tokens.
@@ -103,8 +101,9 @@ using read_progress = std::function<void(std::uint64_t done, std::uint64_t total
 ///   lines) or the document. Each text becomes bos, its tokens, eos. A .txt file may hold
 ///   any bytes; the lines' endings are no part of a line.
 /// - tokens, .jsonl: rows {"input_ids": […], "labels": […]}; labels are optional,
-/// unshifted,
-///   ignored_label where there is no target. Nothing is added.
+///   unshifted, ignored_label where there is no target. Nothing is added.
+/// - alpaca and input_output, .jsonl: instruction_rows.hpp. chat_template, .jsonl:
+///   chat_rows.hpp. Only the answers are targets.
 ///
 /// Rows without text or tokens are left out. Rows longer than sequence_len go by
 /// excess_length_strategy; the first token of each piece of a split row is no target.

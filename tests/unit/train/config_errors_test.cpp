@@ -68,7 +68,8 @@ BOOST_AUTO_TEST_CASE(unsupported_keys) {
     BOOST_TEST(override_error("gradient_checkpointing=true") ==
                "command line: gradient_checkpointing is not supported");
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, chat_template: chatml}]") ==
-               "config.yaml:1: datasets.0.chat_template is not supported");
+               "config.yaml:1: datasets.0.chat_template: is for type chat_template, the "
+               "type is completion");
     for (const char* const key :
          {"rl", "eval_steps", "eval_batch_size", "evals_per_epoch", "wandb_project",
           "pretraining_dataset", "ring_attn_func", "heads_k_stride", "load_in_4bit",
