@@ -97,11 +97,15 @@ void render_qwen3(chat_messages messages, chat_text& text) {
             const auto thoughts =
                 without_leading_feeds(without_trailing_feeds(reasoning));
             const auto answer = without_leading_feeds(content);
-            text.add("<think>\n");
-            if (thoughts.empty()) {
-                text.add(between).content(i, answer);
+            // The last answer gets the marks of thoughts even when it has none: they are
+            // the template's. What stands there only because of the thoughts is theirs.
+            if (last) text.add("<think>");
+            if (thoughts.empty() && last) {
+                text.add("\n").add(between).content(i, answer);
             } else {
-                text.content(i, std::string(thoughts).append(between).append(answer));
+                std::string shown = last ? "\n" : "<think>\n";
+                shown.append(thoughts).append(between).append(answer);
+                text.content(i, shown);
             }
         }
         end_turn(text);

@@ -29,7 +29,7 @@ void render_gemma3(chat_messages messages, chat_text& text) {
     text.bos();
     for (std::size_t i = first; i < messages.size(); ++i) {
         begin_turn(text, messages[i]);
-        if (first == 1 && i == 1) text.content(0, messages[0].content).add("\n\n");
+        if (first == 1 && i == 1) text.add(messages[0].content).add("\n\n");
         text.content(i, stripped(messages[i].content)).add("<end_of_turn>\n");
     }
 }

@@ -9,7 +9,7 @@ namespace {
 /// text, so white space before the question stays, and nothing is left of a question of
 /// white space nor of the line feeds before it.
 void add_first_question(chat_messages messages, chat_text& text) {
-    text.bos().add("[INST] <<SYS>>\n").content(0, messages[0].content);
+    text.bos().add("[INST] <<SYS>>\n").add(messages[0].content);
     text.add("\n<</SYS>>");
     const auto question = stripped_at_end(messages[1].content);
     if (!question.empty()) text.add("\n\n");

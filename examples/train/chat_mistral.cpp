@@ -14,7 +14,7 @@ struct question_form {
 void add_question(chat_messages messages, std::size_t i, bool with_system,
                   const question_form& form, chat_text& text) {
     text.add(form.begin);
-    if (with_system) text.content(0, messages[0].content).add("\n\n");
+    if (with_system) text.add(messages[0].content).add("\n\n");
     text.content(i, messages[i].content).add(form.end);
 }
 

@@ -65,10 +65,11 @@ void chat_reader::read(const std::string& place, const json& row,
     const bool all_ends =
         chat_.train_on_eos == train_on::all || chat_.train_on_eot == train_on::all;
     // Where a message's tokens are is looked up only if it matters.
-    std::vector<token_span> turns(messages_.size());
+    turn_list turns(messages_.size());
     for (std::size_t i = 0; i < messages_.size(); ++i) {
-        if (trained(i) || all_ends) turns[i] = encoder_.tokens_of(chat.contents[i]);
-        if (trained(i)) sample.train(turns[i].begin, turns[i].end);
+        if (!chat.contents[i] || !(trained(i) || all_ends)) continue;
+        turns[i] = encoder_.tokens_of(*chat.contents[i]);
+        if (trained(i)) sample.train(turns[i]->begin, turns[i]->end);
     }
     label_end(turns, chat_.train_on_eot, eot_, sample);
     label_end(turns, chat_.train_on_eos, eos_, sample);
@@ -79,16 +80,16 @@ bool chat_reader::trained(std::size_t message) const {
         train_on_inputs_ || contains(chat_.roles_to_train, messages_[message].role));
 }
 
-void chat_reader::label_end(const std::vector<token_span>& turns, train_on when,
+void chat_reader::label_end(const turn_list& turns, train_on when,
                             const std::vector<std::int32_t>& ends,
                             labelled_tokens& sample) const {
     std::optional<std::size_t> last;
     for (std::size_t i = 0; i < turns.size(); ++i) {
         const bool of_all = when == train_on::all;
-        if (when == train_on::none || !(trained(i) || of_all)) continue;
+        if (!turns[i] || when == train_on::none || !(trained(i) || of_all)) continue;
         const std::size_t limit =
-            std::min(turns[i].end + tokens_to_end, sample.ids.size());
-        for (std::size_t at = turns[i].end; at < limit; ++at) {
+            std::min(turns[i]->end + tokens_to_end, sample.ids.size());
+        for (std::size_t at = turns[i]->end; at < limit; ++at) {
             if (!contains(ends, sample.ids[at])) continue;
             last = at;
             if (when != train_on::last) sample.train(at, at + 1);

@@ -47,13 +47,15 @@ public:
 private:
     /// Whether a message says itself that it is trained, or not.
     using training_mark = std::optional<bool>;
+    /// The tokens of each message's content; nothing for what need not be known.
+    using turn_list = std::vector<std::optional<token_span>>;
 
     void read_messages(const std::string& place, const app::json& row);
     void read_message(const std::string& place, const app::json& message);
     [[nodiscard]] std::string content_of(const std::string& place,
                                          const app::json& message) const;
     [[nodiscard]] bool trained(std::size_t message) const;
-    void label_end(const std::vector<token_span>& turns, train_on when,
+    void label_end(const turn_list& turns, train_on when,
                    const std::vector<std::int32_t>& ends, labelled_tokens& sample) const;
 
     const chat_config& chat_;

@@ -8,9 +8,11 @@
 /// (tests/unit/train/chat). Tools and images are not rendered.
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace packkit::train {
@@ -49,9 +51,10 @@ struct special_place {
 struct rendered_chat {
     std::string text;
     /// Of message i: what the template made of its content, without the white space that
-    /// it strips; with the thoughts where these are shown. Empty, at some place, for a
-    /// message that the template leaves out.
-    std::vector<byte_span> contents;
+    /// it strips; with the thoughts where these are shown. Nothing for a message that is
+    /// no turn of its own: a system message that the template leaves out or puts into a
+    /// question.
+    std::vector<std::optional<byte_span>> contents;
     std::vector<special_place> specials;  ///< in the order of the text
 };
 
@@ -70,7 +73,8 @@ public:
     chat_text& eos() { return add_special(false); }
     /// Adds `text` as the content of message `index`.
     chat_text& content(std::size_t index, std::string_view text) {
-        chat_.contents[index] = {chat_.text.size(), chat_.text.size() + text.size()};
+        chat_.contents[index] =
+            byte_span{chat_.text.size(), chat_.text.size() + text.size()};
         return add(text);
     }
 

@@ -80,16 +80,15 @@ BOOST_AUTO_TEST_CASE(texts_are_those_of_jinja) {
         }
         if (!golden.contains("contents")) continue;
         for (std::size_t i = 0; i < messages.size(); ++i) {
-            const byte_span found = chat.contents[i];
+            const auto found = chat.contents[i];
             const json& expected = golden["contents"][i];
-            if (expected.is_null()) {  // the template leaves the message out
-                BOOST_TEST(found.begin == found.end, what);
-                continue;
-            }
-            ++spans;
-            BOOST_TEST(found.begin == expected[0].get<std::size_t>(),
+            BOOST_TEST(found.has_value() == !expected.is_null(),
                        what << ", message " << i);
-            BOOST_TEST(found.end == expected[1].get<std::size_t>(),
+            if (!found || expected.is_null()) continue;
+            ++spans;
+            BOOST_TEST(found->begin == expected[0].get<std::size_t>(),
+                       what << ", message " << i);
+            BOOST_TEST(found->end == expected[1].get<std::size_t>(),
                        what << ", message " << i);
         }
     }

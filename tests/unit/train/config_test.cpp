@@ -347,6 +347,8 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
         {"micro_batch_size", {"micro_batch_size=2"}},
         {"gradient_accumulation_steps", {"gradient_accumulation_steps=3"}},
         {"batch_size", {"gradient_accumulation_steps=", "batch_size=2"}},
+        {"train_on_inputs", {"train_on_inputs=true"}},
+        {"eot_tokens", {"eot_tokens=[x]"}},
         {"max_steps", {"max_steps=3"}},
         {"num_epochs", {"num_epochs=2"}},
         {"optimizer", {"optimizer=adamw_torch"}},

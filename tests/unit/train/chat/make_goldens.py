@@ -18,7 +18,7 @@ import random
 import sys
 from unittest import mock
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 from transformers.utils.chat_template_utils import _compile_jinja_template
 
@@ -53,6 +53,8 @@ FAMILIES = {
     "qwen_25": ("<s>", "<|im_end|>", "bytes"),
     "qwen3": ("<s>", "<|im_end|>", "bytes"),
 }
+LLAMA3_WORDS = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+                r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 SPECIALS = ["<s>", "</s>", "<bos>", "<eos>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>",
             "<|eot_id|>", "<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>", "<think>", "</think>"]
 
@@ -170,7 +172,11 @@ def spans(name, template, messages, bos, eos):
         i = marks[mark][0]
         if messages[i]["content"].startswith("<tool_response>") and name == "qwen3":
             begin, end = begin - len("<tool_response>"), end + len("</tool_response>")
+        if ord(mark) % 2 == 0 and marks[mark][1]:  # thoughts, with what stands there because of them
+            begin -= len("\n") if i + 1 == len(messages) else len("<think>\n")
         begin, end = len(text[:begin].encode()), len(text[:end].encode())
+        if i == 0 and messages[0]["role"] == "system" and name.startswith(("gemma", "llama2", "mistral")):
+            continue  # part of a question, no turn
         result[i] = [begin, end] if result[i] is None else [min(begin, result[i][0]), end]
     return result
 
@@ -197,9 +203,14 @@ def make_tokenizers():
     words = " ".join(json.dumps(talk, ensure_ascii=False) for talk in conversations()) + (
         "Below is an instruction that describes a task, paired with an input that provides further context. "
         "Hello there. Because. You are a helpful assistant. user model assistant system \n\n [INST] [/INST] ") * 4
+    # Axolotl finds a turn by putting [[dummy_message]] in its place: no token may join a bracket and
+    # the blank beside it, or the dummy would move the turn's ends.
+    words = words.replace("[", "").replace("]", "")
     special = [AddedToken(text, special=True, normalized=False) for text in SPECIALS]
     of_bytes = Tokenizer(models.BPE())
-    of_bytes.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    of_bytes.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(LLAMA3_WORDS), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     of_bytes.decoder = decoders.ByteLevel()
     of_bytes.train_from_iterator([words], trainers.BpeTrainer(
         vocab_size=420, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
@@ -244,6 +255,16 @@ SETTINGS = [
 ]
 
 
+def prefixes_hold(template, talk, bos, eos, settings):
+    """Axolotl looks for a turn in the conversation up to it and takes its indices for those of the
+    whole; where a template renders a turn in another way when it is the last, they are wrong."""
+    whole = rendered(template, talk, bos, eos)
+    roles = settings.get("roles_to_train", ["assistant"])
+    everything = settings.get("train_on_inputs") or settings.get("train_on_eos") == "all"
+    return all(whole.startswith(rendered(template, talk[:i + 1], bos, eos))
+               for i, message in enumerate(talk) if everything or message["role"] in roles)
+
+
 def mask_cases(axolotl, tokenizers, talks):
     chat = axolotl["prompt_strategies.chat_template"]
     cases = []
@@ -251,6 +272,10 @@ def mask_cases(axolotl, tokenizers, talks):
         template = template_text(name)
         tokenizer = fast(tokenizers[kind], bos, eos)
         for i, talk in enumerate(talks):
+            # Behind a special token inside a content this tokenizer begins anew, so that the text behind
+            # the turn becomes other tokens than behind the dummy.
+            if kind == "blanks" and any(text in message["content"] for message in talk for text in SPECIALS):
+                continue
             # An empty turn has no place in Axolotl, which then looks for its end at token -1.
             if any(not message["content"].strip() for message in talk):
                 continue
@@ -259,6 +284,8 @@ def mask_cases(axolotl, tokenizers, talks):
             except Exception:
                 continue
             for settings in SETTINGS:
+                if not prefixes_hold(template, talk, bos, eos, settings):
+                    continue
                 prompter = chat.ChatTemplatePrompter(tokenizer, template)
                 strategy = chat.ChatTemplateStrategy(
                     prompter, tokenizer=tokenizer, train_on_inputs=settings.get("train_on_inputs", False),
@@ -269,10 +296,9 @@ def mask_cases(axolotl, tokenizers, talks):
                 except Exception:  # a conversation up to a turn that the template refuses
                     continue
                 trained = "".join("1" if label != -100 else "0" for label in result["labels"])
-                if not settings:
+                if not cases or cases[-1]["conversation"] != i or cases[-1]["template"] != name:
                     cases.append({"template": name, "conversation": i, "ids": result["input_ids"], "trained": []})
-                if not settings or cases[-1]["conversation"] == i and cases[-1]["template"] == name:
-                    cases[-1]["trained"].append([SETTINGS.index(settings), trained])
+                cases[-1]["trained"].append([SETTINGS.index(settings), trained])
     return cases
 
 
