@@ -254,6 +254,9 @@ void read_mesh(const key_reader& keys, train_config& config) {
 void read_output(const key_reader& keys, train_config& config) {
     require(keys, "output_dir", "the folder for checkpoints and metrics");
     config.output_dir = resolved_path(config.config_path, *keys.text("output_dir"));
+    if (const auto path = keys.text("dataset_prepared_path")) {
+        config.dataset_prepared_path = resolved_path(config.config_path, *path);
+    }
     set(config.seed, keys.natural("seed"));
     set(config.save_steps, keys.whole("save_steps", 0));
     set(config.save_total_limit, keys.whole("save_total_limit", 0));

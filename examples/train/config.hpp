@@ -80,6 +80,7 @@ struct train_config {
     std::vector<dataset_config> datasets;
     bool train_on_inputs = false;         ///< prompts are targets, too
     std::vector<std::string> eot_tokens;  ///< end a turn of chat_template; none: eos
+    std::string dataset_prepared_path;    ///< folder of tokenised data; "": none is kept
 
     std::int64_t sequence_len = 512;  ///< capacity of a row, in tokens
     bool sample_packing = false;
@@ -139,8 +140,9 @@ struct train_config {
 /// Reads and checks a configuration: everything that can be told without reading data or
 /// weights.
 /// \details Relative paths (base_model, datasets.N.path, output_dir,
-/// resume_from_checkpoint) are relative to the folder of the file, also in overrides. A
-/// key without a value, or with null, counts as not set. Anchors, aliases and merge keys
+/// dataset_prepared_path, resume_from_checkpoint) are relative to the folder of the file,
+/// also in overrides. A key without a value, or with null, counts as not set. Anchors,
+/// aliases and merge keys
 /// (<<) are followed.
 /// \param overrides "key=value", the value as YAML: "sequence_len=64",
 /// "fsdp_config.reshard_after_forward=false", "datasets.0.path=x.jsonl",

@@ -83,6 +83,7 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     }
     settings.add("train_on_inputs", config.train_on_inputs);
     settings.add("eot_tokens", joined(config.eot_tokens));
+    settings.add("dataset_prepared_path", config.dataset_prepared_path);
     settings.add("sequence_len", config.sequence_len);
     settings.add("sample_packing", config.sample_packing);
     settings.add("sample_packing_group_size", config.sample_packing_group_size);

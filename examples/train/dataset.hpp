@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace packkit::train {
@@ -83,6 +85,11 @@ public:
     [[nodiscard]] const dataset_report& report() const { return report_; }
     void set_report(const dataset_report& report) { report_ = report; }
 
+    /// What the user should know of the prepared data: that a file of it was damaged and
+    /// made anew, or could not be written. "" when there is nothing to say.
+    [[nodiscard]] const std::string& note() const { return note_; }
+    void set_note(std::string note) { note_ = std::move(note); }
+
 private:
     std::vector<std::int32_t> tokens_;
     std::vector<std::int32_t> labels_;  // empty, or as many as tokens_
@@ -90,6 +97,7 @@ private:
     std::vector<std::int64_t> lengths_;
     std::vector<std::int64_t> valid_targets_;
     dataset_report report_;
+    std::string note_;
 };
 
 /// Called now and then with the bytes read so far and the bytes of all files.
@@ -107,6 +115,9 @@ using read_progress = std::function<void(std::uint64_t done, std::uint64_t total
 ///
 /// Rows without text or tokens are left out. Rows longer than sequence_len go by
 /// excess_length_strategy; the first token of each piece of a split row is no target.
+///
+/// With dataset_prepared_path the result is kept there, and taken from there when nothing
+/// that it depends on has changed (prepared_data.hpp).
 /// \param vocab_size of the model: every id must be below.
 /// \throws app::input_error with file and line ("data.jsonl:17: input_ids[3] is 300, the
 /// vocabulary has 259"), and when no sample is left.

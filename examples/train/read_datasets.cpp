@@ -7,6 +7,7 @@
 #include "common/json.hpp"
 #include "common/jsonl.hpp"
 #include "instruction_rows.hpp"
+#include "prepared_data.hpp"
 #include "row_fields.hpp"
 
 #include <packkit/excess_length.hpp>
@@ -14,6 +15,7 @@
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -365,6 +367,14 @@ token_store read_datasets(const train_config& config, const tokenizer& tokens,
                                              std::to_string(vocab_size));
         }
     }
+    std::string prepared;
+    std::string fault;
+    if (!config.dataset_prepared_path.empty()) {
+        prepared = prepared_file(config, vocab_size);
+        if (auto kept = read_prepared(prepared, vocab_size, fault)) {
+            return std::move(*kept);
+        }
+    }
     token_store store;
     row_sink sink(config, store);
     progress_sum sum(progress, bytes_of(config));
@@ -377,6 +387,13 @@ token_store read_datasets(const train_config& config, const tokenizer& tokens,
                           without_samples(config, sink.report));
     }
     store.set_report(sink.report);
+    if (prepared.empty()) return store;
+    if (!fault.empty()) store.set_note(fault + "; it was made anew");
+    try {
+        write_prepared(prepared, store);
+    } catch (const std::runtime_error& error) {
+        store.set_note(std::string("the prepared data is not kept: ") + error.what());
+    }
     return store;
 }
 

@@ -349,6 +349,7 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
         {"batch_size", {"gradient_accumulation_steps=", "batch_size=2"}},
         {"train_on_inputs", {"train_on_inputs=true"}},
         {"eot_tokens", {"eot_tokens=[x]"}},
+        {"dataset_prepared_path", {"dataset_prepared_path=p"}},
         {"max_steps", {"max_steps=3"}},
         {"num_epochs", {"num_epochs=2"}},
         {"optimizer", {"optimizer=adamw_torch"}},
