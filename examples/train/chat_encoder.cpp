@@ -39,6 +39,7 @@ const std::vector<std::int32_t>& chat_encoder::encode(const rendered_chat& chat)
     chat_ = &chat;
     ids_.clear();
     parts_.clear();
+    known_ = {};
     const app::special_ids ids = tokenizer_.specials();
     std::size_t begin = 0;
     for (const special_place& place : chat.specials) {
@@ -52,22 +53,39 @@ const std::vector<std::int32_t>& chat_encoder::encode(const rendered_chat& chat)
     return ids_;
 }
 
-/// The number of tokens before a byte, if the text up to it becomes just the tokens that
-/// the whole text begins with: then a token ends there.
-std::optional<std::size_t> chat_encoder::tokens_before(const part& in,
-                                                       std::size_t byte) const {
-    const auto text = std::string_view(chat_->text);
-    if (!is_boundary(text, byte)) return std::nullopt;
-    const auto ids = tokenizer_.encode(text.substr(in.text.begin, byte - in.text.begin));
-    const std::size_t all = in.tokens.end - in.tokens.begin;
-    const auto first = ids_.begin() + static_cast<std::ptrdiff_t>(in.tokens.begin);
-    if (ids.size() > all || !std::equal(ids.begin(), ids.end(), first)) {
+/// Whether bytes [begin, end) become just the tokens from `first` on; then their number.
+std::optional<std::size_t> chat_encoder::matching(const part& in, byte_span bytes,
+                                                  std::size_t first) const {
+    const auto ids = tokenizer_.encode(
+        std::string_view(chat_->text).substr(bytes.begin, bytes.end - bytes.begin));
+    const auto from = ids_.begin() + static_cast<std::ptrdiff_t>(first);
+    if (ids.size() > in.tokens.end - first || !std::equal(ids.begin(), ids.end(), from)) {
         return std::nullopt;
     }
-    return in.tokens.begin + ids.size();
+    return ids.size();
 }
 
-token_span chat_encoder::tokens_of(byte_span span) const {
+/// The number of tokens before a byte, if the text up to it becomes just the tokens that
+/// the whole text begins with: then a token ends there. Text behind an end found before
+/// is tried first; only a tokenizer that treats the beginning of a text in its own way
+/// needs the text from its beginning.
+std::optional<std::size_t> chat_encoder::tokens_before(const part& in, std::size_t byte) {
+    if (!is_boundary(chat_->text, byte)) return std::nullopt;
+    std::optional<std::size_t> found;
+    const bool inside = known_.byte >= in.text.begin && known_.token >= in.tokens.begin;
+    if (inside && known_.byte <= byte) {
+        const auto count = matching(in, {known_.byte, byte}, known_.token);
+        if (count) found = known_.token + *count;
+    }
+    if (!found) {
+        const auto count = matching(in, {in.text.begin, byte}, in.tokens.begin);
+        if (count) found = in.tokens.begin + *count;
+    }
+    if (found) known_ = {byte, *found};
+    return found;
+}
+
+token_span chat_encoder::tokens_of(byte_span span) {
     // Of parts that meet at an empty span the first: eos is looked for behind it.
     const auto in = std::find_if(parts_.begin(), parts_.end(), [&](const part& each) {
         return each.text.begin <= span.begin && span.end <= each.text.end &&

@@ -40,8 +40,10 @@ public:
     /// \details A token that lies across an end of the span belongs to it (as in Axolotl,
     /// where the first differing token begins a turn): " Hello" behind "[/INST]" is one
     /// token of the answer. An empty span has no tokens. Precondition: no bos or eos of
-    /// the template inside the span. Costs about two encodings of the text before it.
-    [[nodiscard]] token_span tokens_of(byte_span span) const;
+    /// the template inside the span. Spans asked for in their order cost about one
+    /// encoding of the text up to them all, or one each of the text before them for a
+    /// tokenizer that treats the beginning of a text in its own way.
+    [[nodiscard]] token_span tokens_of(byte_span span);
 
 private:
     /// Text that becomes tokens for itself.
@@ -51,14 +53,23 @@ private:
     };
 
     void add_part(std::size_t begin, std::size_t end);
+    [[nodiscard]] std::optional<std::size_t> matching(const part& in, byte_span bytes,
+                                                      std::size_t first) const;
     [[nodiscard]] std::optional<std::size_t> tokens_before(const part& in,
-                                                           std::size_t byte) const;
+                                                           std::size_t byte);
+
+    /// A byte where a token ends, and the number of tokens before it.
+    struct token_end {
+        std::size_t byte = 0;
+        std::size_t token = 0;
+    };
 
     const tokenizer& tokenizer_;
     chat_specials specials_;
     const rendered_chat* chat_ = nullptr;
     std::vector<std::int32_t> ids_;
     std::vector<part> parts_;
+    token_end known_;  // the last one found
 };
 
 }  // namespace packkit::train
