@@ -34,6 +34,10 @@ public:
     [[nodiscard]] virtual std::int64_t vocabulary_size() const = 0;
     [[nodiscard]] virtual special_ids specials() const = 0;
 
+    /// The text of an added token of a tokenizer.json, which encode() finds wherever it
+    /// stands; "" for any other id.
+    [[nodiscard]] virtual std::string added_text(std::int32_t /*id*/) const { return {}; }
+
     /// Appends the ids of `text`. `add_special`: with the ids that the tokenizer itself
     /// puts around a text (the post-processor of a tokenizer.json; bos of a SentencePiece
     /// model; bos and eos of bytes).

@@ -3,6 +3,7 @@
 
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
+#include "config_chat.hpp"
 #include "config_checks.hpp"
 #include "config_keys.hpp"
 #include "config_reader.hpp"
@@ -12,6 +13,7 @@
 #include <packkit/batch_size.hpp>
 #include <packkit/error.hpp>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <limits>
@@ -56,12 +58,14 @@ void require_existing(const key_reader& keys, std::string_view key,
     }
 }
 
-dataset_config read_dataset(const key_reader& keys, const std::string& config_path) {
+dataset_config read_dataset(const key_reader& keys, const key_reader& top_level,
+                            const std::string& config_path) {
     for (const auto& member : keys.map().members) {
         check_dataset_key(keys, member);
     }
     dataset_config data;
-    constexpr std::array types = {"completion"sv, "tokens"sv};
+    constexpr std::array types = {"completion"sv, "tokens"sv, "alpaca"sv,
+                                  "input_output"sv, "chat_template"sv};
     constexpr std::array samples = {"line"sv, "paragraph"sv, "document"sv};
     if (!keys.has("path")) {
         throw app::input_error(
@@ -74,6 +78,7 @@ dataset_config read_dataset(const key_reader& keys, const std::string& config_pa
     set(data.field, keys.text("field"));
     set(data.sample_by, keys.one_of("sample_by", samples));
     check_dataset_file(keys, data);
+    read_chat(keys, top_level, data);
     require_existing(keys, "path", data.path);
     return data;
 }
@@ -91,8 +96,17 @@ void read_datasets_key(const key_reader& keys, train_config& config) {
                 place_of(keys.file(), item.line),
                 name + ": expected keys, as {path: data.jsonl}, found " + describe(item));
         }
-        config.datasets.push_back(
-            read_dataset(key_reader(keys.file(), item, name + "."), config.config_path));
+        config.datasets.push_back(read_dataset(key_reader(keys.file(), item, name + "."),
+                                               keys, config.config_path));
+    }
+    const bool prompts = std::any_of(
+        config.datasets.begin(), config.datasets.end(), [](const dataset_config& data) {
+            return data.type != "completion" && data.type != "tokens";
+        });
+    if (!prompts && keys.has("train_on_inputs")) {
+        config.warnings.emplace_back(
+            "`train_on_inputs` has no effect: completion trains on all tokens, tokens on "
+            "those with labels");
     }
 }
 
@@ -240,6 +254,9 @@ void read_mesh(const key_reader& keys, train_config& config) {
 void read_output(const key_reader& keys, train_config& config) {
     require(keys, "output_dir", "the folder for checkpoints and metrics");
     config.output_dir = resolved_path(config.config_path, *keys.text("output_dir"));
+    if (const auto path = keys.text("dataset_prepared_path")) {
+        config.dataset_prepared_path = resolved_path(config.config_path, *path);
+    }
     set(config.seed, keys.natural("seed"));
     set(config.save_steps, keys.whole("save_steps", 0));
     set(config.save_total_limit, keys.whole("save_total_limit", 0));
@@ -275,6 +292,7 @@ train_config load_config(const std::string& path,
     read_mesh(keys, config);
     read_output(keys, config);
     read_model(keys, config);
+    read_top_level_chat(keys, config);
     require(keys, "datasets", "a list of datasets, as [{path: data.jsonl}]");
     read_datasets_key(keys, config);
     return config;

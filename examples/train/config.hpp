@@ -16,12 +16,48 @@
 
 namespace packkit::train {
 
+/// Which of the tokens that end a turn are targets: those of the turns that are trained,
+/// of all turns, of the last trained turn, of none.
+enum class train_on : std::uint8_t { turn, all, last, none };
+
+/// "turn", "all", "last", "none".
+[[nodiscard]] std::string_view to_string(train_on when);
+
+/// A role as the data calls it, and as the template does.
+struct role_name {
+    std::string source;
+    std::string target;
+
+    friend bool operator==(const role_name&, const role_name&) = default;
+};
+
+/// What of a dataset of type chat_template says where its messages are and what of them
+/// is trained (chat_rows.hpp).
+struct chat_config {
+    std::string
+        chat_template;  ///< name; the top-level key unless the dataset has its own
+    std::string field_messages = "messages";  ///< "a.b" for a nested one
+    std::string field_role = "role";          ///< key message_property_mappings.role
+    std::string field_content = "content";    ///< key message_property_mappings.content
+    /// Key roles, as {user: [human, user]}; roles that are not named stay as they are.
+    std::vector<role_name> roles = {{"human", "user"}, {"gpt", "assistant"}};
+    std::vector<std::string> roles_to_train = {"assistant"};  ///< as the template's
+    train_on train_on_eos = train_on::turn;
+    train_on train_on_eot = train_on::turn;  ///< unless set: as train_on_eos
+    std::string message_field_training;      ///< key of true or false in a message, or ""
+    bool drop_system_message = false;
+
+    friend bool operator==(const chat_config&, const chat_config&) = default;
+};
+
 /// One entry of `datasets`.
 struct dataset_config {
-    std::string path;                 ///< a .jsonl file, or .txt for completion
-    std::string type = "completion";  ///< completion or tokens
+    std::string path;  ///< a .jsonl file, or .txt for completion
+    /// completion, tokens, alpaca, input_output or chat_template
+    std::string type = "completion";
     std::string field = "text";      ///< key of the text in a row; "a.b" for a nested one
     std::string sample_by = "line";  ///< line, paragraph or document of a .txt file
+    chat_config chat = {};           ///< of chat_template
 
     friend bool operator==(const dataset_config&, const dataset_config&) = default;
 };
@@ -42,6 +78,9 @@ struct train_config {
     bool random_init_weights = false;  ///< initial weights from the seed, none are read
     std::string tokenizer_type;        ///< "bytes", or the path of a tokenizer
     std::vector<dataset_config> datasets;
+    bool train_on_inputs = false;         ///< prompts are targets, too
+    std::vector<std::string> eot_tokens;  ///< end a turn of chat_template; none: eos
+    std::string dataset_prepared_path;    ///< folder of tokenised data; "": none is kept
 
     std::int64_t sequence_len = 512;  ///< capacity of a row, in tokens
     bool sample_packing = false;
@@ -101,8 +140,9 @@ struct train_config {
 /// Reads and checks a configuration: everything that can be told without reading data or
 /// weights.
 /// \details Relative paths (base_model, datasets.N.path, output_dir,
-/// resume_from_checkpoint) are relative to the folder of the file, also in overrides. A
-/// key without a value, or with null, counts as not set. Anchors, aliases and merge keys
+/// dataset_prepared_path, resume_from_checkpoint) are relative to the folder of the file,
+/// also in overrides. A key without a value, or with null, counts as not set. Anchors,
+/// aliases and merge keys
 /// (<<) are followed.
 /// \param overrides "key=value", the value as YAML: "sequence_len=64",
 /// "fsdp_config.reshard_after_forward=false", "datasets.0.path=x.jsonl",

@@ -174,27 +174,33 @@ void check_dataset_key(const key_reader& keys, const config_member& member) {
 
 void check_dataset_type(const key_reader& keys) {
     constexpr std::array others = {
-        "alpaca"sv,        "chat_template"sv, "input_output"sv,  "sharegpt"sv,
-        "pretrain"sv,      "context_qa"sv,    "gpteacher"sv,     "jeopardy"sv,
-        "oasst"sv,         "reflection"sv,    "explainchoice"sv, "concisechoice"sv,
-        "summarizetldr"sv, "alpaca_chat"sv,   "metharme"sv,      "stepwise_supervised"sv,
-        "user_defined"sv};
+        "sharegpt"sv,      "pretrain"sv,      "context_qa"sv,   "gpteacher"sv,
+        "jeopardy"sv,      "oasst"sv,         "reflection"sv,   "explainchoice"sv,
+        "concisechoice"sv, "summarizetldr"sv, "alpaca_chat"sv,  "alpaca_w_system"sv,
+        "metharme"sv,      "messages"sv,      "user_defined"sv, "stepwise_supervised"sv};
     const config_node* const type = keys.find("type");
     if (type == nullptr) return;
-    const std::string name = type->text.substr(0, type->text.find('.'));
-    if (type->type == config_node::kind::map || contains(others, name)) {
-        keys.fail("type",
-                  describe(*type) + " is not supported; expected completion or tokens");
+    // "chat_template.default", "alpaca:chat": variants of what is known plainly.
+    const std::string name = type->text.substr(0, type->text.find_first_of(".:"));
+    constexpr std::array known = {"completion"sv, "tokens"sv, "alpaca"sv,
+                                  "input_output"sv, "chat_template"sv};
+    const bool variant = name != type->text && contains(known, name);
+    if (type->type == config_node::kind::map || variant || contains(others, name)) {
+        keys.fail("type", describe(*type) + " is not supported; expected one of " +
+                              app::name_list(known));
     }
 }
 
 void check_dataset_file(const key_reader& keys, const dataset_config& data) {
     const bool jsonl = data.path.ends_with(".jsonl");
     const bool text = data.path.ends_with(".txt");
-    if (data.type == "tokens" ? !jsonl : !jsonl && !text) {
-        keys.expected("path", data.type == "tokens"
-                                  ? "a .jsonl file for type tokens"
-                                  : "a .jsonl or .txt file for type completion");
+    const bool completion = data.type == "completion";
+    if (completion ? !jsonl && !text : !jsonl) {
+        keys.expected("path", completion ? "a .jsonl or .txt file for type completion"
+                                         : "a .jsonl file for type " + data.type);
+    }
+    if (!completion && data.type != "tokens" && keys.has("field")) {
+        keys.fail("field", "is for type completion, the type is " + data.type);
     }
     constexpr std::array formats = {"json"sv, "text"sv};
     if (const auto format = keys.one_of("ds_type", formats)) {

@@ -13,6 +13,10 @@ constexpr std::array top_level = {"base_model"sv,
                                   "random_init_weights"sv,
                                   "tokenizer_type"sv,
                                   "datasets"sv,
+                                  "chat_template"sv,
+                                  "dataset_prepared_path"sv,
+                                  "eot_tokens"sv,
+                                  "train_on_inputs"sv,
                                   "sequence_len"sv,
                                   "sample_packing"sv,
                                   "sample_packing_group_size"sv,
@@ -57,8 +61,21 @@ constexpr std::array top_level = {"base_model"sv,
                                   "ddp_timeout"sv,
                                   "device"sv};
 
-constexpr std::array dataset = {"path"sv,      "type"sv,    "field"sv,
-                                "sample_by"sv, "ds_type"sv, "split"sv};
+constexpr std::array dataset = {"path"sv,
+                                "type"sv,
+                                "field"sv,
+                                "sample_by"sv,
+                                "ds_type"sv,
+                                "split"sv,
+                                "chat_template"sv,
+                                "drop_system_message"sv,
+                                "field_messages"sv,
+                                "message_field_training"sv,
+                                "message_property_mappings"sv,
+                                "roles"sv,
+                                "roles_to_train"sv,
+                                "train_on_eos"sv,
+                                "train_on_eot"sv};
 
 constexpr std::array fsdp = {"reshard_after_forward"sv,
                              "version"sv,
@@ -90,10 +107,8 @@ constexpr named_key inert[] = {
     {"sample_packing_eff_est", "steps are counted from the packed rows themselves"},
     {"model_type", "the model's config.json says what it is"},
     {"is_llama_derived_model", "the model's config.json says what it is"},
-    {"train_on_inputs", "completion trains on all tokens, tokens on those with labels"},
     {"save_safetensors", "weights are always written as safetensors"},
     {"strict", "unknown keys are always refused"},
-    {"dataset_prepared_path", no_workers},
     {"dataset_processes", no_workers},
     {"dataset_num_proc", no_workers},
     {"dataset_keep_in_memory", no_workers},
@@ -113,8 +128,7 @@ constexpr named_key unsupported[] = {
     {"adapter", dense_only},
     {"bfloat16", one_dtype},
     {"bnb_config_kwargs", dense_only},
-    {"chat_template", "use datasets of type completion or tokens"},
-    {"chat_template_jinja", "use datasets of type completion or tokens"},
+    {"chat_template_jinja", "use the name of a template in chat_template"},
     {"cosine_constant_lr_ratio", ""},
     {"cosine_min_lr_ratio", ""},
     {"cut_cross_entropy", ""},
@@ -210,46 +224,41 @@ constexpr std::string_view unsupported_families[] = {
     "torch_compile_", "gc_",      "liger_",    "use_",       "dynamic_checkpoint",
     "ray_",           "trackio_", "adam_eps2", "adam_beta3", "unsloth_"};
 
-constexpr std::string_view unsupported_dataset[] = {"chat_template",
-                                                    "conversation",
-                                                    "data_files",
-                                                    "drop_system_message",
-                                                    "field_human",
-                                                    "field_input",
-                                                    "field_instruction",
-                                                    "field_messages",
-                                                    "field_model",
-                                                    "field_output",
-                                                    "field_system",
-                                                    "field_tools",
-                                                    "format",
-                                                    "input_format",
-                                                    "input_transform",
-                                                    "logprobs_field",
-                                                    "message_field_content",
-                                                    "message_field_role",
-                                                    "message_field_training",
-                                                    "message_field_training_detail",
-                                                    "message_property_mappings",
-                                                    "name",
-                                                    "no_input_format",
-                                                    "preprocess_shards",
-                                                    "revision",
-                                                    "roles",
-                                                    "roles_to_train",
-                                                    "shards",
-                                                    "shards_idx",
-                                                    "skip",
-                                                    "split_thinking",
-                                                    "system_format",
-                                                    "system_prompt",
-                                                    "temperature",
-                                                    "text_column",
-                                                    "train_on_eos",
-                                                    "train_on_eot",
-                                                    "train_on_split",
-                                                    "trust_remote_code",
-                                                    "type_kwargs"};
+constexpr named_key unsupported_dataset[] = {
+    {"chat_template_jinja", "use the name of a template in chat_template"},
+    {"conversation", ""},
+    {"data_files", ""},
+    {"field_human", ""},
+    {"field_input", ""},
+    {"field_instruction", ""},
+    {"field_model", ""},
+    {"field_output", ""},
+    {"field_system", ""},
+    {"field_thinking", ""},
+    {"field_tools", ""},
+    {"format", ""},
+    {"input_format", ""},
+    {"input_transform", ""},
+    {"logprobs_field", ""},
+    {"message_field_content", "use message_property_mappings"},
+    {"message_field_role", "use message_property_mappings"},
+    {"message_field_training_detail", ""},
+    {"name", ""},
+    {"no_input_format", ""},
+    {"preprocess_shards", ""},
+    {"revision", ""},
+    {"shards", ""},
+    {"shards_idx", ""},
+    {"skip", ""},
+    {"split_thinking", ""},
+    {"system_format", ""},
+    {"system_prompt", ""},
+    {"temperature", ""},
+    {"template_thinking_key", ""},
+    {"text_column", ""},
+    {"train_on_split", ""},
+    {"trust_remote_code", ""},
+    {"type_kwargs", ""}};
 
 constexpr std::string_view nothing;
 
@@ -280,10 +289,10 @@ const std::string_view* unsupported_key(std::string_view name) {
 }
 
 const std::string_view* unsupported_dataset_key(std::string_view name) {
-    for (const auto key : unsupported_dataset) {
-        if (key == name) return &nothing;
-    }
-    return nullptr;
+    const auto found =
+        std::find_if(std::begin(unsupported_dataset), std::end(unsupported_dataset),
+                     [name](const named_key& key) { return key.name == name; });
+    return found == std::end(unsupported_dataset) ? nullptr : &found->note;
 }
 
 }  // namespace packkit::train

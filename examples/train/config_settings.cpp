@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config.hpp"
 
+#include "common/json.hpp"
 #include "common/numbers.hpp"
 
 namespace packkit::train {
@@ -39,6 +40,30 @@ public:
     std::vector<std::pair<std::string, std::string>> list;
 };
 
+/// ["a", "b"], each escaped: two lists with one text are one list.
+std::string joined(const std::vector<std::string>& texts) {
+    return app::ordered_json(texts).dump();
+}
+
+void add_chat(setting_list& settings, const std::string& prefix,
+              const chat_config& chat) {
+    settings.add(prefix + "chat_template", chat.chat_template);
+    settings.add(prefix + "field_messages", chat.field_messages);
+    settings.add(prefix + "message_property_mappings.role", chat.field_role);
+    settings.add(prefix + "message_property_mappings.content", chat.field_content);
+    std::vector<std::string> roles;
+    for (const role_name& role : chat.roles) {
+        roles.push_back(role.source);
+        roles.push_back(role.target);
+    }
+    settings.add(prefix + "roles", joined(roles));
+    settings.add(prefix + "roles_to_train", joined(chat.roles_to_train));
+    settings.add(prefix + "train_on_eos", to_string(chat.train_on_eos));
+    settings.add(prefix + "train_on_eot", to_string(chat.train_on_eot));
+    settings.add(prefix + "message_field_training", chat.message_field_training);
+    settings.add(prefix + "drop_system_message", chat.drop_system_message);
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> resolved_settings(
@@ -54,7 +79,11 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
         settings.add(prefix + "type", data.type);
         settings.add(prefix + "field", data.field);
         settings.add(prefix + "sample_by", data.sample_by);
+        if (data.type == "chat_template") add_chat(settings, prefix, data.chat);
     }
+    settings.add("train_on_inputs", config.train_on_inputs);
+    settings.add("eot_tokens", joined(config.eot_tokens));
+    settings.add("dataset_prepared_path", config.dataset_prepared_path);
     settings.add("sequence_len", config.sequence_len);
     settings.add("sample_packing", config.sample_packing);
     settings.add("sample_packing_group_size", config.sample_packing_group_size);

@@ -4,18 +4,18 @@
 /// The samples of a run as tokens in memory.
 
 #include "config.hpp"
+#include "labelled_tokens.hpp"
 #include "tokenizer.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace packkit::train {
-
-/// A label that is no target.
-inline constexpr std::int32_t ignored_label = -100;
 
 /// What became of the rows that were read.
 /// \details Always: tokens_read == tokens + dropped_tokens + cut_tokens.
@@ -85,6 +85,11 @@ public:
     [[nodiscard]] const dataset_report& report() const { return report_; }
     void set_report(const dataset_report& report) { report_ = report; }
 
+    /// What the user should know of the prepared data: that a file of it was damaged and
+    /// made anew, or could not be written. "" when there is nothing to say.
+    [[nodiscard]] const std::string& note() const { return note_; }
+    void set_note(std::string note) { note_ = std::move(note); }
+
 private:
     std::vector<std::int32_t> tokens_;
     std::vector<std::int32_t> labels_;  // empty, or as many as tokens_
@@ -92,6 +97,7 @@ private:
     std::vector<std::int64_t> lengths_;
     std::vector<std::int64_t> valid_targets_;
     dataset_report report_;
+    std::string note_;
 };
 
 /// Called now and then with the bytes read so far and the bytes of all files.
@@ -103,11 +109,15 @@ using read_progress = std::function<void(std::uint64_t done, std::uint64_t total
 ///   lines) or the document. Each text becomes bos, its tokens, eos. A .txt file may hold
 ///   any bytes; the lines' endings are no part of a line.
 /// - tokens, .jsonl: rows {"input_ids": […], "labels": […]}; labels are optional,
-/// unshifted,
-///   ignored_label where there is no target. Nothing is added.
+///   unshifted, ignored_label where there is no target. Nothing is added.
+/// - alpaca and input_output, .jsonl: instruction_rows.hpp. chat_template, .jsonl:
+///   chat_rows.hpp. Only the answers are targets.
 ///
 /// Rows without text or tokens are left out. Rows longer than sequence_len go by
 /// excess_length_strategy; the first token of each piece of a split row is no target.
+///
+/// With dataset_prepared_path the result is kept there, and taken from there when nothing
+/// that it depends on has changed (prepared_data.hpp).
 /// \param vocab_size of the model: every id must be below.
 /// \throws app::input_error with file and line ("data.jsonl:17: input_ids[3] is 300, the
 /// vocabulary has 259"), and when no sample is left.

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataset.hpp"
 
+#include "chat_rows.hpp"
 #include "common/errors.hpp"
 #include "common/input_file.hpp"
 #include "common/json.hpp"
 #include "common/jsonl.hpp"
+#include "instruction_rows.hpp"
+#include "prepared_data.hpp"
+#include "row_fields.hpp"
 
 #include <packkit/excess_length.hpp>
 
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -105,9 +110,11 @@ private:
 /// One dataset's way into the sink.
 class dataset_reader {
 public:
-    dataset_reader(const dataset_config& data, const tokenizer& tokens,
-                   std::int64_t vocab_size, row_sink& sink, progress_sum& progress)
+    dataset_reader(const dataset_config& data, const train_config& config,
+                   const tokenizer& tokens, std::int64_t vocab_size, row_sink& sink,
+                   progress_sum& progress)
         : data_(data),
+          config_(config),
           tokenizer_(tokens),
           vocab_size_(vocab_size),
           sink_(sink),
@@ -116,10 +123,17 @@ public:
     void read() {
         if (data_.type == "tokens") {
             read_token_rows();
+        } else if (data_.type == "alpaca") {
+            read_supervised(read_alpaca);
+        } else if (data_.type == "input_output") {
+            read_supervised(read_segments);
+        } else if (data_.type == "chat_template") {
+            read_conversations();
         } else if (data_.type != "completion") {
             throw input_error(data_.path,
                               "type " + in_quotes(data_.type) +
-                                  " is not read; expected completion or tokens");
+                                  " is not read; expected completion, tokens, "
+                                  "alpaca, input_output or chat_template");
         } else if (data_.path.ends_with(".jsonl")) {
             read_text_rows();
         } else if (!data_.path.ends_with(".txt")) {
@@ -203,47 +217,35 @@ private:
 
     void read_text_rows() {
         for_each_row([this](const app::jsonl_reader& rows, const json& row) {
-            add_text(rows.place(), text_of(rows, row));
+            add_text(rows.place(), text_field(rows.place(), row, data_.field));
         });
     }
 
-    /// The text under `field`: a key, or "a.b" for b inside a. A key with points in its
-    /// name goes before a path.
-    const std::string& text_of(const app::jsonl_reader& rows, const json& row) const {
-        const json* value = &row;
-        std::string_view rest = data_.field;
-        while (!rest.empty()) {
-            if (!value->is_object())
-                refuse_field(rows, *value, data_.field.size() - rest.size());
-            auto found = value->find(std::string(rest));
-            if (found != value->end()) {
-                value = &*found;
-                break;
-            }
-            const auto point = rest.find('.');
-            found = value->find(std::string(rest.substr(0, point)));
-            if (found == value->end()) {
-                throw input_error(rows.place(),
-                                  "key " + in_quotes(data_.field) + " is missing");
-            }
-            value = &*found;
-            rest.remove_prefix(point == std::string_view::npos ? rest.size() : point + 1);
+    void add_sample(const std::string& place) {
+        if (sample_.ids.empty()) {
+            sink_.add_empty();
+        } else {
+            sink_.add(place, sample_.ids, sample_.labels);
         }
-        if (!value->is_string()) {
-            throw input_error(rows.place(), "key " + in_quotes(data_.field) + " holds " +
-                                                std::string(app::json_kind(*value)) +
-                                                "; expected a string");
-        }
-        return value->get_ref<const std::string&>();
     }
 
-    [[noreturn]] void refuse_field(const app::jsonl_reader& rows, const json& value,
-                                   std::size_t depth) const {
-        throw input_error(rows.place(),
-                          "key " + in_quotes(data_.field.substr(0, depth - 1)) +
-                              " holds " + std::string(app::json_kind(value)) +
-                              "; expected an object with " +
-                              in_quotes(data_.field.substr(depth)));
+    /// \param read_row read_alpaca or read_segments.
+    template <class ReadRow>
+    void read_supervised(ReadRow&& read_row) {
+        for_each_row([&](const app::jsonl_reader& rows, const json& row) {
+            sample_.clear();
+            read_row(rows.place(), row, tokenizer_, config_.train_on_inputs, sample_);
+            add_sample(rows.place());
+        });
+    }
+
+    void read_conversations() {
+        chat_reader chats(data_, config_, tokenizer_);
+        for_each_row([&](const app::jsonl_reader& rows, const json& row) {
+            sample_.clear();
+            chats.read(rows.place(), row, sample_);
+            add_sample(rows.place());
+        });
     }
 
     void read_token_rows() {
@@ -322,12 +324,14 @@ private:
     }
 
     const dataset_config& data_;
+    const train_config& config_;
     const tokenizer& tokenizer_;
     std::int64_t vocab_size_;
     row_sink& sink_;
     progress_sum& progress_;
     std::vector<std::int32_t> ids_;
     std::vector<std::int32_t> labels_;
+    labelled_tokens sample_;
 };
 
 std::uint64_t bytes_of(const train_config& config) {
@@ -355,7 +359,7 @@ std::string without_samples(const train_config& config, const dataset_report& re
 token_store read_datasets(const train_config& config, const tokenizer& tokens,
                           std::int64_t vocab_size, const read_progress& progress) {
     for (const auto& data : config.datasets) {
-        if (data.type == "completion" && tokens.vocabulary_size() > vocab_size) {
+        if (data.type != "tokens" && tokens.vocabulary_size() > vocab_size) {
             throw input_error(data.path, "the tokenizer " + in_quotes(tokens.name()) +
                                              " has " +
                                              std::to_string(tokens.vocabulary_size()) +
@@ -363,11 +367,19 @@ token_store read_datasets(const train_config& config, const tokenizer& tokens,
                                              std::to_string(vocab_size));
         }
     }
+    std::string prepared;
+    std::string fault;
+    if (!config.dataset_prepared_path.empty()) {
+        prepared = prepared_file(config, vocab_size);
+        if (auto kept = read_prepared(prepared, vocab_size, fault)) {
+            return std::move(*kept);
+        }
+    }
     token_store store;
     row_sink sink(config, store);
     progress_sum sum(progress, bytes_of(config));
     for (const auto& data : config.datasets) {
-        dataset_reader(data, tokens, vocab_size, sink, sum).read();
+        dataset_reader(data, config, tokens, vocab_size, sink, sum).read();
     }
     if (store.empty()) {
         throw input_error(config.datasets.size() == 1 ? config.datasets.front().path
@@ -375,6 +387,13 @@ token_store read_datasets(const train_config& config, const tokenizer& tokens,
                           without_samples(config, sink.report));
     }
     store.set_report(sink.report);
+    if (prepared.empty()) return store;
+    if (!fault.empty()) store.set_note(fault + "; it was made anew");
+    try {
+        write_prepared(prepared, store);
+    } catch (const std::runtime_error& error) {
+        store.set_note(std::string("the prepared data is not kept: ") + error.what());
+    }
     return store;
 }
 

@@ -158,6 +158,7 @@ void run::announce() const {
     }
     for (const auto& warning : config_.warnings)
         log_("warning: " + warning);
+    if (!inputs_.samples.note().empty()) log_("warning: " + inputs_.samples.note());
     const auto& report = inputs_.samples.report();
     log_("data: " + app::grouped(report.samples) + " samples, " +
          app::grouped(report.tokens) + " tokens, " + app::grouped(report.valid_targets) +

@@ -75,6 +75,13 @@ public:
     [[nodiscard]] std::optional<std::int32_t> find(std::string_view content) const {
         return ids_.find(content);
     }
+    /// The text of an id, "" when it is none of these. O(number of tokens).
+    [[nodiscard]] std::string text_of(std::int32_t id) const {
+        for (const auto& [text, known] : ids_) {
+            if (known == id) return text;
+        }
+        return {};
+    }
     [[nodiscard]] std::int64_t id_bound() const { return ids_.id_bound(); }
 
 private:

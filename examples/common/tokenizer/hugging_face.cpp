@@ -65,6 +65,7 @@ public:
     using tokenizer::encode;
     std::int64_t vocabulary_size() const override { return id_bound_; }
     special_ids specials() const override { return specials_; }
+    std::string added_text(std::int32_t id) const override { return added_.text_of(id); }
 
     void encode(std::string_view text, bool add_special,
                 std::vector<std::int32_t>& ids) const override {

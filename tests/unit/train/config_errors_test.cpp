@@ -68,7 +68,8 @@ BOOST_AUTO_TEST_CASE(unsupported_keys) {
     BOOST_TEST(override_error("gradient_checkpointing=true") ==
                "command line: gradient_checkpointing is not supported");
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, chat_template: chatml}]") ==
-               "config.yaml:1: datasets.0.chat_template is not supported");
+               "config.yaml:1: datasets.0.chat_template: is for type chat_template, the "
+               "type is completion");
     for (const char* const key :
          {"rl", "eval_steps", "eval_batch_size", "evals_per_epoch", "wandb_project",
           "pretraining_dataset", "ring_attn_func", "heads_k_stride", "load_in_4bit",
@@ -228,22 +229,22 @@ BOOST_AUTO_TEST_CASE(datasets) {
         error_with("datasets: [{path: data.txt, type: tokens}]") ==
         "config.yaml:1: datasets.0.path: expected a .jsonl file for type tokens, found "
         "'data.txt'");
-    BOOST_TEST(
-        error_with("datasets: [{path: data.jsonl, type: alpaca}]") ==
-        "config.yaml:1: datasets.0.type: 'alpaca' is not supported; expected completion "
-        "or tokens");
+    const std::string types =
+        "one of completion, tokens, alpaca, input_output, chat_template";
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: sharegpt}]") ==
+               "config.yaml:1: datasets.0.type: 'sharegpt' is not supported; expected " +
+                   types);
     BOOST_TEST(
         error_with("datasets: [{path: data.jsonl, type: chat_template.default}]") ==
         "config.yaml:1: datasets.0.type: 'chat_template.default' is not supported; "
-        "expected completion or tokens");
-    BOOST_TEST(
-        error_with("datasets: [{path: data.jsonl, type: {field_output: x}}]") ==
-        "config.yaml:1: datasets.0.type: a map is not supported; expected completion or "
-        "tokens");
-    BOOST_TEST(
-        error_with("datasets: [{path: data.jsonl, type: completions}]") ==
-        "config.yaml:1: datasets.0.type: expected one of completion, tokens, found "
-        "'completions'; did you mean 'completion'?");
+        "expected " +
+            types);
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: {field_output: x}}]") ==
+               "config.yaml:1: datasets.0.type: a map is not supported; expected " +
+                   types);
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: completions}]") ==
+               "config.yaml:1: datasets.0.type: expected " + types +
+                   ", found 'completions'; did you mean 'completion'?");
     BOOST_TEST(error_with("datasets: [{path: data.txt, sample_by: word}]") ==
                "config.yaml:1: datasets.0.sample_by: expected one of line, paragraph, "
                "document, found 'word'");

@@ -176,10 +176,11 @@ BOOST_AUTO_TEST_CASE(wrong_completion_rows) {
                "d.jsonl: the tokenizer 'bytes' has 259 ids, the model's vocabulary 258");
     auto config = with_file("d.csv", "a");
     BOOST_TEST(error(config) == "d.csv: is not read; expected a .jsonl or .txt file");
-    config.datasets[0].type = "alpaca";
+    config.datasets[0].type = "sharegpt";
     BOOST_TEST(error(config) ==
-               "d.csv: type 'alpaca' is not read; expected completion or tokens");
-    config.datasets[0] = {folder / "none.jsonl", "completion", "text", "line"};
+               "d.csv: type 'sharegpt' is not read; expected completion, tokens, alpaca, "
+               "input_output or chat_template");
+    config.datasets[0] = {folder / "none.jsonl", "completion", "text", "line", {}};
     BOOST_TEST(error(config) ==
                "none.jsonl: cannot be opened: No such file or directory");
 }
