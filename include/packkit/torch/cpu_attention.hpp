@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <new>
 #include <numeric>
 #include <span>
 #include <string>
@@ -113,6 +114,39 @@ attention_problem<Storage> problem_of(const at::Tensor& q, const at::Tensor& k,
     return p;
 }
 
+/// Memory of one thread for the blocks of its tasks, kept from call to call: some hundred
+/// kilobytes, more only with many long rows a task.
+class thread_scratch {
+public:
+    thread_scratch() = default;
+    thread_scratch(const thread_scratch&) = delete;
+    thread_scratch& operator=(const thread_scratch&) = delete;
+    ~thread_scratch() { release(); }
+
+    /// At least that many bytes, at the start of a cache line.
+    void* at_least(std::int64_t bytes) {
+        const auto wanted = static_cast<std::size_t>(bytes);
+        if (wanted > bytes_) {
+            release();
+            begin_ = ::operator new(wanted, line);
+            bytes_ = wanted;
+        }
+        return begin_;
+    }
+
+private:
+    static constexpr std::align_val_t line{64};
+
+    void release() {
+        if (begin_ != nullptr) ::operator delete(begin_, line);
+        begin_ = nullptr;
+        bytes_ = 0;
+    }
+
+    void* begin_ = nullptr;
+    std::size_t bytes_ = 0;
+};
+
 /// Runs body(task number, scratch) for all tasks, the costly ones first.
 template <class Body>
 void run_attention_tasks(const std::vector<std::int64_t>& costs,
@@ -123,10 +157,10 @@ void run_attention_tasks(const std::vector<std::int64_t>& costs,
                      [&](std::size_t a, std::size_t b) { return costs[a] > costs[b]; });
     std::atomic<std::size_t> next{0};
     const auto work = [&](std::int64_t, std::int64_t) {
-        const auto scratch =
-            at::empty({scratch_bytes + 64}, at::TensorOptions().dtype(at::kByte));
+        thread_local thread_scratch scratch;
+        void* const memory = scratch.at_least(scratch_bytes);
         for (std::size_t i = next++; i < order.size(); i = next++)
-            body(order[i], scratch.data_ptr());
+            body(order[i], memory);
     };
     const auto workers = std::min<std::int64_t>(at::get_num_threads(),
                                                 static_cast<std::int64_t>(costs.size()));
