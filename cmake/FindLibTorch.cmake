@@ -87,6 +87,12 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
       "${LibTorch_GLOO_INCLUDE_DIR}")
   endif()
   target_compile_definitions(LibTorch::LibTorch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
+  # at::parallel_for is a template: without OpenMP in its caller it runs on one thread. LibTorch
+  # brings the same libgomp.so.1 that the compiler links.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(LibTorch::LibTorch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+    target_link_options(LibTorch::LibTorch INTERFACE -fopenmp)
+  endif()
   target_link_libraries(LibTorch::LibTorch INTERFACE LibTorch::c10)
   foreach(_dir IN LISTS LibTorch_LIBRARY_DIRS)
     target_link_options(LibTorch::LibTorch INTERFACE

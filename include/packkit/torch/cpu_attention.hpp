@@ -222,7 +222,8 @@ struct gradient_job {
 };
 
 template <class Storage>
-void add_up(const gradient_job& job, const attention_problem<Storage>& p,
+void add_up(const gradient_job& job, std::span<const compute_type<Storage>* const> parts,
+            const attention_problem<Storage>& p,
             const attention_kernels<Storage>& kernels, Storage* dq, std::int64_t stride) {
     using compute = compute_type<Storage>;
     const std::int64_t group = p.heads / p.kv_heads;
@@ -235,8 +236,8 @@ void add_up(const gradient_job& job, const attention_problem<Storage>& p,
                                 (job.kv_head * group + g) * p.head_dim;
             for (std::int64_t i = 0; i < p.head_dim; ++i) {
                 compute total = 0;
-                for (const at::Tensor& part : job.parts)
-                    total += elements_of<compute>(part)[(g * rows + r) * width + i];
+                for (const compute* part : parts)
+                    total += part[(g * rows + r) * width + i];
                 to[i] = static_cast<Storage>(total * p.scale);
             }
         }
@@ -299,20 +300,37 @@ attention_gradients attention_backward(const at::Tensor& dout, const at::Tensor&
             job.parts.resize(job.left);
         }
     }
-    run_attention_tasks(
-        costs, kernels.scratch_bytes(p, 0, longest), [&](std::size_t i, void* scratch) {
-            auto& [job, part, task] = ranges[i];
-            const std::int64_t elements = p.heads / p.kv_heads *
-                                          kernels.dq_rows(p.queries(task.document)) *
-                                          kernels.dq_width(p.head_dim);
-            job->parts[part] = at::empty({elements}, made.lse.options());
-            kernels.backward(p, task, elements_of<compute>(job->parts[part]), scratch);
-            if (--job->left == 0) {
-                add_up(*job, p, kernels, elements_of<Storage>(result.dq),
-                       result.dq.stride(0));
-                job->parts.clear();
-            }
-        });
+    const auto elements = [&](std::int64_t document) {
+        return p.heads / p.kv_heads * kernels.dq_rows(p.queries(document)) *
+               kernels.dq_width(p.head_dim);
+    };
+    // Behind the blocks: the gradients of a document that is one range.
+    const std::int64_t blocks = (kernels.scratch_bytes(p, 0, longest) + 63) / 64 * 64;
+    std::int64_t whole = 0;
+    for (const auto& [job, part, task] : ranges) {
+        if (job->parts.size() == 1) whole = std::max(whole, elements(task.document));
+    }
+    const auto whole_bytes = whole * static_cast<std::int64_t>(sizeof(compute));
+    run_attention_tasks(costs, blocks + whole_bytes, [&](std::size_t i, void* scratch) {
+        auto& [job, part, task] = ranges[i];
+        auto* const dq = elements_of<Storage>(result.dq);
+        if (job->parts.size() == 1) {
+            auto* const alone =
+                reinterpret_cast<compute*>(static_cast<std::byte*>(scratch) + blocks);
+            kernels.backward(p, task, alone, scratch);
+            const compute* const only[] = {alone};
+            add_up<Storage>(*job, only, p, kernels, dq, result.dq.stride(0));
+            return;
+        }
+        job->parts[part] = at::empty({elements(task.document)}, made.lse.options());
+        kernels.backward(p, task, elements_of<compute>(job->parts[part]), scratch);
+        if (--job->left > 0) return;
+        std::vector<const compute*> all;
+        for (const at::Tensor& made_part : job->parts)
+            all.push_back(elements_of<compute>(made_part));
+        add_up<Storage>(*job, all, p, kernels, dq, result.dq.stride(0));
+        job->parts.clear();
+    });
     return result;
 }
 
