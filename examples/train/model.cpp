@@ -39,17 +39,18 @@ std::vector<lt::parameter_info> infos_of(const unit_shape& unit) {
 
 }  // namespace
 
-model::model(model_shape shape, lt::shard_groups groups, model_options options)
+model::model(model_shape shape, model_groups groups, model_options options)
     : shape_(shape),
+      groups_(groups),
       options_(options),
       reductions_(std::make_unique<lt::reduction_queue>()) {
-    groups.reductions = reductions_.get();
+    const lt::shard_groups sharded{groups.shard, groups.replicate, reductions_.get()};
     const auto master =
         at::TensorOptions().device(options.device).dtype(options.master_dtype);
     const auto shapes = unit_shapes(shape_);
     units_.reserve(shapes.size());
     for (const auto& unit : shapes) {
-        units_.emplace_back(lt::sharded_parameters(infos_of(unit), groups, master),
+        units_.emplace_back(lt::sharded_parameters(infos_of(unit), sharded, master),
                             lt::fully_sharded_unit::options{
                                 options.compute_dtype, options.reshard_after_forward});
     }

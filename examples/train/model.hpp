@@ -26,10 +26,18 @@ struct model_options {
     bool reshard_after_forward = true;
 };
 
+/// The groups of ranks that a model lives on. All outlive it.
+struct model_groups {
+    lt::communicator* shard;         ///< ranks that each hold one part of every parameter
+    lt::communicator* replicate;     ///< ranks that hold the same part
+    lt::communicator* cp = nullptr;  ///< ranks that split rows; null: none do
+    lt::communicator* tp = nullptr;  ///< ranks that split weight matrices; null: none do
+};
+
 class model {
 public:
     /// Parameters are zeros until initialize or load. `groups` outlive the model.
-    model(model_shape shape, lt::shard_groups groups, model_options options);
+    model(model_shape shape, model_groups groups, model_options options);
 
     /// Fills every shard from (seed, parameter name, global index): the same bits on
     /// every mesh.
@@ -61,6 +69,7 @@ private:
                           const std::function<at::Tensor(const at::Tensor&)>& then);
 
     model_shape shape_;
+    model_groups groups_;
     model_options options_;
     std::unique_ptr<lt::reduction_queue> reductions_;  // of all units
     std::vector<lt::fully_sharded_unit> units_;

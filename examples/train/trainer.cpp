@@ -87,7 +87,9 @@ public:
           flops_(token_flops_of(model_layout(inputs_.shape), flop_convention::A)),
           plan_(inputs_.samples, config, mesh_),
           identity_(identity_of(config, inputs_.shape, plan_, inputs_.samples, mesh_)),
-          model_(inputs_.shape, {groups_.shard.get(), groups_.replicate.get()},
+          model_(inputs_.shape,
+                 {groups_.shard.get(), groups_.replicate.get(), groups_.cp.get(),
+                  groups_.tp.get()},
                  placement_),
           optimizer_(model_.units(), {config.adam_beta1, config.adam_beta2,
                                       config.adam_epsilon, config.weight_decay}),
@@ -103,7 +105,10 @@ public:
 private:
     [[nodiscard]] bool first_rank() const { return environment_.rank == 0; }
     /// Data-parallel rank: which rows this rank takes.
-    [[nodiscard]] std::int64_t data_rank() const { return environment_.rank; }
+    [[nodiscard]] std::int64_t data_rank() const {
+        const auto at = coordinates_of(mesh_, environment_.rank);
+        return at.dp_replicate * mesh_.dp_shard + at.dp_shard;
+    }
 
     void announce() const;
     void start_or_resume(const run_options& options);

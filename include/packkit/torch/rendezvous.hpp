@@ -9,6 +9,7 @@
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -110,18 +111,24 @@ struct mesh_groups {
     std::unique_ptr<communicator>
         shard;  ///< dp_shard × cp: ranks that split the parameters
     std::unique_ptr<communicator> replicate;  ///< dp_replicate: ranks that repeat them
+    std::unique_ptr<communicator> cp;         ///< ranks that split rows
+    std::unique_ptr<communicator> tp;         ///< ranks that split weight matrices
 
     /// What all groups sent since the last reset.
     [[nodiscard]] traffic sent() const {
-        traffic sum = world->sent();
-        sum += shard->sent();
-        sum += replicate->sent();
+        traffic sum;
+        for (const auto* group : all())
+            sum += group->sent();
         return sum;
     }
     void reset_traffic() {
-        world->reset_traffic();
-        shard->reset_traffic();
-        replicate->reset_traffic();
+        for (auto* group : all())
+            group->reset_traffic();
+    }
+
+private:
+    [[nodiscard]] std::array<communicator*, 5> all() const {
+        return {world.get(), shard.get(), replicate.get(), cp.get(), tp.get()};
     }
 };
 
@@ -131,11 +138,15 @@ template <class MakeGroup>
 [[nodiscard]] mesh_groups make_mesh_groups(const mesh_shape& mesh, std::int64_t rank,
                                            MakeGroup make_group) {
     using enum mesh_dimension;
+    const auto make = [&](const char* name, auto... dimensions) {
+        return make_group(name, group_of(mesh, rank, {dimensions...}));
+    };
     mesh_groups groups;
-    groups.world =
-        make_group("world", group_of(mesh, rank, {dp_replicate, dp_shard, cp, tp}));
-    groups.shard = make_group("shard", group_of(mesh, rank, {dp_shard, cp}));
-    groups.replicate = make_group("replicate", group_of(mesh, rank, {dp_replicate}));
+    groups.world = make("world", dp_replicate, dp_shard, cp, tp);
+    groups.shard = make("shard", dp_shard, cp);
+    groups.replicate = make("replicate", dp_replicate);
+    groups.cp = make("cp", cp);
+    groups.tp = make("tp", tp);
     return groups;
 }
 
