@@ -243,11 +243,15 @@ void read_mesh(const key_reader& keys, train_config& config) {
                                       std::optional<std::int64_t> size) {
         if (size.value_or(1) == 1) return;
         keys.fail(key, std::to_string(*size) +
-                           " is not supported: this trainer shards data only "
-                           "(dp_replicate_size, dp_shard_size); set it to 1");
+                           " is not supported: this trainer does not split rows; set "
+                           "it to 1");
     };
     refuse_above_one(cp_key, config.mesh.cp);
-    refuse_above_one("tensor_parallel_size", config.mesh.tp);
+    set(config.sequence_parallel, keys.truth("sequence_parallel"));
+    if (config.sequence_parallel && config.mesh.tp.value_or(1) == 1) {
+        config.warnings.emplace_back(
+            "`sequence_parallel` has no effect: tensor_parallel_size is 1");
+    }
     read_fsdp(keys, config);
 }
 

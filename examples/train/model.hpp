@@ -24,6 +24,8 @@ struct model_options {
     at::ScalarType master_dtype = at::kFloat;   ///< parameters, gradients, optimizer
     at::ScalarType compute_dtype = at::kFloat;  ///< forward and backward
     bool reshard_after_forward = true;
+    /// Ranks of tp split tokens outside of layers (`lt::tensor_parallel`).
+    bool sequence_parallel = false;
 };
 
 /// The groups of ranks that a model lives on. All outlive it.
@@ -53,8 +55,11 @@ public:
     /// Σ cross entropy over the row's valid targets: float64 scalar with gradients.
     [[nodiscard]] at::Tensor loss_sum(const row_context& row);
 
-    /// (T, V), in the compute dtype.
+    /// (T, V), in the compute dtype; of V the columns that this rank of tp has.
     [[nodiscard]] at::Tensor logits(const row_context& row);
+
+    /// Completes the gradients of a step: sums what the ranks of tp have parts of.
+    void sum_partial_gradients();
 
     [[nodiscard]] const model_shape& shape() const { return shape_; }
     [[nodiscard]] const model_options& options() const { return options_; }

@@ -80,7 +80,7 @@ public:
           log_(environment_.rank == 0),
           mesh_(choose_mesh(config, environment_.world_size)),
           placement_(choose_model_options(config, environment_)),
-          inputs_(read_inputs(config, environment_.rank == 0)),
+          inputs_(read_inputs(config, mesh_, environment_.rank == 0)),
           groups_(meet(config, environment_, mesh_, inputs_.samples, placement_.device,
                        store_)),
           parameters_(parameter_count(inputs_.shape)),
@@ -106,7 +106,10 @@ private:
     [[nodiscard]] bool first_rank() const { return environment_.rank == 0; }
     /// Data-parallel rank: which rows this rank takes.
     [[nodiscard]] std::int64_t data_rank() const {
-        const auto at = coordinates_of(mesh_, environment_.rank);
+        return data_rank_of(environment_.rank);
+    }
+    [[nodiscard]] std::int64_t data_rank_of(std::int64_t rank) const {
+        const auto at = coordinates_of(mesh_, rank);
         return at.dp_replicate * mesh_.dp_shard + at.dp_shard;
     }
 
@@ -275,14 +278,20 @@ step_metrics run::one_step(std::int64_t step, int& stop_signal) {
     const double loss_sum = accumulate_gradients(step, work, metrics);
 
     const auto optimizer_begin = clock::now();
-    metrics.grad_norm = lt::gradient_norm(model_.units(), *groups_.shard);
+    model_.sum_partial_gradients();
+    metrics.grad_norm =
+        lt::gradient_norm(model_.units(), *groups_.shard, groups_.tp.get());
     const auto reports =
         exchange({loss_sum, static_cast<double>(interruption()), peak_flops_});
     refuse_non_finite(step, reports, metrics.grad_norm);
     double peak = 0;
     double loss_of_all = 0;
-    for (const auto& report : reports) {
-        loss_of_all += report.loss_sum;
+    for (std::size_t rank = 0; rank < reports.size(); ++rank) {
+        const auto& report = reports[rank];
+        // The ranks of a tp group have the loss of the same rows.
+        const bool counts =
+            coordinates_of(mesh_, static_cast<std::int64_t>(rank)).tp == 0;
+        if (counts) loss_of_all += report.loss_sum;
         peak += report.peak_flops;
         if (report.stop_signal != 0) stop_signal = static_cast<int>(report.stop_signal);
     }
@@ -308,7 +317,8 @@ step_metrics run::one_step(std::int64_t step, int& stop_signal) {
         static_cast<double>(metrics.tokens) / metrics.seconds.step;
     metrics.mfu = flops_of(flops_, work) / (metrics.seconds.step * peak);
     metrics.collectives = sent.collectives;
-    metrics.flops = flops_of(flops_, plan_.step_of_rank(step, data_rank()));
+    metrics.flops = flops_of(flops_, plan_.step_of_rank(step, data_rank())) /
+                    static_cast<double>(mesh_.tp);
     metrics.memory_bytes = peak_memory_bytes();
     set_peak_allocated(metrics, placement_.device);
     return metrics;
@@ -363,8 +373,8 @@ void run::refuse_non_finite(std::int64_t step, const std::vector<rank_report>& r
         if (std::isfinite(reports[rank].loss_sum)) continue;
         std::string samples;
         for (std::int64_t micro = 0; micro < plan_.micro_steps(); ++micro) {
-            for (const auto sample :
-                 plan_.samples_of(step, micro, static_cast<std::int64_t>(rank))) {
+            for (const auto sample : plan_.samples_of(
+                     step, micro, data_rank_of(static_cast<std::int64_t>(rank)))) {
                 if (samples.size() < 200) {
                     samples += (samples.empty() ? "" : ", ") + std::to_string(sample);
                 }
@@ -442,12 +452,13 @@ int train(const train_config& config, const run_options& options, rank_slot* slo
 }
 
 void check_mesh(const train_config& config, std::int64_t processes) {
-    static_cast<void>(choose_mesh(config, processes));
+    const auto mesh = choose_mesh(config, processes);
+    if (mesh.tp > 1) check_cut(read_model_config(config.base_model), mesh);
 }
 
 int check(const train_config& config, std::int64_t processes) {
     const auto mesh = choose_mesh(config, processes);
-    const auto inputs = read_inputs(config, true);
+    const auto inputs = read_inputs(config, mesh, true);
     const data_plan plan(inputs.samples, config, mesh);
     if (!config.random_init_weights) {
         lt::single_communicator alone("check");

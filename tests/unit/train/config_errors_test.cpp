@@ -330,16 +330,13 @@ BOOST_AUTO_TEST_CASE(contradictions) {
         "1; the first is a deprecated name of the second");
 }
 
-BOOST_AUTO_TEST_CASE(data_is_all_that_is_sharded) {
+BOOST_AUTO_TEST_CASE(rows_are_not_split) {
     const std::string only =
-        "2 is not supported: this trainer shards data only (dp_replicate_size, "
-        "dp_shard_size); set it to 1";
+        "2 is not supported: this trainer does not split rows; set it to 1";
     BOOST_TEST(error_with("context_parallel_size: 2") ==
                "config.yaml:1: context_parallel_size: " + only);
     BOOST_TEST(error_with("sequence_parallel_degree: 2") ==
                "config.yaml:1: sequence_parallel_degree: " + only);
-    BOOST_TEST(override_error("tensor_parallel_size=2") ==
-               "command line: tensor_parallel_size: " + only);
 }
 
 BOOST_AUTO_TEST_CASE(fsdp) {
