@@ -89,17 +89,15 @@ void model::load(const std::function<at::Tensor(const std::string&)>& read) {
 }
 
 row_context model::prepare(const packed_row& row) const {
-    const auto upload = [&](const std::vector<std::int64_t>& values) {
-        return at::tensor(values, at::kLong).to(options_.device);
-    };
-    const auto positions = upload(row.position_ids);
+    const auto positions = lt::upload(row.position_ids, options_.device);
     const auto rotary = make_rotary_table(shape_, positions, shape_.rope_theta,
                                           shape_.scaling, options_.compute_dtype);
     const auto local = shape_.rope_local_theta > 0
                            ? make_rotary_table(shape_, positions, shape_.rope_local_theta,
                                                {}, options_.compute_dtype)
                            : rotary;
-    return {upload(row.input_ids), upload(row.targets), rotary, local,
+    return {lt::upload(row.input_ids, options_.device),
+            lt::upload(row.targets, options_.device), rotary, local,
             lt::document_layout(row.cu_seqlens, options_.device)};
 }
 

@@ -10,6 +10,7 @@
 #include <packkit/state_memory.hpp>
 #include <packkit/training_setup.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
