@@ -14,6 +14,7 @@
 
 #include <packkit/attention_cut.hpp>
 #include <packkit/model_shape.hpp>
+#include <packkit/torch/linear_cross_entropy.hpp>
 #include <packkit/torch/memory_counter.hpp>
 #include <packkit/torch/rms_norm.hpp>
 #include <packkit/torch/tensor_parallel.hpp>
@@ -218,6 +219,20 @@ inline at::Tensor head(const model_shape& model, const at::Tensor& norm_weight,
     const auto last = row.enter(norm(model, x, norm_weight));
     const lt::memory_scope scope(lt::memory_use::logits);
     return soft_capped(at::linear(last, head_weight), model.final_logit_softcapping);
+}
+
+/// Σ cross entropy of the head's logits over the row's targets, which never exist all at
+/// once: (T, C) → float64 scalar.
+inline at::Tensor head_loss(const model_shape& model, const at::Tensor& norm_weight,
+                            const at::Tensor& head_weight, const at::Tensor& x,
+                            const row_context& row) {
+    const auto tokens = shard_of(model.vocab_size, row.tp.size(), row.tp.rank());
+    return lt::linear_cross_entropy_sum(row.enter(norm(model, x, norm_weight)),
+                                        head_weight, row.targets,
+                                        {.softcap = model.final_logit_softcapping,
+                                         .group = row.tp.group,
+                                         .first_token = tokens.begin,
+                                         .vocab_size = model.vocab_size});
 }
 
 }  // namespace packkit::train

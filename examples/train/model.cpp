@@ -3,7 +3,6 @@
 
 #include <packkit/random.hpp>
 #include <packkit/torch/gradient_norm.hpp>
-#include <packkit/torch/vocabulary_parallel_cross_entropy.hpp>
 
 #include <ATen/Parallel.h>
 
@@ -103,18 +102,15 @@ void model::load(const std::function<at::Tensor(const std::string&)>& read) {
 }
 
 row_context model::prepare(const packed_row& row) const {
-    const auto upload = [&](const std::vector<std::int64_t>& values) {
-        return at::tensor(values, at::kLong).to(options_.device);
-    };
-    const auto positions = upload(row.position_ids);
+    const auto positions = lt::upload(row.position_ids, options_.device);
     const auto rotary = make_rotary_table(shape_, positions, shape_.rope_theta,
                                           shape_.scaling, options_.compute_dtype);
     const auto local = shape_.rope_local_theta > 0
                            ? make_rotary_table(shape_, positions, shape_.rope_local_theta,
                                                {}, options_.compute_dtype)
                            : rotary;
-    return {upload(row.input_ids),
-            upload(row.targets),
+    return {lt::upload(row.input_ids, options_.device),
+            lt::upload(row.targets, options_.device),
             rotary,
             local,
             lt::document_layout(row.cu_seqlens, options_.device),
@@ -136,33 +132,34 @@ at::Tensor model::hidden_states(const row_context& row) {
     return x;
 }
 
-at::Tensor model::apply_head(const row_context& row,
-                             const std::function<at::Tensor(const at::Tensor&)>& then) {
+at::Tensor model::apply_head(const row_context& row, const head_function& head) {
     const auto x = hidden_states(row);
     if (shape_.tie_word_embeddings) {
         return units_.front().apply(
             [&](const parameter_list& p, const at::Tensor& input) {
-                return then(head(shape_, p[1], p[0], input, row));
+                return head(p[1], p[0], input);
             },
             x);
     }
     return units_.back().apply(
         [&](const parameter_list& p, const at::Tensor& input) {
-            return then(head(shape_, p[0], p[1], input, row));
+            return head(p[0], p[1], input);
         },
         x);
 }
 
 at::Tensor model::loss_sum(const row_context& row) {
-    return apply_head(row, [&](const at::Tensor& logits) {
-        return lt::vocabulary_parallel_cross_entropy_sum(
-            row.tp, logits, row.targets,
-            shard_of(shape_.vocab_size, row.tp.size(), row.tp.rank()));
-    });
+    return apply_head(
+        row, [&](const at::Tensor& norm, const at::Tensor& head, const at::Tensor& x) {
+            return head_loss(shape_, norm, head, x, row);
+        });
 }
 
 at::Tensor model::logits(const row_context& row) {
-    return apply_head(row, [](const at::Tensor& logits) { return logits; });
+    return apply_head(row, [&](const at::Tensor& norm_weight,
+                               const at::Tensor& head_weight, const at::Tensor& x) {
+        return head(shape_, norm_weight, head_weight, x, row);
+    });
 }
 
 void model::sum_partial_gradients() {

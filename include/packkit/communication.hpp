@@ -14,6 +14,7 @@
 /// the function that adds them.
 #pragma once
 
+#include <packkit/loss_chunks.hpp>
 #include <packkit/model_layout.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/workload.hpp>
@@ -125,7 +126,7 @@ namespace textbook {
 namespace detail {
 
 /// Doubles in the report that every rank gives to all others once a step.
-inline constexpr std::int64_t report_values = 3;
+inline constexpr std::int64_t report_values = 2;
 
 [[nodiscard]] constexpr std::int64_t unit_count(const sharded_elements& elements) {
     return elements.embedding.copies + elements.blocks.copies + elements.head.copies;
@@ -195,8 +196,8 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
 ///   keeping slices would gather each a second time.
 /// - The embedding's table is cut by vocabulary, its output summed forward; the head's
 ///   input gradient is summed backward (1909.08053, section 3).
-/// - The loss over a cut vocabulary gathers three values a token: maximum, sum of
-///   exponentials, the target's logit; in float32, or in float64 for a float64 model.
+/// - The loss over a cut vocabulary gathers three float64 a token: maximum, sum of
+///   exponentials, the target's logit; of `loss_chunk_rows` tokens at a time.
 /// - Where n does not divide the key-value heads, the parts of keys and values are
 ///   gathered, and their gradients summed and scattered.
 [[nodiscard]] constexpr collective_bytes tensor_traffic(const model_shape& shape,
@@ -217,9 +218,8 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
         sent.all_reduce = sums * all_reduce_bytes(tokens * shape.hidden_size, element, n);
         sent.collectives = sums;
     }
-    const std::int64_t loss_element = setup.precision == precision_kind::fp64 ? 8 : 4;
-    sent.all_gather += gather_bytes(3 * tokens, loss_element, n);
-    sent.collectives += 1;
+    sent.all_gather += gather_bytes(3 * tokens, 8, n);
+    sent.collectives += (tokens + loss_chunk_rows - 1) / loss_chunk_rows;
     if (shape.num_key_value_heads % n != 0) {
         const std::int64_t part =
             2 * tokens * rows_per_shard(shape.num_key_value_heads * shape.head_dim, n);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// The norm of all gradients over the mesh, and clipping to it; before that, sums of
-/// gradients that the ranks of a tensor-parallel group hold parts of.
+/// gradients that the ranks of a tensor-parallel group hold parts of. Results stay on the
+/// device: nothing here waits for it.
 #pragma once
 
 #include <packkit/torch/fully_shard.hpp>
@@ -9,7 +10,6 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
-#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -43,11 +43,12 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
 }
 
 /// The 2-norm of all accumulated gradients, each parameter counted once; equal on every
-/// rank. `shard` is the group over which the parameters are split, `tensor` the one that
-/// cuts them, null if none does. Squares are added in float64.
-[[nodiscard]] inline double gradient_norm(std::span<fully_sharded_unit> units,
-                                          communicator& shard,
-                                          communicator* tensor = nullptr) {
+/// rank: a float64 scalar on the gradients' device. `shard` is the group over which the
+/// parameters are split, `tensor` the one that cuts them, null if none does. Squares are
+/// added in float64.
+[[nodiscard]] inline at::Tensor gradient_norm(std::span<fully_sharded_unit> units,
+                                              communicator& shard,
+                                              communicator* tensor = nullptr) {
     const bool counts_whole = tensor == nullptr || tensor->rank() == 0;
     at::Tensor squares;
     for (auto& unit : units) {
@@ -64,16 +65,17 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
     auto sum = squares.reshape({1}).contiguous();
     shard.all_reduce(sum).wait();
     if (tensor != nullptr) tensor->all_reduce(sum).wait();
-    return std::sqrt(sum.item<double>());
+    return sum.sqrt().squeeze(0);
 }
 
-/// Scales all accumulated gradients so that their norm is at most `max_norm`
-/// (Pascanu et al. 2013, arXiv 1211.5063; the factor is PyTorch's max_norm / (norm +
-/// 1e-6)).
-inline void clip_gradients(std::span<fully_sharded_unit> units, double norm,
+/// Scales all accumulated gradients so that their norm, which is now `norm`, is at most
+/// `max_norm` (Pascanu et al. 2013, arXiv 1211.5063; the factor is PyTorch's max_norm /
+/// (norm + 1e-6)).
+inline void clip_gradients(std::span<fully_sharded_unit> units, const at::Tensor& norm,
                            double max_norm) {
-    const double factor = max_norm / (norm + 1e-6);
-    if (!(factor < 1.0)) return;
+    const auto factor = (max_norm / (norm + 1e-6)).clamp_max(1.0);
+    // On the CPU looking costs nothing, and saves a pass over gradients that are small.
+    if (factor.is_cpu() && factor.item<double>() == 1.0) return;
     for (auto& unit : units) {
         for (std::size_t i = 0; i < unit.parameters().size(); ++i) {
             unit.parameters().gradient(i).mul_(factor);

@@ -111,7 +111,7 @@ void compare_with_one_process(const model_shape& shape, int shards, int tp) {
     model whole(shape, {&alone, &alone}, options);
     whole.initialize(3);
     const double expected = train_row(whole, 0) + train_row(whole, 1);
-    const double expected_norm = lt::gradient_norm(whole.units(), alone);
+    const double expected_norm = lt::gradient_norm(whole.units(), alone).item<double>();
 
     for (const bool sequence_parallel : {false, true}) {
         BOOST_TEST_CONTEXT("shards " << shards << ", tp " << tp << ", sequence parallel "
@@ -126,7 +126,8 @@ void compare_with_one_process(const model_shape& shape, int shards, int tp) {
                 for (std::int64_t row = shard.rank(); row < 2; row += shards)
                     loss += train_row(part, row);
                 part.sum_partial_gradients();
-                const double norm = lt::gradient_norm(part.units(), shard, &tensor);
+                const double norm =
+                    lt::gradient_norm(part.units(), shard, &tensor).item<double>();
                 auto sum = at::full({1}, loss, at::kDouble);
                 shard.all_reduce(sum).wait();
                 std::vector<std::vector<at::Tensor>> gathered;

@@ -2,15 +2,12 @@
 #include "thread_ranks.hpp"
 
 #include <packkit/communication.hpp>
-#include <packkit/torch/cross_entropy.hpp>
 #include <packkit/torch/tensor_parallel.hpp>
-#include <packkit/torch/vocabulary_parallel_cross_entropy.hpp>
 
 #include <ATen/ATen.h>
 
 #include <boost/test/unit_test.hpp>
 
-#include <cmath>
 #include <mutex>
 #include <vector>
 
@@ -124,50 +121,6 @@ BOOST_AUTO_TEST_CASE(an_embedding_is_the_sum_of_its_parts) {
         BOOST_TEST(difference(y, outside(tp, expected.detach())) == 0.0);
         BOOST_TEST(difference(table.grad(),
                               whole.grad().slice(0, rows.begin, rows.end)) <= 1e-12);
-    });
-}
-
-BOOST_AUTO_TEST_CASE(loss_over_a_cut_vocabulary) {
-    const auto targets = at::tensor({8, 0, -100, 3, 5, -100, 1}, at::kLong);
-    for (const auto type : {at::kDouble, at::kFloat, at::kBFloat16}) {
-        // Large logits: exponentials must not overflow.
-        const auto whole = leaf((values({tokens, vocabulary}, 1.0) * 200).to(type));
-        const auto expected = lt::cross_entropy_sum(whole, targets);
-        (expected / 3).backward();
-        const double tolerance = type == at::kDouble  ? 1e-12
-                                 : type == at::kFloat ? 1e-6
-                                                      : 1e-2;
-        on_ranks([&](const lt::tensor_parallel& tp) {
-            const auto range = shard_of(vocabulary, tp.size(), tp.rank());
-            const auto logits = leaf(whole.slice(1, range.begin, range.end));
-            const auto loss =
-                lt::vocabulary_parallel_cross_entropy_sum(tp, logits, targets, range);
-            (loss / 3).backward();
-            const auto sent = tp.group->sent()[lt::collective::all_gather];
-            const std::lock_guard lock(checking);
-            BOOST_TEST(std::abs(loss.item<double>() - expected.item<double>()) <=
-                       std::min(tolerance, 1e-6) * expected.item<double>());
-            BOOST_TEST((loss.scalar_type() == at::kDouble));
-            BOOST_TEST((logits.grad().scalar_type() == type));
-            BOOST_TEST(difference(logits.grad(),
-                                  whole.grad().slice(1, range.begin, range.end)) <=
-                       tolerance);
-            BOOST_TEST(sent ==
-                       3 * (tp.size() - 1) * tokens * (type == at::kDouble ? 8 : 4));
-        });
-    }
-}
-
-BOOST_AUTO_TEST_CASE(without_a_valid_target_the_loss_is_zero) {
-    test::run_ranks(3, [&](lt::communicator& group) {
-        const auto range = shard_of(vocabulary, 3, group.rank());
-        const auto logits = leaf(values({2, range.size()}, 1.0));
-        const auto loss = lt::vocabulary_parallel_cross_entropy_sum(
-            {&group, false}, logits, at::full({2}, -100, at::kLong), range);
-        loss.backward();
-        const std::lock_guard lock(checking);
-        BOOST_TEST(loss.item<double>() == 0.0);
-        BOOST_TEST(logits.grad().abs().sum().item<double>() == 0.0);
     });
 }
 
