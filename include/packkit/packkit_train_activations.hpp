@@ -13,12 +13,13 @@ namespace detail::activation_lists {
 
 // A block: norm, linears of q, k and v, rotary embedding (which keeps its tables alone),
 // attention of documents, linear, residual; norm, silu(gate) x up, linear, residual. A
-// linear keeps its input, a norm its input, a product its factors.
+// linear keeps its input, a norm its input, a product its factors. Under sequence
+// parallelism linears keep what was gathered for them.
 inline constexpr activation_tensor packkit_train_block[] = {
     {"block's and first norm's input", activation_width::hidden,
      activation_element::compute, activation_cut::sequence, checkpointing_kind::full},
     {"input of q, k and v", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence},
+     activation_cut::never},
     {"query", activation_width::query, activation_element::compute,
      activation_cut::tensor, checkpointing_kind::selective},
     {"key and value", activation_width::key_value, activation_element::compute,
@@ -30,7 +31,7 @@ inline constexpr activation_tensor packkit_train_block[] = {
     {"second norm's input", activation_width::hidden, activation_element::compute,
      activation_cut::sequence, checkpointing_kind::selective},
     {"input of gate and up", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence},
+     activation_cut::never},
     {"gate", activation_width::gate, activation_element::compute, activation_cut::tensor,
      checkpointing_kind::selective},
     {"silu of the gate", activation_width::gate},
@@ -68,7 +69,7 @@ inline constexpr activation_tensor packkit_train_head[] = {
     {"final norm's input", activation_width::hidden, activation_element::compute,
      activation_cut::sequence},
     {"head's input and its gradient", activation_width::hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::none, 2},
+     activation_element::compute, activation_cut::never, checkpointing_kind::none, 2},
 };
 // Of a chunk of tokens: logits, over which their gradient is written.
 inline constexpr activation_tensor packkit_train_loss[] = {
