@@ -267,6 +267,7 @@ void read_output(const key_reader& keys, train_config& config) {
     set(config.auto_resume_from_checkpoints, keys.truth("auto_resume_from_checkpoints"));
     constexpr real_range seconds{0.0, 1e9, false, true, "a number of seconds > 0"};
     set(config.ddp_timeout, keys.real("ddp_timeout", seconds));
+    set(config.replica_check_steps, keys.whole("replica_check_steps", 0));
     constexpr std::array devices = {"auto"sv, "cpu"sv, "cuda"sv};
     set(config.device, keys.one_of("device", devices));
 }

@@ -130,7 +130,9 @@ struct train_config {
     std::int64_t logging_steps = 1;
     std::string resume_from_checkpoint;  ///< "" when not set
     bool auto_resume_from_checkpoints = false;
-    double ddp_timeout = 120.0;   ///< seconds
+    double ddp_timeout = 120.0;  ///< seconds
+    /// After every so many steps replicas compare their parameters by hash; 0: never.
+    std::int64_t replica_check_steps = 100;
     std::string device = "auto";  ///< auto, cpu or cuda
 
     /// What the user should know: one sentence each, without a place.
