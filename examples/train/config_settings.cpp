@@ -79,6 +79,7 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
         settings.add(prefix + "type", data.type);
         settings.add(prefix + "field", data.field);
         settings.add(prefix + "sample_by", data.sample_by);
+        settings.add(prefix + "ds_type", file_kind(data));
         if (data.type == "chat_template") add_chat(settings, prefix, data.chat);
     }
     settings.add("train_on_inputs", config.train_on_inputs);

@@ -60,8 +60,8 @@ private:
 /// RMSNorm over the last dimension; Gemma stores what the weight differs from one.
 inline at::Tensor norm(const model_shape& model, const at::Tensor& x,
                        const at::Tensor& weight) {
-    return lt::rms_norm(x, traits_of(model).norm_from_one ? weight + 1.0 : weight,
-                        model.rms_norm_eps);
+    return lt::rms_norm(x, weight, model.rms_norm_eps,
+                        traits_of(model).norm_from_one ? 1.0 : 0.0);
 }
 
 inline at::Tensor activated(activation_kind kind, const at::Tensor& x) {

@@ -32,7 +32,9 @@ run_inputs read_inputs(const train_config& config, bool show_progress) {
     run_inputs inputs;
     inputs.shape = read_model_config(config.base_model);
     inputs.model_config = read_model_document(config.base_model);
-    inputs.tokens = load_tokenizer(config.tokenizer_type);
+    // Rows of ids need none; nobody asks this one then.
+    inputs.tokens =
+        load_tokenizer(config.tokenizer_type.empty() ? "bytes" : config.tokenizer_type);
     std::optional<app::progress_bar> bar;
     if (show_progress) bar.emplace("reading data");
     inputs.samples = read_datasets(config, *inputs.tokens, inputs.shape.vocab_size,

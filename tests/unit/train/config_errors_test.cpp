@@ -193,7 +193,10 @@ BOOST_AUTO_TEST_CASE(missing_keys) {
     BOOST_TEST(
         error_with("tokenizer_type:") ==
         "config.yaml:1: tokenizer_type is missing: expected bytes, or a tokenizer's "
-        "file or folder");
+        "file or folder; only data sets of type tokens do without");
+    BOOST_TEST(error_with("tokenizer_type:\ndatasets: [{path: data.jsonl, type: tokens}, "
+                          "{path: data.txt}]")
+                   .starts_with("config.yaml:1: tokenizer_type is missing: "));
     BOOST_TEST(
         error_with("datasets:") ==
         "config.yaml:1: datasets is missing: expected a list of datasets, as [{path: "
@@ -219,16 +222,25 @@ BOOST_AUTO_TEST_CASE(datasets) {
                "'data.jsonl'");
     BOOST_TEST(
         error_with("datasets:\n  - type: tokens") ==
-        "config.yaml:2: datasets.0.path is missing: expected a .jsonl or .txt file");
+        "config.yaml:2: datasets.0.path is missing: expected a .jsonl, .parquet, .arrow "
+        "or .txt file");
     BOOST_TEST(error_with("datasets: [{path: none.jsonl}]") ==
                "config.yaml:1: datasets.0.path: 'none.jsonl' does not exist");
     BOOST_TEST(error_with("datasets: [{path: data.parquet}]") ==
-               "config.yaml:1: datasets.0.path: expected a .jsonl or .txt file for type "
-               "completion, found 'data.parquet'");
+               "config.yaml:1: datasets.0.path: 'data.parquet' does not exist");
+    BOOST_TEST(error_with("datasets: [{path: data.csv}]") ==
+               "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet, .arrow or "
+               ".txt file for type completion, or ds_type, found 'data.csv'");
+    BOOST_TEST(error_with("datasets: [{path: data.csv, ds_type: csv}]") ==
+               "config.yaml:1: datasets.0.ds_type: expected one of json, parquet, arrow, "
+               "text, found 'csv'");
+    BOOST_TEST(error_with("datasets: [{path: data.csv, type: alpaca, ds_type: text}]") ==
+               "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet or .arrow "
+               "file for type alpaca, found 'data.csv'");
     BOOST_TEST(
         error_with("datasets: [{path: data.txt, type: tokens}]") ==
-        "config.yaml:1: datasets.0.path: expected a .jsonl file for type tokens, found "
-        "'data.txt'");
+        "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet or .arrow file for "
+        "type tokens, found 'data.txt'");
     const std::string types =
         "one of completion, tokens, alpaca, input_output, chat_template";
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: sharegpt}]") ==
