@@ -11,7 +11,7 @@
 #include "rotary.hpp"
 
 #include <packkit/model_shape.hpp>
-#include <packkit/torch/cross_entropy.hpp>
+#include <packkit/torch/linear_cross_entropy.hpp>
 #include <packkit/torch/memory_counter.hpp>
 #include <packkit/torch/rms_norm.hpp>
 #include <packkit/torch/varlen_attention.hpp>
@@ -172,6 +172,16 @@ inline at::Tensor head(const model_shape& model, const at::Tensor& norm_weight,
     const auto last = norm(model, x, norm_weight);
     const lt::memory_scope scope(lt::memory_use::logits);
     return soft_capped(at::linear(last, head_weight), model.final_logit_softcapping);
+}
+
+/// Σ cross entropy of the head's logits over the row's targets, which never exist all at
+/// once: (T, C) → float64 scalar.
+inline at::Tensor head_loss(const model_shape& model, const at::Tensor& norm_weight,
+                            const at::Tensor& head_weight, const at::Tensor& x,
+                            const row_context& row) {
+    return lt::linear_cross_entropy_sum(norm(model, x, norm_weight), head_weight,
+                                        row.targets,
+                                        {.softcap = model.final_logit_softcapping});
 }
 
 }  // namespace packkit::train

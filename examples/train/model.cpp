@@ -116,31 +116,34 @@ at::Tensor model::hidden_states(const row_context& row) {
     return x;
 }
 
-at::Tensor model::apply_head(const row_context& row,
-                             const std::function<at::Tensor(const at::Tensor&)>& then) {
+at::Tensor model::apply_head(const row_context& row, const head_function& head) {
     const auto x = hidden_states(row);
     if (shape_.tie_word_embeddings) {
         return units_.front().apply(
             [&](const parameter_list& p, const at::Tensor& input) {
-                return then(head(shape_, p[1], p[0], input));
+                return head(p[1], p[0], input);
             },
             x);
     }
     return units_.back().apply(
         [&](const parameter_list& p, const at::Tensor& input) {
-            return then(head(shape_, p[0], p[1], input));
+            return head(p[0], p[1], input);
         },
         x);
 }
 
 at::Tensor model::loss_sum(const row_context& row) {
-    return apply_head(row, [&](const at::Tensor& logits) {
-        return lt::cross_entropy_sum(logits, row.targets);
-    });
+    return apply_head(
+        row, [&](const at::Tensor& norm, const at::Tensor& head, const at::Tensor& x) {
+            return head_loss(shape_, norm, head, x, row);
+        });
 }
 
 at::Tensor model::logits(const row_context& row) {
-    return apply_head(row, [](const at::Tensor& logits) { return logits; });
+    return apply_head(row, [&](const at::Tensor& norm_weight,
+                               const at::Tensor& head_weight, const at::Tensor& x) {
+        return head(shape_, norm_weight, head_weight, x);
+    });
 }
 
 std::int64_t model::parameter_bytes() const {

@@ -64,9 +64,11 @@ public:
 private:
     /// Embedding and blocks: (T, C).
     at::Tensor hidden_states(const row_context& row);
-    /// Applies norm and head inside their unit, and `then` on the logits.
-    at::Tensor apply_head(const row_context& row,
-                          const std::function<at::Tensor(const at::Tensor&)>& then);
+    /// What follows the blocks, of (norm's weight, head's weight, (T, C)).
+    using head_function = std::function<at::Tensor(const at::Tensor&, const at::Tensor&,
+                                                   const at::Tensor&)>;
+    /// Applies it to the hidden states, inside the unit that has these weights.
+    at::Tensor apply_head(const row_context& row, const head_function& head);
 
     model_shape shape_;
     model_groups groups_;
