@@ -186,6 +186,8 @@ void run::announce() const {
     log_(std::string(mesh_.effective_shard_size() > 1 ? "FSDP" : "DDP") + ": " +
          app::grouped(model_.parameter_bytes()) + " bytes of parameters per rank, " +
          app::grouped(parameters_) + " parameters in all");
+    log_("activation checkpointing: " +
+         std::string(to_string(config_.gradient_checkpointing)));
     log_(to_log_line(prediction_));
 }
 
