@@ -462,7 +462,9 @@ int check(const train_config& config, std::int64_t processes) {
     app::write_stdout(
         "no problem found: " + app::grouped(inputs.samples.report().samples) +
         " samples, " + app::grouped(plan.total_steps()) + " steps on " + to_string(mesh) +
-        ", row efficiency " + app::fixed(plan.efficiency(), 4) + "\n");
+        ", row efficiency " + app::fixed(plan.efficiency(), 4) +
+        ", activation checkpointing " +
+        std::string(to_string(config.gradient_checkpointing)) + "\n");
     return app::exit_done;
 }
 
