@@ -278,7 +278,8 @@ BOOST_AUTO_TEST_CASE(the_profile_says_what_stays) {
                                                     (choices > 0 ? 32 * choices + 4 : 0)
                                               : 0;
             BOOST_TEST(found == said + weights + routing,
-                       name << ", " << to_string(kind));
+                       name << ", " << to_string(kind) << ": " << found << " counted, "
+                            << said << " + " << weights << " + " << routing);
             y.sum().backward();
         }
     }
