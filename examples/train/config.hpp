@@ -5,6 +5,7 @@
 
 #include <packkit/excess_length.hpp>
 #include <packkit/mesh.hpp>
+#include <packkit/training_setup.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -124,6 +125,9 @@ struct train_config {
 
     dtype torch_dtype = dtype::float32;
     bool bf16 = false;  ///< compute in bf16, parameters stay float32
+    /// false, selective or true: none, selective, full. Also
+    /// fsdp_config.activation_checkpointing: true.
+    checkpointing_kind gradient_checkpointing = checkpointing_kind::none;
     std::uint64_t seed = 42;
 
     mesh_request

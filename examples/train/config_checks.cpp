@@ -3,6 +3,7 @@
 
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
+#include "config_checkpointing.hpp"
 #include "config_keys.hpp"
 
 #include <algorithm>
@@ -277,7 +278,7 @@ void read_fsdp(const key_reader& keys, train_config& config) {
     }
     check_fsdp_offload(fsdp, config);
     check_fsdp_wrapping(fsdp);
-    refuse_if_on(fsdp, "activation_checkpointing");
+    read_checkpointing(keys, fsdp, config);
     if (fsdp.has("mixed_precision_policy")) {
         fsdp.fail("mixed_precision_policy", "is not supported; use bf16: true");
     }

@@ -7,6 +7,8 @@
 namespace packkit::train {
 namespace {
 
+using namespace std::string_view_literals;
+
 /// Settings as text, in the order in which they are added.
 class setting_list {
 public:
@@ -113,6 +115,11 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     settings.add("max_grad_norm", config.max_grad_norm);
     settings.add("torch_dtype", to_string(config.torch_dtype));
     settings.add("bf16", config.bf16);
+    const bool keeps_all = config.gradient_checkpointing == checkpointing_kind::none;
+    settings.add("gradient_checkpointing",
+                 config.gradient_checkpointing == checkpointing_kind::selective
+                     ? "selective"sv
+                     : (keeps_all ? "false"sv : "true"sv));
     settings.add("seed", config.seed);
     settings.add("dp_replicate_size", config.mesh.dp_replicate);
     settings.add("dp_shard_size", config.mesh.dp_shard);

@@ -11,6 +11,7 @@
 #include "rotary.hpp"
 
 #include <packkit/model_shape.hpp>
+#include <packkit/torch/activation_checkpoint.hpp>
 #include <packkit/torch/linear_cross_entropy.hpp>
 #include <packkit/torch/memory_counter.hpp>
 #include <packkit/torch/rms_norm.hpp>
@@ -120,17 +121,22 @@ inline at::Tensor attention(const model_shape& model, std::int64_t layer,
 
 /// Gated feed-forward: SwiGLU and its kin (Shazeer 2020, arXiv 2002.05202). x: (T, C).
 inline at::Tensor feed_forward(const model_shape& model, parameter_reader& p,
-                               const at::Tensor& x, bool with_bias = false) {
+                               const at::Tensor& x, lt::recomputed_tensors& again,
+                               bool with_bias = false) {
     const auto gate = p.linear(x, with_bias);
     const auto up = p.linear(x, with_bias);
-    return p.linear(activated(model.activation, gate) * up, with_bias);
+    const auto open = again(
+        [kind = model.activation](const at::Tensor& g) { return activated(kind, g); },
+        gate);
+    return p.linear(again([](const auto& a, const auto& b) { return a * b; }, open, up),
+                    with_bias);
 }
 
 /// Experts (Shazeer et al. 2017, arXiv 1701.06538; Jiang et al. 2024, arXiv 2401.04088):
 /// each token goes to the num_experts_per_tok with the largest router scores, and their
 /// results are weighted by the softmax of those. x: (T, C).
 inline at::Tensor experts(const model_shape& model, parameter_reader& p,
-                          const at::Tensor& x) {
+                          const at::Tensor& x, lt::recomputed_tensors& again) {
     const auto precision = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     const auto scores = p.linear(x, false);                  // (T, E)
     const auto shares = at::softmax(scores, -1, precision);  // (T, E)
@@ -142,26 +148,35 @@ inline at::Tensor experts(const model_shape& model, parameter_reader& p,
         // Tokens of this expert, and in which of their choices it is.
         const auto places = (chosen == expert).nonzero();
         const auto tokens = places.select(1, 0);
-        const auto result = feed_forward(model, p, x.index_select(0, tokens));
+        const auto sent = again(
+            [](const auto& all, const auto& some) { return all.index_select(0, some); },
+            x, tokens);
+        const auto result = feed_forward(model, p, sent, again);
         const auto weight = weights.index({tokens, places.select(1, 1)}).unsqueeze(1);
         mixed = mixed.index_add(0, tokens, result * weight);
     }
     return mixed;
 }
 
-/// One block: (T, C) → (T, C).
+/// One block: (T, C) → (T, C). Selective checkpointing computes again what matrices and
+/// attention take in (norms, tokens sent to experts, the gated activation), and keeps
+/// what they give.
 inline at::Tensor block(const model_shape& model, std::int64_t layer,
                         const parameter_list& list, const at::Tensor& x,
-                        const row_context& row) {
+                        const row_context& row, lt::recomputed_tensors& again) {
     const auto traits = traits_of(model);
+    const auto normed = [&model](const at::Tensor& y, const at::Tensor& weight) {
+        return norm(model, y, weight);
+    };
     parameter_reader p(list);
-    auto mixed = norm(model, x, p.next());
+    auto mixed = again(normed, x, p.next());
     mixed = attention(model, layer, p, mixed, row);
     if (traits.post_norms) mixed = norm(model, mixed, p.next());
     const auto h = x + mixed;
-    auto fed = norm(model, h, p.next());
-    fed = is_sparse_layer(model, layer) ? experts(model, p, fed)
-                                        : feed_forward(model, p, fed, traits.mlp_bias);
+    auto fed = again(normed, h, p.next());
+    fed = is_sparse_layer(model, layer)
+              ? experts(model, p, fed, again)
+              : feed_forward(model, p, fed, again, traits.mlp_bias);
     if (traits.post_norms) fed = norm(model, fed, p.next());
     return h + fed;
 }

@@ -226,6 +226,8 @@ void run::announce() const {
     log_(std::string(mesh_.effective_shard_size() > 1 ? "FSDP" : "DDP") + ": " +
          app::grouped(model_.parameter_bytes()) + " bytes of parameters per rank, " +
          app::grouped(parameters_) + " parameters in all");
+    log_("activation checkpointing: " +
+         std::string(to_string(config_.gradient_checkpointing)));
     log_(to_log_line(prediction_));
 }
 
@@ -536,7 +538,9 @@ int check(const train_config& config, std::int64_t processes) {
     app::write_stdout(
         "no problem found: " + app::grouped(inputs.samples.report().samples) +
         " samples, " + app::grouped(plan.total_steps()) + " steps on " + to_string(mesh) +
-        ", row efficiency " + app::fixed(plan.efficiency(), 4) + "\n");
+        ", row efficiency " + app::fixed(plan.efficiency(), 4) +
+        ", activation checkpointing " +
+        std::string(to_string(config.gradient_checkpointing)) + "\n");
     return app::exit_done;
 }
 

@@ -28,6 +28,8 @@ const std::string fsdp = "fsdp_version=2";
 const std::string kept = "fsdp_config.reshard_after_forward=false";
 const std::string bf16 = "bf16=true";
 const std::string fp64 = "torch_dtype=float64";
+const std::string full = "gradient_checkpointing=true";
+const std::string selective = "gradient_checkpointing=selective";
 const std::string whole_data = "gradient_accumulation_steps=1";
 
 const std::vector<witnessed_run> runs{
@@ -61,6 +63,25 @@ const std::vector<witnessed_run> runs{
      {fsdp, "pad_to_sequence_len=false", "multipack_real_batches=true",
       "micro_batch_size=2"}},
     {"alone, a sample a row", 1, {"sample_packing=false", "micro_batch_size=3"}},
+    {"alone, full, deep", 1, {full}, {{"num_hidden_layers", 9}, {"vocab_size", 259}}},
+    {"alone, selective, deep",
+     1,
+     {selective},
+     {{"num_hidden_layers", 9}, {"vocab_size", 259}}},
+    {"DDP 2, selective, bf16", 2, {selective, bf16}, {{"num_hidden_layers", 6}}},
+    {"FSDP 2, full", 2, {fsdp, full}, {{"num_hidden_layers", 6}, {"vocab_size", 259}}},
+    {"FSDP 2, selective, bf16",
+     2,
+     {fsdp, bf16, selective},
+     {{"num_hidden_layers", 6}, {"vocab_size", 259}}},
+    {"FSDP 2, kept, full, tied",
+     2,
+     {fsdp, kept, full},
+     {{"num_hidden_layers", 6}, {"tie_word_embeddings", true}}},
+    {"HSDP 2 x 2, full, bf16",
+     4,
+     {fsdp, bf16, full, "dp_shard_size=2", "dp_replicate_size=2"},
+     {{"vocab_size", 259}}},
 };
 
 /// A folder whose model is large enough for tensors to count, small enough for a second.

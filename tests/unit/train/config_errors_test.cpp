@@ -65,8 +65,11 @@ BOOST_AUTO_TEST_CASE(unsupported_keys) {
                "config.yaml:1: val_set_size is not supported");
     BOOST_TEST(error_with("deepspeed: ds.json") ==
                "config.yaml:1: deepspeed is not supported; use fsdp_config");
-    BOOST_TEST(override_error("gradient_checkpointing=true") ==
-               "command line: gradient_checkpointing is not supported");
+    BOOST_TEST(override_error("torch_compile=true") ==
+               "command line: torch_compile is not supported");
+    BOOST_TEST(error_with("activation_offloading: legacy") ==
+               "config.yaml:1: activation_offloading is not supported; use "
+               "gradient_checkpointing: true or selective");
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, chat_template: chatml}]") ==
                "config.yaml:1: datasets.0.chat_template: is for type chat_template, the "
                "type is completion");
@@ -297,6 +300,40 @@ BOOST_AUTO_TEST_CASE(batch_sizes) {
         "the 2147483647 tokens that a micro-batch can have");
 }
 
+BOOST_AUTO_TEST_CASE(activation_checkpointing) {
+    for (const std::string kind : {"offload", "offload_disk", "unsloth"}) {
+        BOOST_TEST(
+            error_with("gradient_checkpointing: " + kind) ==
+            "config.yaml:1: gradient_checkpointing: '" + kind +
+                "' is not supported: activations stay on the device; use true, which "
+                "keeps nothing of a block but its input, or selective");
+    }
+    BOOST_TEST(error_with("gradient_checkpointing: 2") ==
+               "config.yaml:1: gradient_checkpointing: expected true, false or "
+               "selective, found '2'");
+    BOOST_TEST(error_with("gradient_checkpointing: [true]") ==
+               "config.yaml:1: gradient_checkpointing: expected true, false or "
+               "selective, found a list");
+    BOOST_TEST(error_with("gradient_checkpointing_kwargs: true") ==
+               "config.yaml:1: gradient_checkpointing_kwargs: expected keys, as "
+               "{use_reentrant: false}, found 'true'");
+    BOOST_TEST(error_with("gradient_checkpointing_kwargs: {use_reentrent: true}") ==
+               "config.yaml:1: key 'gradient_checkpointing_kwargs.use_reentrent' is "
+               "unknown; did you mean 'use_reentrant'?");
+    BOOST_TEST(error_with("gradient_checkpointing_kwargs: {use_reentrant: 1}") ==
+               "config.yaml:1: gradient_checkpointing_kwargs.use_reentrant: expected "
+               "true or false, found '1'");
+    for (const std::string kind : {"true", "selective"}) {
+        BOOST_TEST(
+            error_with("gradient_checkpointing: " + kind +
+                       "\nfsdp_version: 2\nfsdp_config: {activation_checkpointing: "
+                       "true}") ==
+            "config.yaml:1: The activation_checkpointing in FSDP config and the "
+            "gradient_checkpointing in training arg can't be set to True "
+            "simultaneously; here they say the same, leave one of them out");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(contradictions) {
     BOOST_TEST(
         error_with("deepspeed: ds.json\nfsdp_config: {reshard_after_forward: true}") ==
@@ -378,8 +415,9 @@ BOOST_AUTO_TEST_CASE(fsdp) {
                "config.yaml:1: FSDP1 does not support disabling cpu_offload_pin_memory, "
                "please set `fsdp_version` to 2");
     BOOST_TEST(
-        error("activation_checkpointing: true") ==
-        "config.yaml:2: fsdp_config.activation_checkpointing: true is not supported");
+        error("activation_checkpointing: full") ==
+        "config.yaml:2: fsdp_config.activation_checkpointing: expected true or false, "
+        "found 'full'");
     BOOST_TEST(error("mixed_precision_policy: bf16") ==
                "config.yaml:2: fsdp_config.mixed_precision_policy: is not supported; use "
                "bf16: true");
