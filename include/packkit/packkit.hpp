@@ -17,7 +17,10 @@
 #include <packkit/communication.hpp>
 #include <packkit/compute_time.hpp>
 #include <packkit/concepts.hpp>
+#include <packkit/context_blocks.hpp>
+#include <packkit/context_exchange.hpp>
 #include <packkit/context_split.hpp>
+#include <packkit/context_traffic.hpp>
 #include <packkit/cu_seqlens.hpp>
 #include <packkit/device.hpp>
 #include <packkit/distributed_plan.hpp>
