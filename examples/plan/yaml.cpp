@@ -245,7 +245,6 @@ std::vector<std::string> trainer_gaps(const training_setup& setup,
                            " (it shards data only)");
         }
     };
-    data_only("--context-parallel-size", setup.mesh.cp);
     data_only("--tensor-parallel-size", setup.mesh.tp);
     if (setup.sharding == sharding_kind::zero1) gaps.emplace_back("--sharding zero1");
     if (setup.sharding == sharding_kind::zero2) {

@@ -50,6 +50,8 @@ constexpr std::array top_level = {"base_model"sv,
                                   "context_parallel_size"sv,
                                   "sequence_parallel_degree"sv,
                                   "tensor_parallel_size"sv,
+                                  "ring_attn_func"sv,
+                                  "heads_k_stride"sv,
                                   "fsdp_version"sv,
                                   "fsdp_config"sv,
                                   "output_dir"sv,
@@ -122,7 +124,6 @@ constexpr named_key inert[] = {
 constexpr auto one_dtype = "use torch_dtype: float32 or float64, or bf16: true"sv;
 constexpr auto dense_only = "all parameters are trained"sv;
 constexpr auto one_optimizer = "use optimizer: adamw_torch_fused"sv;
-constexpr auto no_ring = "context_parallel_size is 1"sv;
 
 constexpr named_key unsupported[] = {
     {"adapter", dense_only},
@@ -152,7 +153,6 @@ constexpr named_key unsupported[] = {
     {"greater_is_better", ""},
     {"group_by_length", "use sample_packing"},
     {"gptq", dense_only},
-    {"heads_k_stride", no_ring},
     {"include_tokens_per_second", "metrics.jsonl always holds it"},
     {"layer_offloading", ""},
     {"lisa_layers_attribute", dense_only},
@@ -193,7 +193,6 @@ constexpr named_key unsupported[] = {
     {"quantization", ""},
     {"remove_unused_columns", ""},
     {"reward_model", ""},
-    {"ring_attn_func", no_ring},
     {"rl", ""},
     {"rl_beta", ""},
     {"rope_scaling", "change the model's config.json"},

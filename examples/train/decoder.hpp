@@ -11,6 +11,7 @@
 #include "rotary.hpp"
 
 #include <packkit/model_shape.hpp>
+#include <packkit/torch/context_parallel.hpp>
 #include <packkit/torch/cross_entropy.hpp>
 #include <packkit/torch/memory_counter.hpp>
 #include <packkit/torch/rms_norm.hpp>
@@ -31,11 +32,21 @@ using parameter_list = std::vector<at::Tensor>;
 
 /// What a micro-batch brings to every block, on the device.
 struct row_context {
-    at::Tensor input_ids;        ///< (T), int64
-    at::Tensor targets;          ///< (T), int64, −100 without a target
-    rotary_table rotary;         ///< of layers that see all tokens before
-    rotary_table local_rotary;   ///< of layers with a window
-    lt::document_layout layout;  ///< document boundaries
+    at::Tensor input_ids;                       ///< (T), int64
+    at::Tensor targets;                         ///< (T), int64, −100 without a target
+    rotary_table rotary;                        ///< of layers that see all tokens before
+    rotary_table local_rotary;                  ///< of layers with a window
+    lt::document_layout layout;                 ///< document boundaries
+    std::optional<lt::context_layout> context;  ///< where ranks share the row
+
+    /// Attention of the row's tokens to those before them in their documents. q: (T, H,
+    /// D); k, v: (T, K, D).
+    [[nodiscard]] at::Tensor attend(const at::Tensor& q, const at::Tensor& k,
+                                    const at::Tensor& v,
+                                    const lt::attention_options& attention) const {
+        if (context) return lt::context_attention(q, k, v, *context, attention);
+        return lt::varlen_attention(q, k, v, layout, attention);
+    }
 };
 
 /// A unit's parameters, one after the other.
@@ -113,8 +124,7 @@ inline at::Tensor attention(const model_shape& model, std::int64_t layer,
     options.softcap = model.attn_logit_softcapping;
     if (model.query_pre_attn_scalar > 0)
         options.scale = 1.0 / std::sqrt(model.query_pre_attn_scalar);
-    const auto mixed = lt::varlen_attention(rotate(q, rotary), rotate(k, rotary), v,
-                                            row.layout, options);
+    const auto mixed = row.attend(rotate(q, rotary), rotate(k, rotary), v, options);
     return p.linear(mixed.reshape({x.size(0), -1}), traits.output_bias);
 }
 

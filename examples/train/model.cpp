@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model.hpp"
 
+#include "row_split.hpp"
+
 #include <packkit/random.hpp>
 
 #include <ATen/Parallel.h>
+
+#include <optional>
+#include <utility>
 
 namespace packkit::train {
 namespace {
@@ -88,7 +93,15 @@ void model::load(const std::function<at::Tensor(const std::string&)>& read) {
     }
 }
 
-row_context model::prepare(const packed_row& row) const {
+row_context model::prepare(const packed_row& whole) const {
+    packed_row part;
+    std::optional<lt::context_layout> context;
+    if (groups_.cp != nullptr && groups_.cp->size() > 1) {
+        context.emplace(split_row(whole.cu_seqlens, groups_.cp->size()), *groups_.cp,
+                        options_.context, options_.device);
+        part = part_of(whole, context->split(), context->rank());
+    }
+    const packed_row& row = context ? part : whole;
     const auto upload = [&](const std::vector<std::int64_t>& values) {
         return at::tensor(values, at::kLong).to(options_.device);
     };
@@ -99,8 +112,12 @@ row_context model::prepare(const packed_row& row) const {
                            ? make_rotary_table(shape_, positions, shape_.rope_local_theta,
                                                {}, options_.compute_dtype)
                            : rotary;
-    return {upload(row.input_ids), upload(row.targets), rotary, local,
-            lt::document_layout(row.cu_seqlens, options_.device)};
+    return {upload(row.input_ids),
+            upload(row.targets),
+            rotary,
+            local,
+            lt::document_layout(row.cu_seqlens, options_.device),
+            std::move(context)};
 }
 
 at::Tensor model::hidden_states(const row_context& row) {

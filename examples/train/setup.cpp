@@ -50,6 +50,7 @@ model_options choose_model_options(const train_config& config,
     chosen.master_dtype = config.torch_dtype == dtype::float64 ? at::kDouble : at::kFloat;
     chosen.compute_dtype = config.bf16 ? at::kBFloat16 : chosen.master_dtype;
     chosen.reshard_after_forward = config.reshard_after_forward;
+    chosen.context = config.ring_attn_func;
 #ifdef PACKKIT_CUDA
     const bool available = at::hasCUDA() && c10::cuda::device_count() > 0;
     if (config.device == "cuda" && !available) {
