@@ -16,13 +16,21 @@ struct mesh_case {
     std::vector<std::string> settings;
 };
 
-const std::vector<mesh_case> meshes{
+const std::vector<mesh_case> data_meshes{
     {2, 2, {}},                                                             // DDP
     {4, 1, {}},                                                             // DDP
     {2, 2, {"fsdp_version=2"}},                                             // FSDP
     {4, 1, {"fsdp_version=2"}},                                             // FSDP
     {2, 2, {"fsdp_version=2", "fsdp_config.reshard_after_forward=false"}},  // ZeRO-2
     {4, 1, {"fsdp_version=2", "dp_shard_size=2", "dp_replicate_size=2"}},   // HSDP
+};
+
+// A row lies on cp ranks.
+const std::vector<mesh_case> row_meshes{
+    {2, 4, {"context_parallel_size=2"}},
+    {4, 4, {"context_parallel_size=4", "ring_attn_func=ring"}},
+    {4, 2, {"fsdp_version=2", "dp_shard_size=2", "context_parallel_size=2"}},
+    {4, 2, {"context_parallel_size=2", "ring_attn_func=ring"}},  // DDP of 2
 };
 
 std::vector<std::string> arguments_for(const mesh_case& mesh, const std::string& output,
@@ -39,7 +47,8 @@ std::vector<std::string> arguments_for(const mesh_case& mesh, const std::string&
     return arguments;
 }
 
-void compare_meshes(const std::vector<std::string>& settings, double tolerance) {
+void compare_meshes(const std::vector<mesh_case>& meshes,
+                    const std::vector<std::string>& settings, double tolerance) {
     const test::training_folder folder;
     const auto alone = folder.run(arguments_for({1, 4, {}}, "alone", settings));
     BOOST_TEST_REQUIRE(alone.exit_code == 0, alone.err);
@@ -62,11 +71,19 @@ void compare_meshes(const std::vector<std::string>& settings, double tolerance) 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(float64) {
-    compare_meshes({"torch_dtype=float64"}, 1e-12);
+    compare_meshes(data_meshes, {"torch_dtype=float64"}, 1e-12);
 }
 
 BOOST_AUTO_TEST_CASE(float32) {
-    compare_meshes({"torch_dtype=float32"}, 1e-6);
+    compare_meshes(data_meshes, {"torch_dtype=float32"}, 1e-6);
+}
+
+BOOST_AUTO_TEST_CASE(rows_on_several_ranks_in_float64) {
+    compare_meshes(row_meshes, {"torch_dtype=float64"}, 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(rows_on_several_ranks_in_float32) {
+    compare_meshes(row_meshes, {"torch_dtype=float32"}, 2e-6);
 }
 
 BOOST_AUTO_TEST_CASE(without_packing_and_with_rows_that_do_not_fill_a_step) {
@@ -81,15 +98,15 @@ BOOST_AUTO_TEST_CASE(without_packing_and_with_rows_that_do_not_fill_a_step) {
     const auto alone = folder.run(arguments_for({1, 4, {}}, "alone", settings));
     BOOST_TEST_REQUIRE(alone.exit_code == 0, alone.err);
     for (const mesh_case& mesh :
-         {mesh_case{4, 1, {}}, mesh_case{4, 1, {"fsdp_version=2"}}}) {
-        const auto result = folder.run(
-            arguments_for(mesh, mesh.settings.empty() ? "ddp" : "fsdp", settings));
+         {mesh_case{4, 1, {}}, mesh_case{4, 1, {"fsdp_version=2"}},
+          mesh_case{4, 2, {"context_parallel_size=2"}}}) {
+        const auto name = "mesh" + std::to_string(mesh.accumulation) +
+                          (mesh.settings.empty() ? "" : mesh.settings[0]);
+        const auto result = folder.run(arguments_for(mesh, name, settings));
         BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+        BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics(name)) <=
+                   1e-12);
     }
-    BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("ddp")) <=
-               1e-12);
-    BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("fsdp")) <=
-               1e-12);
 }
 
 BOOST_AUTO_TEST_CASE(tied_embeddings) {
