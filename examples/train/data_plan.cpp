@@ -84,27 +84,23 @@ std::int64_t data_plan::steps_per_epoch() const {
     return static_cast<std::int64_t>(sampler_.steps_per_epoch());
 }
 
-const batch_sampler& data_plan::sampler_at(std::uint64_t epoch) const {
-    if (sampler_.epoch() != epoch) sampler_.set_epoch(epoch);
-    return sampler_;
-}
-
 std::vector<std::span<const std::uint32_t>> data_plan::rows_of(std::int64_t global_step,
                                                                std::int64_t micro_step,
                                                                std::int64_t rank) const {
     const auto at =
         cursor::from_global_step(static_cast<std::uint64_t>(global_step),
                                  static_cast<std::uint64_t>(steps_per_epoch()));
-    const auto& sampler = sampler_at(at.epoch);
-    std::vector<std::span<const std::uint32_t>> rows;
-    for (std::int64_t r = 0; r < rows_per_micro_batch_; ++r) {
-        const auto bin =
-            sampler.bin(static_cast<std::size_t>(at.step),
-                        static_cast<std::size_t>(micro_step * rows_per_micro_batch_ + r),
-                        static_cast<std::size_t>(rank));
-        if (bin) rows.push_back(bins_[*bin]);
-    }
-    return rows;
+    return with_sampler(at.epoch, [&](const batch_sampler& sampler) {
+        std::vector<std::span<const std::uint32_t>> rows;
+        for (std::int64_t r = 0; r < rows_per_micro_batch_; ++r) {
+            const auto bin = sampler.bin(
+                static_cast<std::size_t>(at.step),
+                static_cast<std::size_t>(micro_step * rows_per_micro_batch_ + r),
+                static_cast<std::size_t>(rank));
+            if (bin) rows.push_back(bins_[*bin]);
+        }
+        return rows;
+    });
 }
 
 std::int64_t data_plan::micro_batch_tokens(std::int64_t global_step,
@@ -153,9 +149,11 @@ step_plan data_plan::step(std::int64_t global_step) const {
     step_plan plan;
     plan.at = cursor::from_global_step(static_cast<std::uint64_t>(global_step),
                                        static_cast<std::uint64_t>(steps_per_epoch()));
-    for (const auto bin : sampler_at(plan.at.epoch).bins_of_step(plan.at.step)) {
-        if (bin) add_work(plan, bins_[*bin]);
-    }
+    with_sampler(plan.at.epoch, [&](const batch_sampler& sampler) {
+        for (const auto bin : sampler.bins_of_step(plan.at.step)) {
+            if (bin) add_work(plan, bins_[*bin]);
+        }
+    });
     return plan;
 }
 

@@ -99,21 +99,20 @@ row_context model::prepare(const packed_row& whole) const {
     if (groups_.cp != nullptr && groups_.cp->size() > 1) {
         context.emplace(split_row(whole.cu_seqlens, groups_.cp->size()), *groups_.cp,
                         options_.context, options_.device);
+        for (std::int64_t layer = 0; layer < shape_.num_hidden_layers; ++layer)
+            context->prepare(attention_window(shape_, layer));
         part = part_of(whole, context->split(), context->rank());
     }
     const packed_row& row = context ? part : whole;
-    const auto upload = [&](const std::vector<std::int64_t>& values) {
-        return at::tensor(values, at::kLong).to(options_.device);
-    };
-    const auto positions = upload(row.position_ids);
+    const auto positions = lt::upload(row.position_ids, options_.device);
     const auto rotary = make_rotary_table(shape_, positions, shape_.rope_theta,
                                           shape_.scaling, options_.compute_dtype);
     const auto local = shape_.rope_local_theta > 0
                            ? make_rotary_table(shape_, positions, shape_.rope_local_theta,
                                                {}, options_.compute_dtype)
                            : rotary;
-    return {upload(row.input_ids),
-            upload(row.targets),
+    return {lt::upload(row.input_ids, options_.device),
+            lt::upload(row.targets, options_.device),
             rotary,
             local,
             lt::document_layout(row.cu_seqlens, options_.device),

@@ -8,8 +8,10 @@
 #include "interruption.hpp"
 #include "measured_memory.hpp"
 #include "metrics.hpp"
+#include "phase_timer.hpp"
 #include "prediction.hpp"
 #include "prediction_report.hpp"
+#include "prefetch.hpp"
 #include "setup.hpp"
 
 #include <packkit/flops.hpp>
@@ -20,19 +22,12 @@
 
 #include <unistd.h>
 
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <optional>
 
 namespace packkit::train {
 namespace {
-
-using clock = std::chrono::steady_clock;
-
-double seconds_since(clock::time_point begin) {
-    return std::chrono::duration<double>(clock::now() - begin).count();
-}
 
 /// A line of the log, from rank 0 alone.
 class logger {
@@ -64,11 +59,20 @@ double flops_of(const token_flops& law, const step_plan& work) {
            static_cast<double>(law.attention) * static_cast<double>(work.squared_lengths);
 }
 
+/// A rank's part of a step, made ahead of it.
+struct rank_step {
+    step_plan all;   ///< work of all ranks
+    step_plan mine;  ///< work of this one
+    std::vector<packed_row> micro_batches;
+};
+
+/// Steps whose rows are made ahead.
+constexpr std::size_t steps_ahead = 2;
+
 /// What the ranks tell each other once a step, before the update.
 struct rank_report {
     double loss_sum = 0;
     double stop_signal = 0;
-    double peak_flops = 0;
 };
 
 class run {
@@ -94,7 +98,7 @@ public:
           optimizer_(model_.units(), {config.adam_beta1, config.adam_beta2,
                                       config.adam_epsilon, config.weight_decay}),
           schedule_(schedule_of(config, plan_.total_steps())),
-          peak_flops_(peak_flops(placement_.device, placement_.compute_dtype)),
+          peak_flops_(peak_flops_of_all()),
           prediction_(predict(config, inputs_.shape, mesh_, plan_)) {
         announce();
         start_or_resume(options);
@@ -114,11 +118,18 @@ private:
     void start_or_resume(const run_options& options);
     std::optional<resume_point> choose_resume_point(const run_options& options);
 
-    step_metrics one_step(std::int64_t step, int& stop_signal);
-    /// Forward and backward of all micro-batches. Returns this rank's Σ loss.
-    double accumulate_gradients(std::int64_t step, const step_plan& work,
-                                step_metrics& metrics);
-    std::vector<rank_report> exchange(const rank_report& mine);
+    /// This rank's rows of a step. Of data_plan, only the thread that runs this uses what
+    /// changes.
+    [[nodiscard]] rank_step prepare(std::int64_t step) const;
+    step_metrics one_step(std::int64_t step, const rank_step& work, phase_timer& timer,
+                          int& stop_signal);
+    /// Forward and backward of all micro-batches. Returns this rank's Σ loss, a float64
+    /// scalar on the device.
+    at::Tensor accumulate_gradients(const rank_step& work, phase_timer& timer);
+    /// Every rank's (Σ loss, stop signal): (ranks, 2), float64, on the device.
+    at::Tensor exchange(const at::Tensor& loss_sum);
+    /// Operations a second of all ranks together.
+    double peak_flops_of_all();
     void refuse_non_finite(std::int64_t step, const std::vector<rank_report>& reports,
                            double norm) const;
     void record(const step_metrics& metrics);
@@ -141,7 +152,7 @@ private:
     model model_;
     lt::adamw optimizer_;
     learning_rate_schedule schedule_;
-    double peak_flops_;
+    double peak_flops_;  // of all ranks
     prediction prediction_;
 
     std::optional<output_folder> folder_;
@@ -244,11 +255,15 @@ int run::execute() {
         bar_.emplace("training", static_cast<std::uint64_t>(total));
     }
     watch_for_interruption();
+    prefetcher<rank_step> steps([this](std::int64_t step) { return prepare(step); },
+                                first_step_, total, steps_ahead);
+    phase_timer timer(placement_.device);
     int stop_signal = 0;
     std::int64_t step = first_step_;
     for (; step < total && stop_signal == 0; ++step) {
         if (slot_ != nullptr) slot_->step.store(step + 1);
-        record(one_step(step, stop_signal));
+        timer.enter(step_phase::data);
+        record(one_step(step, steps.next(), timer, stop_signal));
         const bool due = config_.save_steps > 0 && (step + 1) % config_.save_steps == 0;
         if (due || step + 1 == total || stop_signal != 0) save(step + 1);
     }
@@ -262,43 +277,58 @@ int run::execute() {
     return app::exit_done;
 }
 
-step_metrics run::one_step(std::int64_t step, int& stop_signal) {
-    const auto begin = clock::now();
+rank_step run::prepare(std::int64_t step) const {
+    rank_step work{plan_.step(step), plan_.step_of_rank(step, data_rank()), {}};
+    for (std::int64_t micro = 0; micro < plan_.micro_steps(); ++micro)
+        work.micro_batches.push_back(plan_.micro_batch(step, micro, data_rank()));
+    return work;
+}
+
+// Nothing here waits for a GPU before the read of the reports at the end: whether the
+// update may be made is decided on the device.
+step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer& timer,
+                           int& stop_signal) {
     groups_.reset_traffic();
     reset_peak_allocated(placement_.device);
-    const auto work = plan_.step(step);
-    step_metrics metrics;
-    metrics.step = step + 1;
-    metrics.learning_rate = schedule_(step);
-    metrics.tokens = work.valid_targets;
+    const auto loss_sum = accumulate_gradients(work, timer);
 
-    const double loss_sum = accumulate_gradients(step, work, metrics);
-
-    const auto optimizer_begin = clock::now();
-    metrics.grad_norm = lt::gradient_norm(model_.units(), *groups_.shard);
-    const auto reports =
-        exchange({loss_sum, static_cast<double>(interruption()), peak_flops_});
-    refuse_non_finite(step, reports, metrics.grad_norm);
-    double peak = 0;
-    double loss_of_all = 0;
-    for (const auto& report : reports) {
-        loss_of_all += report.loss_sum;
-        peak += report.peak_flops;
-        if (report.stop_signal != 0) stop_signal = static_cast<int>(report.stop_signal);
-    }
-    if (config_.max_grad_norm > 0) {
-        lt::clip_gradients(model_.units(), metrics.grad_norm, config_.max_grad_norm);
-    }
-    optimizer_.update(metrics.learning_rate, step);
+    timer.enter(step_phase::optimizer);
+    const auto norm = lt::gradient_norm(model_.units(), *groups_.shard);
+    const auto reports = exchange(loss_sum);
+    const auto finite = at::isfinite(reports).all().logical_and(at::isfinite(norm));
+    if (config_.max_grad_norm > 0)
+        lt::clip_gradients(model_.units(), norm, config_.max_grad_norm);
+    const double rate = schedule_(step);
+    optimizer_.update(rate, step, finite.logical_not().to(at::kFloat));
     for (auto& unit : model_.units())
         unit.parameters().zero_gradients();
 
-    const auto valid = static_cast<double>(std::max<std::int64_t>(1, work.valid_targets));
-    metrics.loss = loss_of_all / valid;
+    // The one read of a step.
+    const auto read = at::cat({norm.view({1}), reports.view({-1})}).cpu();
+    const auto* values = read.const_data_ptr<double>();
+    std::vector<rank_report> of_ranks;
+    for (std::int64_t rank = 0; rank < environment_.world_size; ++rank)
+        of_ranks.push_back({values[1 + 2 * rank], values[2 + 2 * rank]});
+    refuse_non_finite(step, of_ranks, values[0]);
+
+    step_metrics metrics;
+    metrics.step = step + 1;
+    metrics.learning_rate = rate;
+    metrics.tokens = work.all.valid_targets;
+    metrics.grad_norm = values[0];
+    for (const auto& report : of_ranks) {
+        metrics.loss += report.loss_sum;
+        if (report.stop_signal != 0) stop_signal = static_cast<int>(report.stop_signal);
+    }
+    metrics.loss /= static_cast<double>(std::max<std::int64_t>(1, metrics.tokens));
     metrics.epoch =
         static_cast<double>(step + 1) / static_cast<double>(plan_.steps_per_epoch());
-    metrics.seconds.optimizer = seconds_since(optimizer_begin);
-    metrics.seconds.step = seconds_since(begin);
+    const auto seconds = timer.stop();
+    metrics.seconds.data = seconds[0];
+    metrics.seconds.forward = seconds[1];
+    metrics.seconds.backward = seconds[2];
+    metrics.seconds.optimizer = seconds[3];
+    metrics.seconds.step = seconds[0] + seconds[1] + seconds[2] + seconds[3];
     const auto sent = groups_.sent();
     metrics.seconds.communication = sent.waited.count();
     metrics.bytes = {sent[lt::collective::all_reduce], sent[lt::collective::all_gather],
@@ -306,57 +336,54 @@ step_metrics run::one_step(std::int64_t step, int& stop_signal) {
                      sent[lt::collective::all_to_all], sent[lt::collective::send_recv]};
     metrics.tokens_per_second =
         static_cast<double>(metrics.tokens) / metrics.seconds.step;
-    metrics.mfu = flops_of(flops_, work) / (metrics.seconds.step * peak);
+    metrics.mfu = flops_of(flops_, work.all) / (metrics.seconds.step * peak_flops_);
     metrics.collectives = sent.collectives;
     // Ranks that share rows share the work evenly, to the split's two percent.
-    metrics.flops = flops_of(flops_, plan_.step_of_rank(step, data_rank())) /
-                    static_cast<double>(mesh_.cp);
+    metrics.flops = flops_of(flops_, work.mine) / static_cast<double>(mesh_.cp);
     metrics.memory_bytes = peak_memory_bytes();
     set_peak_allocated(metrics, placement_.device);
     return metrics;
 }
 
-double run::accumulate_gradients(std::int64_t step, const step_plan& work,
-                                 step_metrics& metrics) {
+at::Tensor run::accumulate_gradients(const rank_step& work, phase_timer& timer) {
     // Every rank divides by the targets of the whole step, known from the plan: sums then
     // add up to the mean, however unevenly the targets lie.
-    const auto valid = static_cast<double>(std::max<std::int64_t>(1, work.valid_targets));
-    double loss_sum = 0;
-    for (std::int64_t micro = 0; micro < plan_.micro_steps(); ++micro) {
-        const auto data_begin = clock::now();
-        const auto row = model_.prepare(plan_.micro_batch(step, micro, data_rank()));
-        for (auto& unit : model_.units()) {
-            unit.set_last_micro_step(micro + 1 == plan_.micro_steps());
-        }
-        const auto forward_begin = clock::now();
+    const auto valid =
+        static_cast<double>(std::max<std::int64_t>(1, work.all.valid_targets));
+    auto loss_sum =
+        at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(placement_.device));
+    for (const auto& micro_batch : work.micro_batches) {
+        timer.enter(step_phase::data);
+        const auto row = model_.prepare(micro_batch);
+        for (auto& unit : model_.units())
+            unit.set_last_micro_step(&micro_batch == &work.micro_batches.back());
+        timer.enter(step_phase::forward);
         const auto loss = model_.loss_sum(row);
-        loss_sum += loss.item<double>();
-        const auto backward_begin = clock::now();
+        loss_sum.add_(loss.detach());
+        timer.enter(step_phase::backward);
         (loss / valid).backward();
         for (auto& unit : model_.units())
             unit.parameters().finish_reduce();
-        const auto end = clock::now();
-        using span = std::chrono::duration<double>;
-        metrics.seconds.data += span(forward_begin - data_begin).count();
-        metrics.seconds.forward += span(backward_begin - forward_begin).count();
-        metrics.seconds.backward += span(end - backward_begin).count();
     }
     return loss_sum;
 }
 
-std::vector<rank_report> run::exchange(const rank_report& mine) {
-    const auto options = at::TensorOptions().dtype(at::kDouble).device(placement_.device);
-    const auto values =
-        at::tensor({mine.loss_sum, mine.stop_signal, mine.peak_flops}, options);
-    auto all = at::empty({environment_.world_size, values.numel()}, options);
-    groups_.world->all_gather(all, values).wait();
-    const auto held = all.cpu();
-    std::vector<rank_report> reports;
-    for (std::int64_t rank = 0; rank < environment_.world_size; ++rank) {
-        const auto* row = held.const_data_ptr<double>() + rank * values.numel();
-        reports.push_back({row[0], row[1], row[2]});
-    }
-    return reports;
+at::Tensor run::exchange(const at::Tensor& loss_sum) {
+    const auto mine =
+        at::cat({loss_sum.view({1}),
+                 lt::upload(std::vector<double>{static_cast<double>(interruption())},
+                            placement_.device)});
+    auto all = at::empty({environment_.world_size, mine.numel()}, mine.options());
+    groups_.world->all_gather(all, mine).wait();
+    return all;
+}
+
+double run::peak_flops_of_all() {
+    auto sum = lt::upload(
+        std::vector<double>{peak_flops(placement_.device, placement_.compute_dtype)},
+        placement_.device);
+    groups_.world->all_reduce(sum).wait();
+    return sum.item<double>();
 }
 
 void run::refuse_non_finite(std::int64_t step, const std::vector<rank_report>& reports,

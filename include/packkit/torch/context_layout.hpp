@@ -191,6 +191,15 @@ public:
         return context_variant_with(shared_->variant, window);
     }
 
+    /// Works out what attentions with that window need now rather than at the first.
+    void prepare(std::int64_t window) const {
+        if (variant(window) == context_variant::ring) {
+            static_cast<void>(ring());
+        } else {
+            static_cast<void>(gather(window));
+        }
+    }
+
     /// Made at the first use.
     [[nodiscard]] const detail::ring_plan& ring() const {
         auto& made = shared_->ring;

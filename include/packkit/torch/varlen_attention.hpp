@@ -12,6 +12,7 @@
 #include <packkit/cu_seqlens.hpp>
 #include <packkit/torch/attention_options.hpp>
 #include <packkit/torch/cpu_attention.hpp>
+#include <packkit/torch/upload.hpp>
 
 #include <ATen/Functions.h>
 #include <ATen/core/Tensor.h>
@@ -37,7 +38,7 @@ public:
               std::make_shared<const std::vector<std::int32_t>>(std::move(cu_seqlens))),
           max_seqlen_(packkit::max_seqlen(*cu_seqlens_)) {
         if (!device.is_cpu()) {
-            on_device_ = at::tensor(*cu_seqlens_, at::kInt).to(device);
+            on_device_ = upload(*cu_seqlens_, device);
         }
     }
 
