@@ -253,14 +253,11 @@ void read_mesh(const key_reader& keys, train_config& config) {
             "`sequence_parallel_degree` is deprecated, use `context_parallel_size`");
     }
     read_context(keys, config);
-    const auto refuse_above_one = [&](std::string_view key,
-                                      std::optional<std::int64_t> size) {
-        if (size.value_or(1) == 1) return;
-        keys.fail(key, std::to_string(*size) +
-                           " is not supported: this trainer shards data only "
-                           "(dp_replicate_size, dp_shard_size); set it to 1");
-    };
-    refuse_above_one("tensor_parallel_size", config.mesh.tp);
+    set(config.sequence_parallel, keys.truth("sequence_parallel"));
+    if (config.sequence_parallel && config.mesh.tp.value_or(1) == 1) {
+        config.warnings.emplace_back(
+            "`sequence_parallel` has no effect: tensor_parallel_size is 1");
+    }
     read_fsdp(keys, config);
 }
 

@@ -122,6 +122,8 @@ struct train_config {
     mesh_request
         mesh;  ///< keys dp_replicate_size, dp_shard_size, context_parallel_size,
                ///< tensor_parallel_size; fully_sharded with fsdp_config/fsdp_version
+    /// With tensor_parallel_size above 1: norms and residuals on 1/tp of the tokens.
+    bool sequence_parallel = false;
     /// varlen_llama3: keys and values are gathered at once; ring: rank by rank.
     context_variant ring_attn_func = context_variant::gather;
     std::int64_t fsdp_version = 2;

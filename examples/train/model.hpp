@@ -25,6 +25,8 @@ struct model_options {
     at::ScalarType compute_dtype = at::kFloat;  ///< forward and backward
     bool reshard_after_forward = true;
     context_variant context = context_variant::gather;  ///< where ranks share rows
+    /// Ranks of tp split tokens outside of layers (`lt::tensor_parallel`).
+    bool sequence_parallel = false;
 };
 
 /// The groups of ranks that a model lives on. All outlive it.
@@ -55,8 +57,11 @@ public:
     /// gradients.
     [[nodiscard]] at::Tensor loss_sum(const row_context& row);
 
-    /// (T, V), in the compute dtype.
+    /// (T, V), in the compute dtype; of V the columns that this rank of tp has.
     [[nodiscard]] at::Tensor logits(const row_context& row);
+
+    /// Completes the gradients of a step: sums what the ranks of tp have parts of.
+    void sum_partial_gradients();
 
     [[nodiscard]] const model_shape& shape() const { return shape_; }
     [[nodiscard]] const model_options& options() const { return options_; }
@@ -66,9 +71,11 @@ public:
 private:
     /// Embedding and blocks: (T, C).
     at::Tensor hidden_states(const row_context& row);
-    /// Applies norm and head inside their unit, and `then` on the logits.
-    at::Tensor apply_head(const row_context& row,
-                          const std::function<at::Tensor(const at::Tensor&)>& then);
+    /// What follows the blocks, of (norm's weight, head's weight, (T, C)).
+    using head_function = std::function<at::Tensor(const at::Tensor&, const at::Tensor&,
+                                                   const at::Tensor&)>;
+    /// Applies it to the hidden states, inside the unit that has these weights.
+    at::Tensor apply_head(const row_context& row, const head_function& head);
 
     model_shape shape_;
     model_groups groups_;

@@ -7,6 +7,7 @@
 #include <packkit/activation_profile.hpp>
 #include <packkit/activation_profiles.hpp>
 #include <packkit/attention_cost.hpp>
+#include <packkit/attention_cut.hpp>
 #include <packkit/axolotl.hpp>
 #include <packkit/batch_size.hpp>
 #include <packkit/best_fit.hpp>
@@ -80,6 +81,7 @@
 #include <packkit/step_time.hpp>
 #include <packkit/streaming.hpp>
 #include <packkit/system_profiles.hpp>
+#include <packkit/tensor_slice.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/vector_packing.hpp>
 #include <packkit/version.hpp>

@@ -28,6 +28,8 @@ const std::string fsdp = "fsdp_version=2";
 const std::string kept = "fsdp_config.reshard_after_forward=false";
 const std::string bf16 = "bf16=true";
 const std::string fp64 = "torch_dtype=float64";
+const std::string tp = "tensor_parallel_size=2";
+const std::string sequence = "sequence_parallel=true";
 const std::string whole_data = "gradient_accumulation_steps=1";
 
 const std::vector<witnessed_run> runs{
@@ -59,6 +61,20 @@ const std::vector<witnessed_run> runs{
      2,
      {fsdp, "pad_to_sequence_len=false", "multipack_real_batches=true",
       "micro_batch_size=2"}},
+    {"TP 2", 2, {tp}},
+    {"TP 2, tied, bf16, sequence parallel",
+     2,
+     {tp, sequence, bf16},
+     {{"tie_word_embeddings", true}}},
+    {"TP 4, float64, odd vocabulary, more ranks than keys",
+     4,
+     {"tensor_parallel_size=4", fp64},
+     {{"vocab_size", 1999}}},
+    {"DDP 2 x TP 2, sequence parallel", 4, {tp, sequence}},
+    {"FSDP 2 x TP 2, tied", 4, {tp, fsdp}, {{"tie_word_embeddings", true}}},
+    {"FSDP 2 x TP 2, sequence parallel, odd rows",
+     4,
+     {tp, sequence, fsdp, "sequence_len=383"}},
     {"rows on 2", 2, {"context_parallel_size=2"}},
     {"rows on 2, ring, DDP 2, bf16",
      4,

@@ -334,14 +334,6 @@ BOOST_AUTO_TEST_CASE(contradictions) {
         "1; the first is a deprecated name of the second");
 }
 
-BOOST_AUTO_TEST_CASE(data_is_all_that_is_sharded) {
-    const std::string only =
-        "2 is not supported: this trainer shards data only (dp_replicate_size, "
-        "dp_shard_size); set it to 1";
-    BOOST_TEST(override_error("tensor_parallel_size=2") ==
-               "command line: tensor_parallel_size: " + only);
-}
-
 BOOST_AUTO_TEST_CASE(fsdp) {
     const auto error = [](std::string_view text) {
         return error_with("fsdp_version: 2\nfsdp_config: {" + std::string(text) + "}");

@@ -381,6 +381,7 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
         {"dp_shard_size", {"dp_shard_size=2"}},
         {"context_parallel_size", {"context_parallel_size=2"}},
         {"tensor_parallel_size", {"tensor_parallel_size=1"}},
+        {"sequence_parallel", {"sequence_parallel=true"}},
         {"ring_attn_func", {"ring_attn_func=ring"}},
         {"fully_sharded", {"fsdp_version=2"}},
         {"fsdp_version", {"fsdp_version=1"}},
@@ -428,7 +429,7 @@ seed: 42
 dp_replicate_size: 1
 dp_shard_size: 2
 context_parallel_size: 1
-tensor_parallel_size: 1
+tensor_parallel_size: 2
 fsdp_version: 2
 fsdp_config: {reshard_after_forward: true}
 output_dir: out
