@@ -224,12 +224,33 @@ void read_optimizer(const key_reader& keys, train_config& config) {
     set(config.max_grad_norm, keys.real("max_grad_norm", not_negative));
 }
 
+/// How context-parallel ranks get each other's keys and values.
+void read_context(const key_reader& keys, train_config& config) {
+    constexpr std::array batched = {"batch_ring"sv, "batch_zigzag"sv, "batch_stripe"sv};
+    const auto chosen = keys.text("ring_attn_func");
+    if (chosen && std::find(batched.begin(), batched.end(), *chosen) != batched.end()) {
+        keys.fail("ring_attn_func",
+                  *chosen +
+                      " mixes the documents of a packed row; use varlen_llama3 or ring, "
+                      "which also take rows of one sample");
+    }
+    constexpr std::array variants = {"varlen_llama3"sv, "ring"sv};
+    if (const auto variant = keys.one_of("ring_attn_func", variants)) {
+        config.ring_attn_func =
+            *variant == "ring" ? context_variant::ring : context_variant::gather;
+    }
+    if (keys.whole("heads_k_stride", 1)) {
+        config.warnings.emplace_back(
+            "`heads_k_stride` has no effect: keys and values of all heads are sent "
+            "together");
+    }
+}
+
 void read_mesh(const key_reader& keys, train_config& config) {
     config.mesh.dp_replicate = keys.whole("dp_replicate_size", 1, max_ranks);
     config.mesh.dp_shard = keys.whole("dp_shard_size", 1, max_ranks);
     config.mesh.tp = keys.whole("tensor_parallel_size", 1, max_ranks);
     config.mesh.cp = keys.whole("context_parallel_size", 1, max_ranks);
-    std::string_view cp_key = "context_parallel_size";
     if (const auto alias = keys.whole("sequence_parallel_degree", 1, max_ranks)) {
         if (config.mesh.cp && *config.mesh.cp != *alias) {
             keys.conflict("sequence_parallel_degree",
@@ -238,27 +259,16 @@ void read_mesh(const key_reader& keys, train_config& config) {
                               std::to_string(*config.mesh.cp) +
                               "; the first is a deprecated name of the second");
         }
-        if (!config.mesh.cp) cp_key = "sequence_parallel_degree";
         config.mesh.cp = alias;
         config.warnings.emplace_back(
             "`sequence_parallel_degree` is deprecated, use `context_parallel_size`");
     }
-    if (config.mesh.cp.value_or(1) > 1 && config.sample_packing &&
-        config.micro_batch_size > 1) {
-        keys.conflict(
-            "micro_batch_size",
-            "micro_batch_size must be set to 1 when sample_packing is enabled due "
-            "to a `ring-flash-attn` requirement");
+    read_context(keys, config);
+    set(config.sequence_parallel, keys.truth("sequence_parallel"));
+    if (config.sequence_parallel && config.mesh.tp.value_or(1) == 1) {
+        config.warnings.emplace_back(
+            "`sequence_parallel` has no effect: tensor_parallel_size is 1");
     }
-    const auto refuse_above_one = [&](std::string_view key,
-                                      std::optional<std::int64_t> size) {
-        if (size.value_or(1) == 1) return;
-        keys.fail(key, std::to_string(*size) +
-                           " is not supported: this trainer shards data only "
-                           "(dp_replicate_size, dp_shard_size); set it to 1");
-    };
-    refuse_above_one(cp_key, config.mesh.cp);
-    refuse_above_one("tensor_parallel_size", config.mesh.tp);
     read_fsdp(keys, config);
 }
 

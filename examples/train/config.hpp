@@ -3,6 +3,7 @@
 /// \file
 /// The configuration of a run: an Axolotl-shaped YAML file and key=value overrides.
 
+#include <packkit/context_traffic.hpp>
 #include <packkit/excess_length.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/training_setup.hpp>
@@ -133,6 +134,10 @@ struct train_config {
     mesh_request
         mesh;  ///< keys dp_replicate_size, dp_shard_size, context_parallel_size,
                ///< tensor_parallel_size; fully_sharded with fsdp_config/fsdp_version
+    /// With tensor_parallel_size above 1: norms and residuals on 1/tp of the tokens.
+    bool sequence_parallel = false;
+    /// varlen_llama3: keys and values are gathered at once; ring: rank by rank.
+    context_variant ring_attn_func = context_variant::gather;
     std::int64_t fsdp_version = 2;
     bool reshard_after_forward = true;  ///< key fsdp_config.reshard_after_forward
 

@@ -50,8 +50,11 @@ constexpr std::array top_level = {"base_model"sv,
                                   "dp_replicate_size"sv,
                                   "dp_shard_size"sv,
                                   "context_parallel_size"sv,
+                                  "sequence_parallel"sv,
                                   "sequence_parallel_degree"sv,
                                   "tensor_parallel_size"sv,
+                                  "ring_attn_func"sv,
+                                  "heads_k_stride"sv,
                                   "fsdp_version"sv,
                                   "fsdp_config"sv,
                                   "output_dir"sv,
@@ -126,7 +129,6 @@ constexpr auto one_dtype = "use torch_dtype: float32 or float64, or bf16: true"s
 constexpr auto dense_only = "all parameters are trained"sv;
 constexpr auto one_optimizer = "use optimizer: adamw_torch_fused"sv;
 constexpr auto on_the_device = "use gradient_checkpointing: true or selective"sv;
-constexpr auto no_ring = "context_parallel_size is 1"sv;
 
 constexpr named_key unsupported[] = {
     {"activation_offloading", on_the_device},
@@ -155,7 +157,6 @@ constexpr named_key unsupported[] = {
     {"greater_is_better", ""},
     {"group_by_length", "use sample_packing"},
     {"gptq", dense_only},
-    {"heads_k_stride", no_ring},
     {"include_tokens_per_second", "metrics.jsonl always holds it"},
     {"layer_offloading", on_the_device},
     {"lisa_layers_attribute", dense_only},
@@ -196,7 +197,6 @@ constexpr named_key unsupported[] = {
     {"quantization", ""},
     {"remove_unused_columns", ""},
     {"reward_model", ""},
-    {"ring_attn_func", no_ring},
     {"rl", ""},
     {"rl_beta", ""},
     {"rope_scaling", "change the model's config.json"},

@@ -125,6 +125,9 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     settings.add("dp_shard_size", config.mesh.dp_shard);
     settings.add("context_parallel_size", config.mesh.cp);
     settings.add("tensor_parallel_size", config.mesh.tp);
+    settings.add("sequence_parallel", config.sequence_parallel);
+    const bool ring = config.ring_attn_func == context_variant::ring;
+    settings.add("ring_attn_func", std::string(ring ? "ring" : "varlen_llama3"));
     settings.add("fully_sharded", config.mesh.fully_sharded);
     settings.add("fsdp_version", config.fsdp_version);
     settings.add("fsdp_config.reshard_after_forward", config.reshard_after_forward);

@@ -132,6 +132,7 @@ std::string traffic_table(const communication_estimate& sent) {
                       {"all_reduce"},
                       {"all_gather"},
                       {"reduce_scatter"},
+                      {"all_to_all"},
                       {"send_recv"},
                       {"collectives"}});
     const std::array<std::pair<const char*, collective_bytes>, 6> rows = {
@@ -145,7 +146,8 @@ std::string traffic_table(const communication_estimate& sent) {
         if (bytes.collectives == 0) continue;
         table.add_row({name, app::grouped(bytes.all_reduce),
                        app::grouped(bytes.all_gather), app::grouped(bytes.reduce_scatter),
-                       app::grouped(bytes.send_recv), app::grouped(bytes.collectives)});
+                       app::grouped(bytes.all_to_all), app::grouped(bytes.send_recv),
+                       app::grouped(bytes.collectives)});
     }
     return table.rows() == 0 ? "nothing is sent: there is one rank\n" : table.to_text();
 }

@@ -9,6 +9,7 @@
 #include "interruption.hpp"
 #include "measured_memory.hpp"
 #include "metrics.hpp"
+#include "model_config.hpp"
 #include "phase_timer.hpp"
 #include "prediction.hpp"
 #include "prediction_report.hpp"
@@ -110,7 +111,7 @@ public:
           log_(environment_.rank == 0),
           mesh_(choose_mesh(config, environment_.world_size)),
           placement_(choose_model_options(config, environment_)),
-          inputs_(read_inputs(config, environment_.rank == 0)),
+          inputs_(read_inputs(config, mesh_, environment_.rank == 0)),
           groups_(meet(config, environment_, mesh_, inputs_.samples, placement_.device,
                        store_)),
           parameters_(parameter_count(inputs_.shape)),
@@ -136,7 +137,10 @@ private:
     [[nodiscard]] bool first_rank() const { return environment_.rank == 0; }
     /// Data-parallel rank: which rows this rank takes.
     [[nodiscard]] std::int64_t data_rank() const {
-        const auto at = coordinates_of(mesh_, environment_.rank);
+        return data_rank_of(environment_.rank);
+    }
+    [[nodiscard]] std::int64_t data_rank_of(std::int64_t rank) const {
+        const auto at = coordinates_of(mesh_, rank);
         return at.dp_replicate * mesh_.dp_shard + at.dp_shard;
     }
 
@@ -327,7 +331,8 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
     const auto loss_sum = accumulate_gradients(work, timer);
 
     timer.enter(step_phase::optimizer);
-    const auto norm = lt::gradient_norm(model_.units(), *groups_.shard);
+    model_.sum_partial_gradients();
+    const auto norm = lt::gradient_norm(model_.units(), *groups_.shard, groups_.tp.get());
     const auto reports = exchange(loss_sum);
     const auto finite = at::isfinite(reports).all().logical_and(at::isfinite(norm));
     if (config_.max_grad_norm > 0)
@@ -348,8 +353,11 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
     metrics.learning_rate = rate;
     metrics.tokens = work.all.valid_targets;
     metrics.grad_norm = values[0];
-    for (const auto& report : of_ranks) {
-        metrics.loss += report.loss_sum;
+    for (std::size_t rank = 0; rank < of_ranks.size(); ++rank) {
+        const auto& report = of_ranks[rank];
+        // The ranks of a tp group have the loss of the same rows.
+        const auto place = coordinates_of(mesh_, static_cast<std::int64_t>(rank));
+        if (place.tp == 0) metrics.loss += report.loss_sum;
         if (report.stop_signal != 0) stop_signal = static_cast<int>(report.stop_signal);
     }
     set_slowest_rank(metrics, of_ranks);
@@ -372,7 +380,9 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
         static_cast<double>(metrics.tokens) / metrics.seconds.step;
     metrics.mfu = flops_of(flops_, work.all) / (metrics.seconds.step * peak_flops_);
     metrics.collectives = sent.collectives;
-    metrics.flops = flops_of(flops_, work.mine);
+    // Ranks that share rows share the work evenly, to the split's two percent.
+    metrics.flops =
+        flops_of(flops_, work.mine) / static_cast<double>(mesh_.cp * mesh_.tp);
     metrics.memory_bytes = peak_memory_bytes();
     set_peak_allocated(metrics, placement_.device);
     return metrics;
@@ -428,8 +438,8 @@ void run::refuse_non_finite(std::int64_t step, const std::vector<rank_report>& r
         if (std::isfinite(reports[rank].loss_sum)) continue;
         std::string samples;
         for (std::int64_t micro = 0; micro < plan_.micro_steps(); ++micro) {
-            for (const auto sample :
-                 plan_.samples_of(step, micro, static_cast<std::int64_t>(rank))) {
+            for (const auto sample : plan_.samples_of(
+                     step, micro, data_rank_of(static_cast<std::int64_t>(rank)))) {
                 if (samples.size() < 200) {
                     samples += (samples.empty() ? "" : ", ") + std::to_string(sample);
                 }
@@ -509,7 +519,10 @@ void run::summarize() const {
     line("peak memory",
          app::bytes_text(static_cast<std::uint64_t>(last_->memory_bytes)) + " (rank 0)");
     line("checkpoint", saved_);
-    app::write_stdout("\n" + comparison_text(prediction_, *last_, *largest_));
+    auto expected = prediction_;
+    expected.communication.cp =
+        context_bytes(config_, inputs_.shape, mesh_, plan_, last_->step - 1);
+    app::write_stdout("\n" + comparison_text(expected, *last_, *largest_));
 }
 
 }  // namespace
@@ -520,12 +533,13 @@ int train(const train_config& config, const run_options& options, rank_slot* slo
 }
 
 void check_mesh(const train_config& config, std::int64_t processes) {
-    static_cast<void>(choose_mesh(config, processes));
+    const auto mesh = choose_mesh(config, processes);
+    if (mesh.tp > 1) check_cut(read_model_config(config.base_model), mesh);
 }
 
 int check(const train_config& config, std::int64_t processes) {
     const auto mesh = choose_mesh(config, processes);
-    const auto inputs = read_inputs(config, true);
+    const auto inputs = read_inputs(config, mesh, true);
     const data_plan plan(inputs.samples, config, mesh);
     if (!config.random_init_weights) {
         lt::single_communicator alone("check");

@@ -37,7 +37,7 @@ const std::vector<refusal> refusals{
     {"sequence_len=abc", "expected a whole number"},
     {"sequence_len=-4", "sequence_len"},
     {"learning_rate=fast", "learning_rate"},
-    {"tensor_parallel_size=2", "tensor_parallel_size"},
+    {"tensor_parallel_size=2", "tp 2"},
     {"adapter=lora", "is not supported"},
     {"tokenizer_type=morse", "tokenizer_type"},
     {"base_model=nowhere", "nowhere"},
@@ -73,6 +73,8 @@ BOOST_AUTO_TEST_CASE(wrong_use_is_refused) {
                   "did you mean '--processes'?");
     check_refused(folder, {"run.yaml", "dp_shard_size=2", "--processes", "3"},
                   "dp_shard can be one of 1, 3");
+    check_refused(folder, {"run.yaml", "tensor_parallel_size=3", "--processes", "3"},
+                  "tp 3 does not divide 4 attention heads; tp can be one of 1");
     check_refused(folder, {"logits", "model"}, "expected packkit-train logits");
 }
 

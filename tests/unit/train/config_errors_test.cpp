@@ -75,9 +75,9 @@ BOOST_AUTO_TEST_CASE(unsupported_keys) {
                "type is completion");
     for (const char* const key :
          {"rl", "eval_steps", "eval_batch_size", "evals_per_epoch", "wandb_project",
-          "pretraining_dataset", "ring_attn_func", "heads_k_stride", "load_in_4bit",
-          "special_tokens", "torch_compile", "hub_model_id", "plugins", "use_ray", "fp16",
-          "neftune_noise_alpha", "saves_per_epoch", "save_strategy", "fsdp"}) {
+          "pretraining_dataset", "load_in_4bit", "special_tokens", "torch_compile",
+          "hub_model_id", "plugins", "use_ray", "fp16", "neftune_noise_alpha",
+          "saves_per_epoch", "save_strategy", "fsdp"}) {
         const std::string error =
             error_with("max_steps: 1\n" + std::string(key) + ": x1");
         BOOST_TEST(
@@ -369,26 +369,18 @@ BOOST_AUTO_TEST_CASE(contradictions) {
         "config.yaml:1: bf16 and torch_dtype: float64 cannot be used together: bf16 "
         "computes with float32 parameters");
     BOOST_TEST(
-        error_with("context_parallel_size: 2\nsample_packing: true\nmicro_batch_size: "
-                   "2") ==
-        "config.yaml:3: micro_batch_size must be set to 1 when sample_packing is "
-        "enabled due to a `ring-flash-attn` requirement");
+        error_with("context_parallel_size: 2\nring_attn_func: batch_ring") ==
+        "config.yaml:2: ring_attn_func: batch_ring mixes the documents of a packed row; "
+        "use varlen_llama3 or ring, which also take rows of one sample");
+    BOOST_TEST(error_with("ring_attn_func: zigzag") ==
+               "config.yaml:1: ring_attn_func: expected one of varlen_llama3, ring, "
+               "found 'zigzag'");
+    BOOST_TEST(
+        error_with("heads_k_stride: 0").starts_with("config.yaml:1: heads_k_stride"));
     BOOST_TEST(
         error_with("context_parallel_size: 1\nsequence_parallel_degree: 2") ==
         "config.yaml:2: sequence_parallel_degree 2 contradicts context_parallel_size "
         "1; the first is a deprecated name of the second");
-}
-
-BOOST_AUTO_TEST_CASE(data_is_all_that_is_sharded) {
-    const std::string only =
-        "2 is not supported: this trainer shards data only (dp_replicate_size, "
-        "dp_shard_size); set it to 1";
-    BOOST_TEST(error_with("context_parallel_size: 2") ==
-               "config.yaml:1: context_parallel_size: " + only);
-    BOOST_TEST(error_with("sequence_parallel_degree: 2") ==
-               "config.yaml:1: sequence_parallel_degree: " + only);
-    BOOST_TEST(override_error("tensor_parallel_size=2") ==
-               "command line: tensor_parallel_size: " + only);
 }
 
 BOOST_AUTO_TEST_CASE(fsdp) {

@@ -288,6 +288,18 @@ BOOST_AUTO_TEST_CASE(deprecated_alias_of_context_parallel_size) {
                      "`context_parallel_size`"));
 }
 
+BOOST_AUTO_TEST_CASE(context_parallel_keys) {
+    using packkit::context_variant;
+    const auto plain = loaded("context_parallel_size: 2\nmicro_batch_size: 3");
+    BOOST_TEST(plain.mesh.cp.value() == 2);
+    BOOST_TEST((plain.ring_attn_func == context_variant::gather));
+    BOOST_TEST((loaded("ring_attn_func: varlen_llama3").ring_attn_func ==
+                context_variant::gather));
+    const auto ring = loaded("ring_attn_func: ring\nheads_k_stride: 2");
+    BOOST_TEST((ring.ring_attn_func == context_variant::ring));
+    BOOST_TEST(warns(ring, "`heads_k_stride` has no effect"));
+}
+
 BOOST_AUTO_TEST_CASE(keys_without_effect_warn) {
     for (const auto& key : inert_keys()) {
         const auto config = loaded(std::string(key.name) + ": true");
@@ -405,8 +417,10 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
         {"seed", {"seed=0"}},
         {"dp_replicate_size", {"dp_replicate_size=2"}},
         {"dp_shard_size", {"dp_shard_size=2"}},
-        {"context_parallel_size", {"context_parallel_size=1"}},
+        {"context_parallel_size", {"context_parallel_size=2"}},
         {"tensor_parallel_size", {"tensor_parallel_size=1"}},
+        {"sequence_parallel", {"sequence_parallel=true"}},
+        {"ring_attn_func", {"ring_attn_func=ring"}},
         {"fully_sharded", {"fsdp_version=2"}},
         {"fsdp_version", {"fsdp_version=1"}},
         {"fsdp_config.reshard_after_forward",
@@ -452,7 +466,7 @@ seed: 42
 dp_replicate_size: 1
 dp_shard_size: 2
 context_parallel_size: 1
-tensor_parallel_size: 1
+tensor_parallel_size: 2
 fsdp_version: 2
 fsdp_config: {reshard_after_forward: true}
 output_dir: out
