@@ -207,7 +207,7 @@ attention_output attention_forward(const at::Tensor& q, const at::Tensor& k,
         }
     }
     run_attention_tasks(
-        costs, kernels.scratch_bytes(p, rows_of_task, 0),
+        costs, kernels.scratch_bytes(p, rows_of_task, 0, 0),
         [&](std::size_t i, void* scratch) { kernels.forward(p, tasks[i], scratch); });
     return result;
 }
@@ -275,6 +275,7 @@ attention_gradients attention_backward(const at::Tensor& dout, const at::Tensor&
     std::vector<range> ranges;
     std::vector<std::int64_t> costs;
     std::int64_t longest = 0;
+    std::int64_t most_keys = 0;
     const auto documents = static_cast<std::int64_t>(bounds.queries.size()) - 1;
     for (std::int64_t document = 0; document < documents; ++document) {
         const std::int64_t queries = p.queries(document);
@@ -284,6 +285,7 @@ attention_gradients attention_backward(const at::Tensor& dout, const at::Tensor&
         // At most eight ranges, of at least 1024 keys: each costs a copy of dq.
         const std::int64_t length =
             std::max<std::int64_t>(1024, (keys + 1023) / 1024 * 128);
+        most_keys = std::max(most_keys, std::min(keys, length));
         for (std::int64_t head = 0; head < p.kv_heads; ++head) {
             auto& job = jobs.emplace_back();
             job.document = document;
@@ -305,7 +307,8 @@ attention_gradients attention_backward(const at::Tensor& dout, const at::Tensor&
                kernels.dq_width(p.head_dim);
     };
     // Behind the blocks: the gradients of a document that is one range.
-    const std::int64_t blocks = (kernels.scratch_bytes(p, 0, longest) + 63) / 64 * 64;
+    const std::int64_t blocks =
+        (kernels.scratch_bytes(p, 0, longest, most_keys) + 63) / 64 * 64;
     std::int64_t whole = 0;
     for (const auto& [job, part, task] : ranges) {
         if (job->parts.size() == 1) whole = std::max(whole, elements(task.document));

@@ -6,6 +6,7 @@
 
 #include <packkit/torch/detail/attention_problem.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -99,16 +100,19 @@ namespace packkit::lt::detail::avx512 {
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,"  \
                                                    "avx512vl,fma,avx2,amx-tile," \
-                                                   "amx-bf16"))),                \
+                                                   "amx-bf16,avx512bf16"))),     \
                              apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2,amx-tile,amx-bf16")
+#pragma GCC target( \
+    "avx512f,avx512dq,avx512bw,avx512vl,fma,avx2,amx-tile,amx-bf16,avx512bf16")
 #endif
 namespace packkit::lt::detail::amx {
 #include <packkit/torch/detail/simd.inl>
 //
 #include <packkit/torch/detail/attention_parts.inl>
+//
+#include <packkit/torch/detail/attention_tiles.inl>
 //
 #include <packkit/torch/detail/attention_amx.inl>
 }  // namespace packkit::lt::detail::amx
@@ -158,8 +162,8 @@ template <class Storage>
 [[nodiscard]] std::vector<attention_kernels<Storage>> available_kernels() {
     std::vector<attention_kernels<Storage>> found;
 #ifdef PACKKIT_X86
-    if constexpr (std::is_same_v<Storage, bf16>) {
-        if (has_amx()) found.push_back(amx::amx_kernels("amx"));
+    if constexpr (!std::is_same_v<Storage, double>) {
+        if (has_amx()) found.push_back(amx::amx_kernels<Storage>("amx"));
     }
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
