@@ -337,6 +337,12 @@ attention_gradients attention_backward(const at::Tensor& dout, const at::Tensor&
     return result;
 }
 
+template <class Storage>
+const attention_kernels<Storage>& best_kernels_for(const attention_bounds& bounds) {
+    return best_kernels<Storage>(bounds.queries.back(),
+                                 static_cast<std::int64_t>(bounds.queries.size()) - 1);
+}
+
 inline void check_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const attention_bounds& bounds,
                             const attention_options& options) {
@@ -364,9 +370,9 @@ inline void check_attention(const at::Tensor& q, const at::Tensor& k, const at::
     const attention_bounds& bounds, const attention_options& options) {
     detail::check_attention(q, k, v, bounds, options);
     return detail::with_storage(q.scalar_type(), [&](auto element) {
-        return detail::attention_forward(detail::dense_tokens(q), detail::dense_tokens(k),
-                                         detail::dense_tokens(v), bounds, options,
-                                         detail::best_kernels<decltype(element)>());
+        return detail::attention_forward(
+            detail::dense_tokens(q), detail::dense_tokens(k), detail::dense_tokens(v),
+            bounds, options, detail::best_kernels_for<decltype(element)>(bounds));
     });
 }
 
@@ -381,7 +387,7 @@ inline void check_attention(const at::Tensor& q, const at::Tensor& k, const at::
         return detail::attention_backward(
             detail::dense_tokens(dout), dlse.defined() ? dlse.contiguous() : dlse,
             detail::dense_tokens(q), detail::dense_tokens(k), detail::dense_tokens(v),
-            made, bounds, options, detail::best_kernels<decltype(element)>());
+            made, bounds, options, detail::best_kernels_for<decltype(element)>(bounds));
     });
 }
 

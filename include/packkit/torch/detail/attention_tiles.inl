@@ -120,19 +120,24 @@ inline void product(std::int64_t rows, std::int64_t columns, std::int64_t depth,
             for (std::int64_t k = 0; k < depth; k += 32) {
                 const left_factor left = a.from(i, k);
                 const right_factor right = b.from(k, j);
-                load_left(left, 0);
-                load_right(right, 0);
-                multiply();
-                if constexpr (Parts == 3) {
-                    load_right(right, 2);
+                if constexpr (Parts == 1) {
+                    load_left(left, 0);
+                    load_right(right, 0);
                     multiply();
-                    load_right(right, 1);
+                } else {
+                    // The small ones first: one times a number is that number.
+                    load_left(left, 2);
+                    load_right(right, 0);
                     multiply();
                     load_left(left, 1);
                     multiply();
-                    load_right(right, 0);
+                    load_right(right, 1);
                     multiply();
-                    load_left(left, 2);
+                    load_left(left, 0);
+                    multiply();
+                    load_right(right, 2);
+                    multiply();
+                    load_right(right, 0);
                     multiply();
                 }
             }
