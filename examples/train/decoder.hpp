@@ -14,6 +14,8 @@
 
 #include <packkit/attention_cut.hpp>
 #include <packkit/model_shape.hpp>
+#include <packkit/torch/activation_checkpoint.hpp>
+#include <packkit/torch/context_parallel.hpp>
 #include <packkit/torch/linear_cross_entropy.hpp>
 #include <packkit/torch/memory_counter.hpp>
 #include <packkit/torch/rms_norm.hpp>
@@ -35,16 +37,26 @@ using parameter_list = std::vector<at::Tensor>;
 
 /// What a micro-batch brings to every block, on the device.
 struct row_context {
-    at::Tensor input_ids;        ///< (T), int64
-    at::Tensor targets;          ///< (T), int64, −100 without a target
-    rotary_table rotary;         ///< of layers that see all tokens before
-    rotary_table local_rotary;   ///< of layers with a window
-    lt::document_layout layout;  ///< document boundaries
-    lt::tensor_parallel tp{};    ///< ranks that share the work on this row
+    at::Tensor input_ids;                       ///< (T), int64
+    at::Tensor targets;                         ///< (T), int64, −100 without a target
+    rotary_table rotary;                        ///< of layers that see all tokens before
+    rotary_table local_rotary;                  ///< of layers with a window
+    lt::document_layout layout;                 ///< document boundaries
+    std::optional<lt::context_layout> context;  ///< where ranks share the row
+    lt::tensor_parallel tp{};                   ///< ranks that share the work on this row
 
     /// What all ranks of tp see of x, (rows here, C), as (T, C).
     [[nodiscard]] at::Tensor enter(const at::Tensor& x) const {
         return lt::enter_parallel(tp, x, input_ids.size(0));
+    }
+
+    /// Attention of the row's tokens to those before them in their documents. q: (T, H,
+    /// D); k, v: (T, K, D).
+    [[nodiscard]] at::Tensor attend(const at::Tensor& q, const at::Tensor& k,
+                                    const at::Tensor& v,
+                                    const lt::attention_options& attention) const {
+        if (context) return lt::context_attention(q, k, v, *context, attention);
+        return lt::varlen_attention(q, k, v, layout, attention);
     }
 };
 
@@ -79,8 +91,8 @@ private:
 /// RMSNorm over the last dimension; Gemma stores what the weight differs from one.
 inline at::Tensor norm(const model_shape& model, const at::Tensor& x,
                        const at::Tensor& weight) {
-    return lt::rms_norm(x, traits_of(model).norm_from_one ? weight + 1.0 : weight,
-                        model.rms_norm_eps);
+    return lt::rms_norm(x, weight, model.rms_norm_eps,
+                        traits_of(model).norm_from_one ? 1.0 : 0.0);
 }
 
 inline at::Tensor activated(activation_kind kind, const at::Tensor& x) {
@@ -154,19 +166,24 @@ inline at::Tensor attention(const model_shape& model, std::int64_t layer,
     options.softcap = model.attn_logit_softcapping;
     if (model.query_pre_attn_scalar > 0)
         options.scale = 1.0 / std::sqrt(model.query_pre_attn_scalar);
-    const auto mixed = lt::varlen_attention(rotate(q, rotary), rotate(k, rotary), v,
-                                            row.layout, options);
+    const auto mixed = row.attend(rotate(q, rotary), rotate(k, rotary), v, options);
     return p.linear_out(row.tp, mixed.reshape({whole.size(0), -1}), traits.output_bias);
 }
 
 /// Gated feed-forward: SwiGLU and its kin (Shazeer 2020, arXiv 2002.05202). x: (T, C) of
 /// any tokens; without `tp`, this rank's part of the result.
 inline at::Tensor feed_forward(const model_shape& model, parameter_reader& p,
-                               const at::Tensor& x, bool with_bias = false,
+                               const at::Tensor& x, lt::recomputed_tensors& again,
+                               bool with_bias = false,
                                const lt::tensor_parallel& tp = {}) {
     const auto gate = p.linear(x, with_bias);
     const auto up = p.linear(x, with_bias);
-    return p.linear_out(tp, activated(model.activation, gate) * up, with_bias);
+    const auto open = again(
+        [kind = model.activation](const at::Tensor& g) { return activated(kind, g); },
+        gate);
+    return p.linear_out(
+        tp, again([](const auto& a, const auto& b) { return a * b; }, open, up),
+        with_bias);
 }
 
 /// Experts (Shazeer et al. 2017, arXiv 1701.06538; Jiang et al. 2024, arXiv 2401.04088):
@@ -174,7 +191,8 @@ inline at::Tensor feed_forward(const model_shape& model, parameter_reader& p,
 /// results are weighted by the softmax of those. Under tp every rank has the scores and a
 /// part of each expert; the parts are summed at the end. hidden: (T, C).
 inline at::Tensor experts(const model_shape& model, parameter_reader& p,
-                          const at::Tensor& hidden, const row_context& row) {
+                          const at::Tensor& hidden, const row_context& row,
+                          lt::recomputed_tensors& again) {
     const auto x = row.enter(hidden);
     const auto precision = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     const auto scores = p.linear(x, false);                  // (T, E)
@@ -187,7 +205,10 @@ inline at::Tensor experts(const model_shape& model, parameter_reader& p,
         // Tokens of this expert, and in which of their choices it is.
         const auto places = (chosen == expert).nonzero();
         const auto tokens = places.select(1, 0);
-        const auto result = feed_forward(model, p, x.index_select(0, tokens));
+        const auto sent = again(
+            [](const auto& all, const auto& some) { return all.index_select(0, some); },
+            x, tokens);
+        const auto result = feed_forward(model, p, sent, again);
         const auto weight = weights.index({tokens, places.select(1, 1)}).unsqueeze(1);
         mixed = mixed.index_add(0, tokens, result * weight);
     }
@@ -195,19 +216,24 @@ inline at::Tensor experts(const model_shape& model, parameter_reader& p,
 }
 
 /// One block: (T, C) → (T, C), under sequence parallelism this rank's rows of both.
+/// Selective checkpointing computes again what matrices and attention take in (norms,
+/// tokens sent to experts, the gated activation), and keeps what they give.
 inline at::Tensor block(const model_shape& model, std::int64_t layer,
                         const parameter_list& list, const at::Tensor& x,
-                        const row_context& row) {
+                        const row_context& row, lt::recomputed_tensors& again) {
     const auto traits = traits_of(model);
+    const auto normed = [&model](const at::Tensor& y, const at::Tensor& weight) {
+        return norm(model, y, weight);
+    };
     parameter_reader p(list);
-    auto mixed = norm(model, x, p.next());
+    auto mixed = again(normed, x, p.next());
     mixed = attention(model, layer, p, mixed, row);
     if (traits.post_norms) mixed = norm(model, mixed, p.next());
     const auto h = x + mixed;
-    auto fed = norm(model, h, p.next());
+    auto fed = again(normed, h, p.next());
     fed = is_sparse_layer(model, layer)
-              ? experts(model, p, fed, row)
-              : feed_forward(model, p, row.enter(fed), traits.mlp_bias, row.tp);
+              ? experts(model, p, fed, row, again)
+              : feed_forward(model, p, row.enter(fed), again, traits.mlp_bias, row.tp);
     if (traits.post_norms) fed = norm(model, fed, p.next());
     return h + fed;
 }

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model.hpp"
 
+#include "row_split.hpp"
+
 #include <packkit/random.hpp>
 #include <packkit/torch/gradient_norm.hpp>
 
 #include <ATen/Parallel.h>
+
+#include <optional>
+#include <utility>
 
 namespace packkit::train {
 namespace {
@@ -101,7 +106,17 @@ void model::load(const std::function<at::Tensor(const std::string&)>& read) {
     }
 }
 
-row_context model::prepare(const packed_row& row) const {
+row_context model::prepare(const packed_row& whole) const {
+    packed_row part;
+    std::optional<lt::context_layout> context;
+    if (groups_.cp != nullptr && groups_.cp->size() > 1) {
+        context.emplace(split_row(whole.cu_seqlens, groups_.cp->size()), *groups_.cp,
+                        options_.context, options_.device);
+        for (std::int64_t layer = 0; layer < shape_.num_hidden_layers; ++layer)
+            context->prepare(attention_window(shape_, layer));
+        part = part_of(whole, context->split(), context->rank());
+    }
+    const packed_row& row = context ? part : whole;
     const auto positions = lt::upload(row.position_ids, options_.device);
     const auto rotary = make_rotary_table(shape_, positions, shape_.rope_theta,
                                           shape_.scaling, options_.compute_dtype);
@@ -114,6 +129,7 @@ row_context model::prepare(const packed_row& row) const {
             rotary,
             local,
             lt::document_layout(row.cu_seqlens, options_.device),
+            std::move(context),
             {groups_.tp, options_.sequence_parallel}};
 }
 
@@ -124,10 +140,11 @@ at::Tensor model::hidden_states(const row_context& row) {
                              lt::fully_sharded_unit::gradient_anchor());
     for (std::int64_t layer = 0; layer < shape_.num_hidden_layers; ++layer) {
         x = units_[static_cast<std::size_t>(layer) + 1].apply(
-            [&, layer](const parameter_list& p, const at::Tensor& input) {
-                return block(shape_, layer, p, input, row);
+            [this, layer, row](const parameter_list& p, const at::Tensor& input,
+                               lt::recomputed_tensors& again) {
+                return block(shape_, layer, p, input, row, again);
             },
-            x);
+            x, options_.checkpointing);
     }
     return x;
 }

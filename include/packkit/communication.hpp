@@ -10,8 +10,10 @@
 ///
 /// For dp_replicate, dp_shard, tp and the whole mesh the figures are those that
 /// packkit-train's communicators count, byte for byte, for sharding ddp and fsdp.
-/// packkit-train does not run zero1 and zero2, nor cp; what is assumed of them stands at
-/// the function that adds them.
+/// packkit-train does not run zero1 and zero2; what is assumed of them stands at the
+/// function that adds them. What cp sends depends on the rows: `context_traffic.hpp` has
+/// it exactly for a row whose split is known, here it is estimated from how long
+/// documents are.
 #pragma once
 
 #include <packkit/loss_chunks.hpp>

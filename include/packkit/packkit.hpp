@@ -18,7 +18,10 @@
 #include <packkit/communication.hpp>
 #include <packkit/compute_time.hpp>
 #include <packkit/concepts.hpp>
+#include <packkit/context_blocks.hpp>
+#include <packkit/context_exchange.hpp>
 #include <packkit/context_split.hpp>
+#include <packkit/context_traffic.hpp>
 #include <packkit/cu_seqlens.hpp>
 #include <packkit/device.hpp>
 #include <packkit/distributed_plan.hpp>
@@ -37,6 +40,7 @@
 #include <packkit/learning_rate.hpp>
 #include <packkit/length_counts.hpp>
 #include <packkit/linear_bound.hpp>
+#include <packkit/loss_chunks.hpp>
 #include <packkit/loss_weights.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/memory.hpp>

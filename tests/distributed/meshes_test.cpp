@@ -19,7 +19,7 @@ struct mesh_case {
     std::vector<std::string> settings;
 };
 
-const std::vector<mesh_case> meshes{
+const std::vector<mesh_case> data_meshes{
     {2, 2, {}},                                                             // DDP
     {4, 1, {}},                                                             // DDP
     {2, 2, {"fsdp_version=2"}},                                             // FSDP
@@ -36,6 +36,17 @@ const std::vector<mesh_case> meshes{
                                                                                // TP
 };
 
+// A row lies on cp ranks.
+const std::vector<mesh_case> row_meshes{
+    {2, 4, {"context_parallel_size=2"}},
+    {4, 4, {"context_parallel_size=4", "ring_attn_func=ring"}},
+    {4, 2, {"fsdp_version=2", "dp_shard_size=2", "context_parallel_size=2"}},
+    {4, 2, {"context_parallel_size=2", "ring_attn_func=ring"}},  // DDP of 2
+    {4,
+     4,
+     {"context_parallel_size=2", "tensor_parallel_size=2", "sequence_parallel=true"}},
+};
+
 std::vector<std::string> arguments_for(const mesh_case& mesh, const std::string& output,
                                        const std::vector<std::string>& more) {
     std::vector<std::string> arguments{
@@ -50,7 +61,8 @@ std::vector<std::string> arguments_for(const mesh_case& mesh, const std::string&
     return arguments;
 }
 
-void compare_meshes(const std::vector<std::string>& settings, double tolerance) {
+void compare_meshes(const std::vector<mesh_case>& meshes,
+                    const std::vector<std::string>& settings, double tolerance) {
     const test::training_folder folder;
     const auto alone = folder.run(arguments_for({1, 4, {}}, "alone", settings));
     BOOST_TEST_REQUIRE(alone.exit_code == 0, alone.err);
@@ -73,11 +85,19 @@ void compare_meshes(const std::vector<std::string>& settings, double tolerance) 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(float64) {
-    compare_meshes({"torch_dtype=float64"}, 1e-12);
+    compare_meshes(data_meshes, {"torch_dtype=float64"}, 1e-12);
 }
 
 BOOST_AUTO_TEST_CASE(float32) {
-    compare_meshes({"torch_dtype=float32"}, 1e-6);
+    compare_meshes(data_meshes, {"torch_dtype=float32"}, 1e-6);
+}
+
+BOOST_AUTO_TEST_CASE(rows_on_several_ranks_in_float64) {
+    compare_meshes(row_meshes, {"torch_dtype=float64"}, 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(rows_on_several_ranks_in_float32) {
+    compare_meshes(row_meshes, {"torch_dtype=float32"}, 2e-6);
 }
 
 BOOST_AUTO_TEST_CASE(without_packing_and_with_rows_that_do_not_fill_a_step) {
@@ -92,15 +112,15 @@ BOOST_AUTO_TEST_CASE(without_packing_and_with_rows_that_do_not_fill_a_step) {
     const auto alone = folder.run(arguments_for({1, 4, {}}, "alone", settings));
     BOOST_TEST_REQUIRE(alone.exit_code == 0, alone.err);
     for (const mesh_case& mesh :
-         {mesh_case{4, 1, {}}, mesh_case{4, 1, {"fsdp_version=2"}}}) {
-        const auto result = folder.run(
-            arguments_for(mesh, mesh.settings.empty() ? "ddp" : "fsdp", settings));
+         {mesh_case{4, 1, {}}, mesh_case{4, 1, {"fsdp_version=2"}},
+          mesh_case{4, 2, {"context_parallel_size=2"}}}) {
+        const auto name = "mesh" + std::to_string(mesh.accumulation) +
+                          (mesh.settings.empty() ? "" : mesh.settings[0]);
+        const auto result = folder.run(arguments_for(mesh, name, settings));
         BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+        BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics(name)) <=
+                   1e-12);
     }
-    BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("ddp")) <=
-               1e-12);
-    BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("fsdp")) <=
-               1e-12);
 }
 
 BOOST_AUTO_TEST_CASE(tied_embeddings) {
@@ -116,6 +136,42 @@ BOOST_AUTO_TEST_CASE(tied_embeddings) {
     BOOST_TEST_REQUIRE(sharded.exit_code == 0, sharded.err);
     BOOST_TEST(test::loss_difference(folder.metrics("alone"), folder.metrics("fsdp")) <=
                1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(checkpointing_has_the_same_bits_and_sends_as_much) {
+    const test::training_folder folder;
+    const std::vector<std::pair<mesh_case, std::vector<std::string>>> cases{
+        {{1, 2, {}}, {}},
+        {{2, 2, {"fsdp_version=2"}}, {"bf16=true"}},
+        {{4, 1, {"fsdp_version=2", "dp_shard_size=2", "dp_replicate_size=2"}}, {}}};
+    for (const auto& [mesh, more] : cases) {
+        const auto steps_with = [&, &mesh = mesh, &more = more](const std::string& kind) {
+            auto settings = more;
+            settings.insert(settings.end(),
+                            {"max_steps=3", "gradient_checkpointing=" + kind});
+            const auto result = folder.run(arguments_for(mesh, kind, settings));
+            BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+            const std::string name = kind == "true"    ? "full"
+                                     : kind == "false" ? "none"
+                                                       : kind;
+            BOOST_TEST(result.err.find("activation checkpointing: " + name) !=
+                       std::string::npos);
+            auto steps = folder.metrics(kind);
+            std::filesystem::remove_all(folder.path(kind));
+            return steps;
+        };
+        const auto none = steps_with("false");
+        BOOST_TEST_REQUIRE(none.size() == 3);
+        for (const std::string kind : {"selective", "true"}) {
+            const auto found = steps_with(kind);
+            BOOST_TEST_REQUIRE(found.size() == 3);
+            for (std::size_t i = 0; i < found.size(); ++i) {
+                for (const char* same :
+                     {"loss_bits", "grad_norm", "bytes", "collectives"})
+                    BOOST_TEST(found[i][same] == none[i][same], kind << ", " << same);
+            }
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(initial_weights_are_the_same_bits) {
