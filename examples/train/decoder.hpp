@@ -12,6 +12,7 @@
 
 #include <packkit/model_shape.hpp>
 #include <packkit/torch/cross_entropy.hpp>
+#include <packkit/torch/gated_activation.hpp>
 #include <packkit/torch/memory_counter.hpp>
 #include <packkit/torch/rms_norm.hpp>
 #include <packkit/torch/varlen_attention.hpp>
@@ -60,22 +61,17 @@ private:
 /// RMSNorm over the last dimension; Gemma stores what the weight differs from one.
 inline at::Tensor norm(const model_shape& model, const at::Tensor& x,
                        const at::Tensor& weight) {
-    return lt::rms_norm(x, traits_of(model).norm_from_one ? weight + 1.0 : weight,
-                        model.rms_norm_eps);
+    return lt::rms_norm(x, weight, model.rms_norm_eps,
+                        traits_of(model).norm_from_one ? 1.0 : 0.0);
 }
 
-inline at::Tensor activated(activation_kind kind, const at::Tensor& x) {
-    switch (kind) {
-        case activation_kind::silu:
-            return at::silu(x);
-        case activation_kind::gelu:
-            return at::gelu(x);
-        case activation_kind::gelu_tanh:
-            return at::gelu(x, "tanh");
-        case activation_kind::relu:
-            return at::relu(x);
-    }
-    throw invalid_argument("activation_kind has no such value");
+/// x + added, and its norm.
+inline std::pair<at::Tensor, at::Tensor> add_norm(const model_shape& model,
+                                                  const at::Tensor& x,
+                                                  const at::Tensor& added,
+                                                  const at::Tensor& weight) {
+    return lt::add_rms_norm(x, added, weight, model.rms_norm_eps,
+                            traits_of(model).norm_from_one ? 1.0 : 0.0);
 }
 
 /// cap · tanh(x / cap) (Gemma 2, arXiv 2408.00118); x where cap is 0.
@@ -123,7 +119,7 @@ inline at::Tensor feed_forward(const model_shape& model, parameter_reader& p,
                                const at::Tensor& x, bool with_bias = false) {
     const auto gate = p.linear(x, with_bias);
     const auto up = p.linear(x, with_bias);
-    return p.linear(activated(model.activation, gate) * up, with_bias);
+    return p.linear(lt::gated_activation(model.activation, gate, up), with_bias);
 }
 
 /// Experts (Shazeer et al. 2017, arXiv 1701.06538; Jiang et al. 2024, arXiv 2401.04088):
@@ -158,8 +154,7 @@ inline at::Tensor block(const model_shape& model, std::int64_t layer,
     auto mixed = norm(model, x, p.next());
     mixed = attention(model, layer, p, mixed, row);
     if (traits.post_norms) mixed = norm(model, mixed, p.next());
-    const auto h = x + mixed;
-    auto fed = norm(model, h, p.next());
+    auto [h, fed] = add_norm(model, x, mixed, p.next());
     fed = is_sparse_layer(model, layer) ? experts(model, p, fed)
                                         : feed_forward(model, p, fed, traits.mlp_bias);
     if (traits.post_norms) fed = norm(model, fed, p.next());
