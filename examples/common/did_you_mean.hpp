@@ -35,8 +35,9 @@ namespace packkit::app {
 }
 
 /// The candidate nearest to `name`, or an empty string when none is near enough: at most
-/// one edit in three bytes, at least one allowed. Upper case, '-' and '_' make no
-/// difference. Of equally near candidates the first wins.
+/// one edit in three bytes, at least one allowed, or else the first that begins with
+/// `name`, if that has three bytes. Upper case, '-' and '_' make no difference. Of equally
+/// near candidates the first wins.
 /// `candidates`: any range whose elements convert to std::string_view.
 template <class Candidates>
 [[nodiscard]] std::string closest_name(std::string_view name,
@@ -51,16 +52,20 @@ template <class Candidates>
     };
     const std::string wanted = folded(name);
     std::string best;
+    std::string begins_so;
     std::size_t best_distance = std::max<std::size_t>(1, wanted.size() / 3) + 1;
     for (const auto& candidate : candidates) {
         const std::string_view view = candidate;
-        const std::size_t distance = edit_distance(wanted, folded(view));
+        const std::string known = folded(view);
+        if (begins_so.empty() && wanted.size() >= 3 && known.starts_with(wanted))
+            begins_so = view;
+        const std::size_t distance = edit_distance(wanted, known);
         if (distance < best_distance) {
             best_distance = distance;
             best = view;
         }
     }
-    return best;
+    return best.empty() ? begins_so : best;
 }
 
 /// The tail of a message: "; did you mean 'best_fit'?", or "" when nothing is near.

@@ -84,27 +84,23 @@ std::int64_t data_plan::steps_per_epoch() const {
     return static_cast<std::int64_t>(sampler_.steps_per_epoch());
 }
 
-const batch_sampler& data_plan::sampler_at(std::uint64_t epoch) const {
-    if (sampler_.epoch() != epoch) sampler_.set_epoch(epoch);
-    return sampler_;
-}
-
 std::vector<std::span<const std::uint32_t>> data_plan::rows_of(std::int64_t global_step,
                                                                std::int64_t micro_step,
                                                                std::int64_t rank) const {
     const auto at =
         cursor::from_global_step(static_cast<std::uint64_t>(global_step),
                                  static_cast<std::uint64_t>(steps_per_epoch()));
-    const auto& sampler = sampler_at(at.epoch);
-    std::vector<std::span<const std::uint32_t>> rows;
-    for (std::int64_t r = 0; r < rows_per_micro_batch_; ++r) {
-        const auto bin =
-            sampler.bin(static_cast<std::size_t>(at.step),
-                        static_cast<std::size_t>(micro_step * rows_per_micro_batch_ + r),
-                        static_cast<std::size_t>(rank));
-        if (bin) rows.push_back(bins_[*bin]);
-    }
-    return rows;
+    return with_sampler(at.epoch, [&](const batch_sampler& sampler) {
+        std::vector<std::span<const std::uint32_t>> rows;
+        for (std::int64_t r = 0; r < rows_per_micro_batch_; ++r) {
+            const auto bin = sampler.bin(
+                static_cast<std::size_t>(at.step),
+                static_cast<std::size_t>(micro_step * rows_per_micro_batch_ + r),
+                static_cast<std::size_t>(rank));
+            if (bin) rows.push_back(bins_[*bin]);
+        }
+        return rows;
+    });
 }
 
 std::int64_t data_plan::micro_batch_tokens(std::int64_t global_step,
@@ -118,6 +114,25 @@ std::int64_t data_plan::micro_batch_tokens(std::int64_t global_step,
         tokens += pad_ ? row_capacity_ : real;
     }
     return std::max<std::int64_t>(1, tokens);
+}
+
+std::vector<std::int32_t> data_plan::boundaries_of(std::int64_t global_step,
+                                                   std::int64_t micro_step,
+                                                   std::int64_t rank) const {
+    std::vector<std::int32_t> boundaries{0};
+    std::int64_t tokens = 0;
+    const auto add = [&](std::int64_t length) {
+        tokens += length;
+        boundaries.push_back(static_cast<std::int32_t>(tokens));
+    };
+    for (const auto row : rows_of(global_step, micro_step, rank)) {
+        const std::int64_t start = tokens;
+        for (const std::uint32_t sample : row)
+            add(lengths()[sample]);
+        if (pad_ && tokens < start + row_capacity_) add(start + row_capacity_ - tokens);
+    }
+    if (tokens == 0) add(1);
+    return boundaries;
 }
 
 std::vector<std::uint32_t> data_plan::samples_of(std::int64_t global_step,
@@ -134,9 +149,11 @@ step_plan data_plan::step(std::int64_t global_step) const {
     step_plan plan;
     plan.at = cursor::from_global_step(static_cast<std::uint64_t>(global_step),
                                        static_cast<std::uint64_t>(steps_per_epoch()));
-    for (const auto bin : sampler_at(plan.at.epoch).bins_of_step(plan.at.step)) {
-        if (bin) add_work(plan, bins_[*bin]);
-    }
+    with_sampler(plan.at.epoch, [&](const batch_sampler& sampler) {
+        for (const auto bin : sampler.bins_of_step(plan.at.step)) {
+            if (bin) add_work(plan, bins_[*bin]);
+        }
+    });
     return plan;
 }
 

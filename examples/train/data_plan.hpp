@@ -13,8 +13,10 @@
 #include <packkit/sampler.hpp>
 
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace packkit::train {
@@ -37,7 +39,7 @@ struct step_plan {
     std::int64_t squared_lengths = 0;  ///< Σ l² over documents: what attention costs
 };
 
-/// Rows for every (step, micro-step, rank).
+/// Rows for every (step, micro-step, rank). Several threads may ask.
 class data_plan {
 public:
     /// `samples` outlives the plan. Throws app::input_error when there is nothing to
@@ -68,6 +70,11 @@ public:
                                                   std::int64_t micro_step,
                                                   std::int64_t rank) const;
 
+    /// cu_seqlens of that micro-batch.
+    [[nodiscard]] std::vector<std::int32_t> boundaries_of(std::int64_t global_step,
+                                                          std::int64_t micro_step,
+                                                          std::int64_t rank) const;
+
     /// Sample numbers in that micro-batch, for messages.
     [[nodiscard]] std::vector<std::uint32_t> samples_of(std::int64_t global_step,
                                                         std::int64_t micro_step,
@@ -90,7 +97,13 @@ public:
 private:
     [[nodiscard]] std::vector<std::span<const std::uint32_t>> rows_of(
         std::int64_t global_step, std::int64_t micro_step, std::int64_t rank) const;
-    const batch_sampler& sampler_at(std::uint64_t epoch) const;
+    /// Calls `use` with the sampler of an epoch, for one thread at a time.
+    template <class Use>
+    auto with_sampler(std::uint64_t epoch, Use use) const {
+        const std::lock_guard lock(sampling_);
+        if (sampler_.epoch() != epoch) sampler_.set_epoch(epoch);
+        return use(std::as_const(sampler_));
+    }
     void add_work(step_plan& plan, std::span<const std::uint32_t> row) const;
     void append_row(packed_row& batch, std::span<const std::uint32_t> row) const;
 
@@ -104,6 +117,7 @@ private:
     double efficiency_ = 0;
     double padded_efficiency_ = 0;
     std::int64_t total_steps_ = 0;
+    mutable std::mutex sampling_;
     mutable batch_sampler sampler_;  // of the epoch asked for last
 };
 

@@ -24,6 +24,10 @@ struct model_options {
     at::ScalarType master_dtype = at::kFloat;   ///< parameters, gradients, optimizer
     at::ScalarType compute_dtype = at::kFloat;  ///< forward and backward
     bool reshard_after_forward = true;
+    checkpointing_kind checkpointing = checkpointing_kind::none;  ///< of the blocks
+    context_variant context = context_variant::gather;  ///< where ranks share rows
+    /// Ranks of tp split tokens outside of layers (`lt::tensor_parallel`).
+    bool sequence_parallel = false;
 };
 
 /// The groups of ranks that a model lives on. All outlive it.
@@ -47,14 +51,18 @@ public:
     /// dtype.
     void load(const std::function<at::Tensor(const std::string& name)>& read);
 
-    /// Puts a row on the device with what the blocks need of it.
+    /// Puts a row, or this rank's part of it, on the device with what the blocks need.
     [[nodiscard]] row_context prepare(const packed_row& row) const;
 
-    /// Σ cross entropy over the row's valid targets: float64 scalar with gradients.
+    /// Σ cross entropy over the valid targets of what was prepared: float64 scalar with
+    /// gradients.
     [[nodiscard]] at::Tensor loss_sum(const row_context& row);
 
-    /// (T, V), in the compute dtype.
+    /// (T, V), in the compute dtype; of V the columns that this rank of tp has.
     [[nodiscard]] at::Tensor logits(const row_context& row);
+
+    /// Completes the gradients of a step: sums what the ranks of tp have parts of.
+    void sum_partial_gradients();
 
     [[nodiscard]] const model_shape& shape() const { return shape_; }
     [[nodiscard]] const model_options& options() const { return options_; }
@@ -64,9 +72,11 @@ public:
 private:
     /// Embedding and blocks: (T, C).
     at::Tensor hidden_states(const row_context& row);
-    /// Applies norm and head inside their unit, and `then` on the logits.
-    at::Tensor apply_head(const row_context& row,
-                          const std::function<at::Tensor(const at::Tensor&)>& then);
+    /// What follows the blocks, of (norm's weight, head's weight, (T, C)).
+    using head_function = std::function<at::Tensor(const at::Tensor&, const at::Tensor&,
+                                                   const at::Tensor&)>;
+    /// Applies it to the hidden states, inside the unit that has these weights.
+    at::Tensor apply_head(const row_context& row, const head_function& head);
 
     model_shape shape_;
     model_groups groups_;

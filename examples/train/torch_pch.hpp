@@ -4,7 +4,7 @@
 /// The expensive headers, compiled once.
 
 #include <packkit/torch/adamw.hpp>
-#include <packkit/torch/cross_entropy.hpp>
 #include <packkit/torch/gradient_norm.hpp>
+#include <packkit/torch/linear_cross_entropy.hpp>
 #include <packkit/torch/rendezvous.hpp>
 #include <packkit/torch/varlen_attention.hpp>

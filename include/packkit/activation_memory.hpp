@@ -188,8 +188,9 @@ struct activation_sums {
     /// What one block without and one with experts holds beside that while it is
     /// differentiated, recomputed tensors included.
     std::array<activation_sum, 3> working, sparse_working;
-    activation_sum ring, row, head, loss, cut_loss, boundary, block_end, logits_gradient;
+    activation_sum ring, row, head, loss, cut_loss, boundary, block_end, head_end;
     std::int64_t largest_matrix = 0;  ///< elements of the feed-forward's last matrix
+    std::int64_t head_matrix = 0;     ///< elements of the head's matrix
     std::int64_t dense_layers = 0, sparse_layers = 0;
     std::int64_t loss_chunk_tokens = 0;
     weight_traffic weights;
@@ -220,8 +221,9 @@ struct activation_sums {
                 model, false);
         add_all(boundary, profile.boundary, model, false);
         add_all(block_end, profile.block_end, model, false);
-        add_all(logits_gradient, profile.logits_gradient, model, false);
+        add_all(head_end, profile.head_end, model, false);
         largest_matrix = model.hidden_size * model.intermediate_size;
+        head_matrix = model.hidden_size * model.vocab_size;
     }
 
     [[nodiscard]] constexpr std::int64_t layers() const {

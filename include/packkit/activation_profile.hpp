@@ -119,9 +119,12 @@ struct activation_profile {
     std::span<const activation_tensor> loss = {};
     /// The same where tp cuts the logits; empty: as `loss`.
     std::span<const activation_tensor> cut_loss = {};
-    /// In order only: what is left of them when the head is differentiated.
-    std::span<const activation_tensor> logits_gradient = {};
-    /// Tokens whose logits exist at once; 0: all of the micro-batch.
+    /// In order only: of the final norm while it is differentiated, when the logits are
+    /// gone.
+    std::span<const activation_tensor> head_end = {};
+    /// Tokens whose logits exist at once; 0: all of the micro-batch. In order, chunks are
+    /// differentiated in forward, and the head's gradient is summed in the accumulation
+    /// type until backward.
     std::int64_t loss_chunk_tokens = 0;
     weight_traffic weights = {};
 };

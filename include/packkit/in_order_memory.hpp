@@ -105,22 +105,38 @@ struct in_order_walk {
         const std::int64_t boundary = activations.boundary.bytes(setup, tokens);
         const memory_bytes states = best.bytes;
 
-        // Forward has come to the head: its weights, then its logits.
+        // Forward has come to the head: its weights, then a chunk of its logits and the
+        // gradients that chunks leave.
         const std::int64_t all = keeps ? elements.whole() : 0;
         memory_bytes held = states;
         held.activations = row + kept + boundary;
         held.gathered_parameters = travel.gathered(keeps ? all - head.whole : 0);
         if (!tied || !keeps) consider_gather(peak_moment::loss, held, head);
+        const std::int64_t chunk = activations.loss_chunk_tokens;
         held.activations = row + kept + activations.head.bytes(setup, tokens);
-        held.logits = activations.loss.bytes(setup, tokens);
+        held.logits =
+            activations.loss_bytes(setup, chunk > 0 ? std::min(chunk, tokens) : tokens);
         held.gathered_parameters = travel.gathered(keeps ? all : head.whole);
+        const std::int64_t matrix = (activations.head_matrix + tp - 1) / tp;
+        if (chunk > 0) held.gradients += matrix * travel.summed_element;
         consider(peak_moment::loss, held);
 
-        // The head is differentiated, then its gradients set out; those of a tied
-        // embedding wait for its other use.
-        held.activations += boundary;
-        held.logits = activations.logits_gradient.bytes(setup, tokens);
-        held.gradients += travel.gradients(embedding.whole);  // as large as the head's
+        // The head's gradients are there, in the type that they were summed in, when its
+        // weights are gathered for backward; then in that of its weights while the norm
+        // is differentiated.
+        held.logits = 0;
+        held.activations = row + kept + 2 * boundary;
+        if (!keeps) {
+            memory_bytes again = held;
+            again.gathered_parameters = 0;
+            consider_gather(peak_moment::head_backward, again, head);
+        }
+        memory_bytes rounding = held;
+        if (travel.summed_element != travel.gradient_element)
+            rounding.gradients += travel.gradients(matrix);
+        consider(peak_moment::head_backward, rounding);
+        held.activations = row + kept + activations.head_end.bytes(setup, tokens);
+        held.gradients = states.gradients + travel.gradients(head.whole);
         consider(peak_moment::head_backward, held);
         held = states;
         held.activations = row + kept + 2 * boundary;

@@ -10,6 +10,7 @@
 #include <packkit/state_memory.hpp>
 #include <packkit/training_setup.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -125,6 +126,7 @@ namespace detail {
 /// Bytes of weights and gradients of one unit on their way.
 struct traveling_weights {
     std::int64_t ranks, gathered_element, reduced_element, gradient_element;
+    std::int64_t summed_element;  ///< of sums over chunks of a micro-batch
     std::int64_t gather_buffers;
     bool in_place;  ///< used where they lie: nothing to gather or cast
     bool gathers, reduces;
@@ -136,6 +138,7 @@ struct traveling_weights {
           gathered_element(weights.gathered_element_bytes),
           reduced_element(weights.reduced_element_bytes),
           gradient_element(compute_bytes(setup.precision)),
+          summed_element(std::max<std::int64_t>(gradient_element, 4)),
           gather_buffers(weights.gather_buffers),
           in_place(false),
           gathers(ranks > 1 && shared_by(setup.sharding).parameters),

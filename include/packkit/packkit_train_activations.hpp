@@ -5,6 +5,7 @@
 #pragma once
 
 #include <packkit/activation_profile.hpp>
+#include <packkit/loss_chunks.hpp>
 
 namespace packkit {
 
@@ -12,12 +13,19 @@ namespace detail::activation_lists {
 
 // A block: norm, linears of q, k and v, rotary embedding (which keeps its tables alone),
 // attention of documents, linear, residual; norm, silu(gate) x up, linear, residual. A
-// linear keeps its input, a norm its input, silu(gate) x up its gate and up.
+// linear keeps its input, a norm its input, silu(gate) x up its gate and
+// up. Selective
+// checkpointing computes again what matrices take in, and keeps what they and attention
+// give; full keeps the input.
 inline constexpr activation_tensor packkit_train_block[] = {
     {"block's and first norm's input", activation_width::hidden,
      activation_element::compute, activation_cut::sequence, checkpointing_kind::full},
     {"input of q, k and v", activation_width::hidden, activation_element::compute,
      activation_cut::sequence},
+    {"query before its norm", activation_width::normed_query, activation_element::compute,
+     activation_cut::tensor, checkpointing_kind::selective},
+    {"key before its norm", activation_width::normed_key, activation_element::compute,
+     activation_cut::tensor, checkpointing_kind::selective},
     {"query", activation_width::query, activation_element::compute,
      activation_cut::tensor, checkpointing_kind::selective},
     {"key and value", activation_width::key_value, activation_element::compute,
@@ -26,10 +34,21 @@ inline constexpr activation_tensor packkit_train_block[] = {
      activation_cut::tensor, checkpointing_kind::selective},
     {"log-sum-exp", activation_width::heads, activation_element::accumulation,
      activation_cut::tensor, checkpointing_kind::selective},
+    {"inputs of norms at the end", activation_width::post_norm,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::selective,
+     2},
     {"second norm's input", activation_width::hidden, activation_element::compute,
      activation_cut::sequence, checkpointing_kind::selective},
     {"input of gate and up", activation_width::hidden, activation_element::compute,
      activation_cut::sequence},
+    {"router's probabilities", activation_width::experts,
+     activation_element::accumulation, activation_cut::sequence,
+     checkpointing_kind::selective},
+    {"tokens sent to experts", activation_width::routed_hidden,
+     activation_element::compute, activation_cut::sequence},
+    {"results of experts and weighted", activation_width::routed_hidden,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::selective,
+     2},
     {"gate", activation_width::gate, activation_element::compute, activation_cut::tensor,
      checkpointing_kind::selective},
     {"up", activation_width::intermediate, activation_element::compute,
@@ -65,23 +84,32 @@ inline constexpr activation_tensor packkit_train_row[] = {
 inline constexpr activation_tensor packkit_train_head[] = {
     {"final norm's input", activation_width::hidden, activation_element::compute,
      activation_cut::sequence},
-    {"head's input", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence},
+    {"head's input and its gradient", activation_width::hidden,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::none, 2},
 };
-// In forward. Backward writes the gradient over the log-probabilities.
+// Of a chunk of tokens: logits, over which their gradient is written.
 inline constexpr activation_tensor packkit_train_loss[] = {
     {"logits", activation_width::vocabulary},
-    {"log-probabilities", activation_width::vocabulary, activation_element::accumulation},
+    {"head's input", activation_width::hidden, activation_element::compute,
+     activation_cut::never},
+    {"its gradient from each slice of the vocabulary", activation_width::hidden,
+     activation_element::accumulation, activation_cut::never, checkpointing_kind::none,
+     loss_slices},
 };
-inline constexpr activation_tensor packkit_train_logits_gradient[] = {
-    {"gradient of the logits", activation_width::vocabulary},
+// Gradients of the norm's output and input, and temporaries.
+inline constexpr activation_tensor packkit_train_head_end[] = {
+    {"final norm's input and gradients", activation_width::hidden,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 3},
+    {"temporaries of the norm", activation_width::hidden,
+     activation_element::accumulation, activation_cut::sequence, checkpointing_kind::full,
+     3},
 };
 
 }  // namespace detail::activation_lists
 
-/// packkit-train: its own norm and loss, which keep no copies; one unit gathered at a
-/// time; one reduction of gradients under way beside the next unit's backward, which over
-/// Gloo holds what is sent and what is received.
+/// packkit-train: its own norm, which keeps no copies; a loss in chunks of tokens; one
+/// unit gathered at a time; one reduction of gradients under way beside the next unit's
+/// backward, which over Gloo holds what is sent and what is received.
 inline constexpr activation_profile packkit_train_activations = {
     .name = "packkit-train",
     .block = detail::activation_lists::packkit_train_block,
@@ -91,7 +119,8 @@ inline constexpr activation_profile packkit_train_activations = {
     .row = detail::activation_lists::packkit_train_row,
     .head = detail::activation_lists::packkit_train_head,
     .loss = detail::activation_lists::packkit_train_loss,
-    .logits_gradient = detail::activation_lists::packkit_train_logits_gradient,
+    .head_end = detail::activation_lists::packkit_train_head_end,
+    .loss_chunk_tokens = loss_chunk_rows,
     .weights = {.reduction_copies = 2, .in_order = true}};
 
 }  // namespace packkit

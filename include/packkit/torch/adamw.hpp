@@ -8,6 +8,7 @@
 #include <ATen/Functions.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,38 +35,45 @@ public:
 
     /// Updates every shard from its accumulated gradient with learning rate `rate`.
     /// `step` counts from 0. LibTorch's fused kernel, one call for all parameters with
-    /// and one for those without weight decay.
-    void update(double rate, std::int64_t step) {
-        update_where(true, options_.weight_decay, rate, step);
-        update_where(false, 0.0, rate, step);
+    /// and one for those without weight decay. `skip`: a float32 scalar on the device, or
+    /// nothing; where it is 1 neither parameters nor moments change.
+    void update(double rate, std::int64_t step, const at::Tensor& skip = {}) {
+        update_where(true, options_.weight_decay, rate, step, skip);
+        update_where(false, 0.0, rate, step, skip);
     }
 
     [[nodiscard]] at::Tensor& exp_avg(std::size_t unit) { return exp_avg_[unit]; }
     [[nodiscard]] at::Tensor& exp_avg_sq(std::size_t unit) { return exp_avg_sq_[unit]; }
 
 private:
-    void update_where(bool decayed, double weight_decay, double rate, std::int64_t step) {
+    void update_where(bool decayed, double weight_decay, double rate, std::int64_t step,
+                      const at::Tensor& skip) {
         const memory_scope scope(memory_use::optimizer);
-        std::vector<at::Tensor> shards, gradients, first, second, steps;
+        std::vector<at::Tensor> shards, gradients, first, second;
         for (std::size_t u = 0; u < units_.size(); ++u) {
             auto& parameters = units_[u].parameters();
             for (std::size_t i = 0; i < parameters.size(); ++i) {
                 if (parameters.info(i).weight_decay != decayed) continue;
-                if (parameters.rows(i).empty()) continue;
+                if (parameters.slice(i).elements() == 0) continue;
                 shards.push_back(parameters.shard(i));
                 gradients.push_back(parameters.gradient(i));
                 first.push_back(parameters.part(exp_avg_[u], i));
                 second.push_back(parameters.part(exp_avg_sq_[u], i));
-                // The kernel takes the number of the update, from 1.
-                steps.push_back(at::full({}, static_cast<double>(step + 1),
-                                         shards.back().options().dtype(at::kFloat)));
             }
         }
         if (shards.empty()) return;
+        // The kernel takes the number of the update, from 1.
+        const std::vector<at::Tensor> steps(
+            shards.size(), at::full({}, static_cast<double>(step + 1),
+                                    shards.front().options().dtype(at::kFloat)));
         at::_fused_adamw_(shards, gradients, first, second, {}, steps, rate,
                           options_.beta1, options_.beta2, weight_decay, options_.eps,
                           /*amsgrad=*/false,
-                          /*maximize=*/false);
+                          /*maximize=*/false, /*grad_scale=*/{}, found(skip));
+    }
+
+    static std::optional<at::Tensor> found(const at::Tensor& skip) {
+        return skip.defined() ? std::optional(skip) : std::nullopt;
     }
 
     std::span<fully_sharded_unit> units_;

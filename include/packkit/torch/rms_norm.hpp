@@ -18,7 +18,8 @@ namespace packkit::lt {
 
 /// x / √(mean(x²) + eps) × (weight + weight_offset) over the last dimension (Zhang &
 /// Sennrich 2019, arXiv 1910.07467, equation 4). x: (…, C), weight: (C), of one dtype.
-/// Gemma stores what its weights differ from one: `weight_offset` 1.
+/// Gemma stores what its weights differ from one: `weight_offset` 1, which is added in
+/// float32 as Transformers does. Added in bfloat16 it would round the weight away.
 ///
 /// On the CPU one pass over a row forward and one backward, in float32 (float64 of
 /// float64) with one rounding at the end; keeps x and the weight. The gradient of the
@@ -40,12 +41,14 @@ namespace packkit::lt {
 
 namespace detail {
 
-/// By LibTorch's operations.
+/// By LibTorch's operations; with an offset in float32 (float64) and rounded once.
 [[nodiscard]] inline at::Tensor composed_rms_norm(const at::Tensor& x,
                                                   const at::Tensor& weight, double eps,
-                                                  double weight_offset) {
-    return at::rms_norm(x, weight.sizes(),
-                        weight_offset == 0.0 ? weight : weight + weight_offset, eps);
+                                                  double offset) {
+    if (offset == 0.0) return at::rms_norm(x, weight.sizes(), weight, eps);
+    const auto wide = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    return at::rms_norm(x.to(wide), weight.sizes(), weight.to(wide) + offset, eps)
+        .to(x.scalar_type());
 }
 
 /// {normed}, or {sum, normed} where `added` is defined.

@@ -12,6 +12,7 @@
 #include <packkit/cu_seqlens.hpp>
 #include <packkit/torch/attention_options.hpp>
 #include <packkit/torch/cpu_attention.hpp>
+#include <packkit/torch/upload.hpp>
 
 #include <ATen/Functions.h>
 #include <ATen/core/Tensor.h>
@@ -37,7 +38,7 @@ public:
               std::make_shared<const std::vector<std::int32_t>>(std::move(cu_seqlens))),
           max_seqlen_(packkit::max_seqlen(*cu_seqlens_)) {
         if (!device.is_cpu()) {
-            on_device_ = at::tensor(*cu_seqlens_, at::kInt).to(device);
+            on_device_ = upload(*cu_seqlens_, device);
         }
     }
 
@@ -175,12 +176,6 @@ struct cuda_varlen_function : torch::autograd::Function<cuda_varlen_function> {
         return {dq, dk, dv, at::Tensor(), at::Tensor(), at::Tensor()};
     }
 
-private:
-    static std::tuple<const document_layout&, const document_layout&,
-                      const attention_options&>
-    parts(const attention_record& record) {
-        return {record.queries, record.keys, record.options};
-    }
     /// Keys before the query's own.
     static std::optional<std::int64_t> left_window(const attention_options& options) {
         if (options.window == 0) { return std::nullopt; }
@@ -189,6 +184,13 @@ private:
     static std::optional<std::int64_t> right_window(const attention_options& options) {
         if (options.window == 0) { return std::nullopt; }
         return 0;
+    }
+
+private:
+    static std::tuple<const document_layout&, const document_layout&,
+                      const attention_options&>
+    parts(const attention_record& record) {
+        return {record.queries, record.keys, record.options};
     }
 };
 #endif

@@ -64,6 +64,9 @@ BOOST_AUTO_TEST_CASE(suggestions_are_near_or_none) {
     BOOST_TEST(app::did_you_mean("Best-Fit", algorithms) == "; did you mean 'best_fit'?");
     BOOST_TEST(app::closest_name("first_fit_decresing", algorithms) ==
                "first_fit_decreasing");
+    BOOST_TEST(app::closest_name("next", algorithms) == "next_fit");
+    BOOST_TEST(app::closest_name("FIRST", algorithms) == "first_fit");
+    BOOST_TEST(app::did_you_mean("ne", algorithms) == "");
     BOOST_TEST(app::did_you_mean("banana", algorithms) == "");
     BOOST_TEST(app::did_you_mean("", algorithms) == "");
     BOOST_TEST(app::closest_name("x", std::array<std::string, 0>{}) == "");

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Seconds of a step by phase, also where the device works behind the host.
+
+#include <ATen/core/Tensor.h>
+#ifdef PACKKIT_CUDA
+#include <ATen/cuda/CUDAEvent.h>
+#endif
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace packkit::train {
+
+enum class step_phase : std::uint8_t { data, forward, backward, optimizer };
+
+inline constexpr std::size_t step_phases = 4;
+
+/// Times the phases of one step. On a GPU marks are events of the current stream: nothing
+/// waits before `stop`.
+class phase_timer {
+public:
+    explicit phase_timer(at::Device device) : on_gpu_(device.is_cuda()) {}
+
+    /// `phase` runs from now on.
+    void enter(step_phase phase) { marks_.push_back({phase, now()}); }
+
+    /// Seconds of each phase, by number. The device must be idle: whoever calls has just
+    /// read a result of the last phase.
+    [[nodiscard]] std::array<double, step_phases> stop() {
+        auto end = now();
+        std::array<double, step_phases> seconds{};
+        for (std::size_t i = 0; i < marks_.size(); ++i) {
+            const auto& until = i + 1 < marks_.size() ? marks_[i + 1].at : end;
+            seconds[static_cast<std::size_t>(marks_[i].phase)] +=
+                between(marks_[i].at, until);
+        }
+        marks_.clear();
+        return seconds;
+    }
+
+private:
+    using clock = std::chrono::steady_clock;
+    struct moment {
+        clock::time_point host;
+#ifdef PACKKIT_CUDA
+        at::cuda::CUDAEvent device{cudaEventDefault};
+#endif
+    };
+    struct mark {
+        step_phase phase;
+        moment at;
+    };
+
+    [[nodiscard]] moment now() const {
+        moment made;
+        made.host = clock::now();
+#ifdef PACKKIT_CUDA
+        if (on_gpu_) made.device.record();
+#endif
+        return made;
+    }
+
+    [[nodiscard]] double between(const moment& from, const moment& until) const {
+#ifdef PACKKIT_CUDA
+        if (on_gpu_) {
+            until.device.synchronize();
+            return from.device.elapsed_time(until.device) / 1000.0;
+        }
+#endif
+        return std::chrono::duration<double>(until.host - from.host).count();
+    }
+
+    bool on_gpu_;
+    std::vector<mark> marks_;
+};
+
+}  // namespace packkit::train
