@@ -96,10 +96,10 @@ inline constexpr activation_tensor packkit_train_loss[] = {
      activation_element::accumulation, activation_cut::never, checkpointing_kind::none,
      loss_slices},
 };
-// Gradients of the norm's output and input, and temporaries.
+// The gradient of the norm's output, and temporaries.
 inline constexpr activation_tensor packkit_train_head_end[] = {
-    {"final norm's input and gradients", activation_width::hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 3},
+    {"final norm's input, gradient of its output", activation_width::hidden,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 2},
     {"temporaries of the norm", activation_width::hidden,
      activation_element::accumulation, activation_cut::sequence, checkpointing_kind::full,
      3},

@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(another_mesh_goes_on_with_the_same_losses) {
     BOOST_TEST(test::loss_difference(expected, folder.metrics("out")) <= 1e-12);
 }
 
-BOOST_AUTO_TEST_CASE(checkpoints_of_tensor_parallel_ranks) {
+BOOST_AUTO_TEST_CASE(checkpoints_of_ranks_that_split_matrices_or_rows) {
     const test::training_folder folder;
     const std::vector<std::string> exact{"torch_dtype=float64", "save_steps=10"};
     const auto straight = train(folder, "alone", exact);
@@ -106,8 +106,9 @@ BOOST_AUTO_TEST_CASE(checkpoints_of_tensor_parallel_ranks) {
                                            "4"};
     const std::vector<std::string> ddp{"gradient_accumulation_steps=2", "--processes",
                                        "2"};
+    const std::vector<std::string> cp{"context_parallel_size=2", "--processes", "2"};
     const std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>>
-        pairs{{tp, {}}, {tp, ddp}, {{}, tp_fsdp}, {tp_fsdp, tp}};
+        pairs{{tp, {}}, {tp, ddp}, {{}, tp_fsdp}, {tp_fsdp, tp}, {cp, tp}, {ddp, cp}};
     for (std::size_t i = 0; i < pairs.size(); ++i) {
         const auto output = "out" + std::to_string(i);
         const auto first = train(folder, output, joined(exact, pairs[i].first));
