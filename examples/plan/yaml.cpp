@@ -7,6 +7,7 @@
 #include "common/json.hpp"
 #include "common/numbers.hpp"
 
+#include <packkit/attention_cut.hpp>
 #include <packkit/version.hpp>
 
 #include <algorithm>
@@ -178,6 +179,7 @@ void add_mesh(const training_setup& setup, yaml_lines& lines) {
               app::grouped(mesh.world_size()) + " GPUs in all");
     lines.key("context_parallel_size", mesh.cp);
     lines.key("tensor_parallel_size", mesh.tp);
+    if (setup.sequence_parallel && mesh.tp > 1) lines.key("sequence_parallel", "true");
     if (setup.sharding == sharding_kind::zero1 ||
         setup.sharding == sharding_kind::zero2) {
         lines.key("deepspeed", "deepspeed_configs/" +
@@ -198,8 +200,12 @@ void add_precision(const training_setup& setup, yaml_lines& lines) {
     if (setup.precision == precision_kind::bf16_mixed)
         lines.key("bf16", "true", "bf16 computation");
     if (setup.precision == precision_kind::bf16) lines.key("bf16", "full");
-    if (setup.checkpointing != checkpointing_kind::none)
-        lines.key("gradient_checkpointing", "true");
+    if (setup.checkpointing == checkpointing_kind::full)
+        lines.key("gradient_checkpointing", "true", "blocks are computed again");
+    if (setup.checkpointing == checkpointing_kind::selective) {
+        lines.key("gradient_checkpointing", "selective",
+                  "norms and activations are computed again");
+    }
     switch (setup.optimizer) {
         case optimizer_kind::adamw:
             lines.key("optimizer", "adamw_torch_fused");
@@ -239,21 +245,12 @@ void add_yaml_options(CLI::App& command, yaml_texts& texts) {
 std::vector<std::string> trainer_gaps(const training_setup& setup,
                                       const model_shape& model) {
     std::vector<std::string> gaps;
-    const auto data_only = [&](const char* option, std::int64_t size) {
-        if (size > 1) {
-            gaps.push_back(std::string(option) + " " + std::to_string(size) +
-                           " (it shards data only)");
-        }
-    };
-    data_only("--context-parallel-size", setup.mesh.cp);
-    data_only("--tensor-parallel-size", setup.mesh.tp);
+    std::string heads = attention_cut_refusal(model.num_attention_heads, setup.mesh.tp,
+                                              setup.mesh.world_size());
+    if (!heads.empty()) gaps.push_back(std::move(heads));
     if (setup.sharding == sharding_kind::zero1) gaps.emplace_back("--sharding zero1");
     if (setup.sharding == sharding_kind::zero2) {
         gaps.emplace_back("--sharding zero2 (near to it: --sharding fsdp --no-reshard)");
-    }
-    if (setup.checkpointing != checkpointing_kind::none) {
-        gaps.push_back("--activation-checkpointing " +
-                       std::string(to_string(setup.checkpointing)));
     }
     if (setup.precision == precision_kind::bf16) {
         gaps.emplace_back("--precision bf16 (parameters stay float32: bf16-mixed)");

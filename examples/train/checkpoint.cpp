@@ -134,9 +134,11 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
     return text + "]";
 }
 
-/// Rows `range` of a tensor of the files, checked against the shape that the model has.
-at::Tensor read_rows(const weight_files& files, const std::string& name,
-                     const std::vector<std::int64_t>& expected, index_range range) {
+/// A slice of a tensor of the files, checked against the shape that the model has.
+at::Tensor read_slice(const weight_files& files, const std::string& name,
+                      const std::vector<std::int64_t>& expected,
+                      const tensor_slice& slice) {
+    const auto range = slice.rows;
     const auto& info = files.info(name);
     if (info.shape != expected) {
         throw app::input_error(files.file_of(name),
@@ -152,20 +154,21 @@ at::Tensor read_rows(const weight_files& files, const std::string& name,
     std::memcpy(rows.data_ptr(),
                 bytes.data() + static_cast<std::size_t>(range.begin) * row_bytes,
                 static_cast<std::size_t>(range.size()) * row_bytes);
-    return rows;
+    if (rows.numel() == range.size() * slice.columns.size()) return rows;
+    return rows.slice(1, slice.columns.begin, slice.columns.end);
 }
 
-/// Fills the buffers' own rows from files of full tensors.
+/// Fills the buffers' own slices from files of full tensors.
 void read_tensors(const weight_files& files, model& state,
                   const std::vector<named_buffer>& buffers) {
     for (const auto& buffer : buffers) {
         for (std::size_t u = 0; u < state.units().size(); ++u) {
             const auto& parameters = state.units()[u].parameters();
             for (std::size_t i = 0; i < parameters.size(); ++i) {
-                const auto rows =
-                    read_rows(files, buffer.prefix + parameters.info(i).name,
-                              parameters.info(i).shape, parameters.rows(i));
-                if (rows.numel() > 0) parameters.part(buffer.buffer(u), i).copy_(rows);
+                const auto read =
+                    read_slice(files, buffer.prefix + parameters.info(i).name,
+                               parameters.info(i).shape, parameters.slice(i));
+                if (read.numel() > 0) parameters.part(buffer.buffer(u), i).copy_(read);
             }
         }
     }

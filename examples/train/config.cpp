@@ -70,7 +70,8 @@ dataset_config read_dataset(const key_reader& keys, const key_reader& top_level,
     if (!keys.has("path")) {
         throw app::input_error(
             place_of(keys.file(), keys.map().line),
-            keys.prefix() + "path is missing: expected a .jsonl or .txt file");
+            keys.prefix() +
+                "path is missing: expected a .jsonl, .parquet, .arrow or .txt file");
     }
     data.path = resolved_path(config_path, *keys.text("path"));
     check_dataset_type(keys);
@@ -115,15 +116,6 @@ void read_model(const key_reader& keys, train_config& config) {
     config.base_model = resolved_path(config.config_path, *keys.text("base_model"));
     require_existing(keys, "base_model", config.base_model);
     set(config.random_init_weights, keys.truth("random_init_weights"));
-    require(keys, "tokenizer_type", "bytes, or a tokenizer's file or folder");
-    config.tokenizer_type = *keys.text("tokenizer_type");
-    if (config.tokenizer_type != "bytes") {
-        config.tokenizer_type = resolved_path(config.config_path, config.tokenizer_type);
-    }
-    if (const auto problem = tokenizer_type_problem(config.tokenizer_type);
-        !problem.empty()) {
-        keys.fail("tokenizer_type", problem);
-    }
     constexpr std::array dtypes = {"float32"sv, "float64"sv};
     if (const auto name = keys.one_of("torch_dtype", dtypes)) {
         config.torch_dtype = *name == "float64" ? dtype::float64 : dtype::float32;
@@ -134,6 +126,25 @@ void read_model(const key_reader& keys, train_config& config) {
             "bf16",
             "bf16 and torch_dtype: float64 cannot be used together: bf16 computes "
             "with float32 parameters");
+    }
+}
+
+/// Behind the data sets: those of ids alone need no tokenizer.
+void read_tokenizer(const key_reader& keys, train_config& config) {
+    const bool ids_alone =
+        std::all_of(config.datasets.begin(), config.datasets.end(),
+                    [](const dataset_config& data) { return data.type == "tokens"; });
+    if (ids_alone && !keys.has("tokenizer_type")) return;
+    require(keys, "tokenizer_type",
+            "bytes, or a tokenizer's file or folder; only data sets of type tokens do "
+            "without");
+    config.tokenizer_type = *keys.text("tokenizer_type");
+    if (config.tokenizer_type != "bytes") {
+        config.tokenizer_type = resolved_path(config.config_path, config.tokenizer_type);
+    }
+    if (const auto problem = tokenizer_type_problem(config.tokenizer_type);
+        !problem.empty()) {
+        keys.fail("tokenizer_type", problem);
     }
 }
 
@@ -213,12 +224,33 @@ void read_optimizer(const key_reader& keys, train_config& config) {
     set(config.max_grad_norm, keys.real("max_grad_norm", not_negative));
 }
 
+/// How context-parallel ranks get each other's keys and values.
+void read_context(const key_reader& keys, train_config& config) {
+    constexpr std::array batched = {"batch_ring"sv, "batch_zigzag"sv, "batch_stripe"sv};
+    const auto chosen = keys.text("ring_attn_func");
+    if (chosen && std::find(batched.begin(), batched.end(), *chosen) != batched.end()) {
+        keys.fail("ring_attn_func",
+                  *chosen +
+                      " mixes the documents of a packed row; use varlen_llama3 or ring, "
+                      "which also take rows of one sample");
+    }
+    constexpr std::array variants = {"varlen_llama3"sv, "ring"sv};
+    if (const auto variant = keys.one_of("ring_attn_func", variants)) {
+        config.ring_attn_func =
+            *variant == "ring" ? context_variant::ring : context_variant::gather;
+    }
+    if (keys.whole("heads_k_stride", 1)) {
+        config.warnings.emplace_back(
+            "`heads_k_stride` has no effect: keys and values of all heads are sent "
+            "together");
+    }
+}
+
 void read_mesh(const key_reader& keys, train_config& config) {
     config.mesh.dp_replicate = keys.whole("dp_replicate_size", 1, max_ranks);
     config.mesh.dp_shard = keys.whole("dp_shard_size", 1, max_ranks);
     config.mesh.tp = keys.whole("tensor_parallel_size", 1, max_ranks);
     config.mesh.cp = keys.whole("context_parallel_size", 1, max_ranks);
-    std::string_view cp_key = "context_parallel_size";
     if (const auto alias = keys.whole("sequence_parallel_degree", 1, max_ranks)) {
         if (config.mesh.cp && *config.mesh.cp != *alias) {
             keys.conflict("sequence_parallel_degree",
@@ -227,27 +259,16 @@ void read_mesh(const key_reader& keys, train_config& config) {
                               std::to_string(*config.mesh.cp) +
                               "; the first is a deprecated name of the second");
         }
-        if (!config.mesh.cp) cp_key = "sequence_parallel_degree";
         config.mesh.cp = alias;
         config.warnings.emplace_back(
             "`sequence_parallel_degree` is deprecated, use `context_parallel_size`");
     }
-    if (config.mesh.cp.value_or(1) > 1 && config.sample_packing &&
-        config.micro_batch_size > 1) {
-        keys.conflict(
-            "micro_batch_size",
-            "micro_batch_size must be set to 1 when sample_packing is enabled due "
-            "to a `ring-flash-attn` requirement");
+    read_context(keys, config);
+    set(config.sequence_parallel, keys.truth("sequence_parallel"));
+    if (config.sequence_parallel && config.mesh.tp.value_or(1) == 1) {
+        config.warnings.emplace_back(
+            "`sequence_parallel` has no effect: tensor_parallel_size is 1");
     }
-    const auto refuse_above_one = [&](std::string_view key,
-                                      std::optional<std::int64_t> size) {
-        if (size.value_or(1) == 1) return;
-        keys.fail(key, std::to_string(*size) +
-                           " is not supported: this trainer shards data only "
-                           "(dp_replicate_size, dp_shard_size); set it to 1");
-    };
-    refuse_above_one(cp_key, config.mesh.cp);
-    refuse_above_one("tensor_parallel_size", config.mesh.tp);
     read_fsdp(keys, config);
 }
 
@@ -267,6 +288,7 @@ void read_output(const key_reader& keys, train_config& config) {
     set(config.auto_resume_from_checkpoints, keys.truth("auto_resume_from_checkpoints"));
     constexpr real_range seconds{0.0, 1e9, false, true, "a number of seconds > 0"};
     set(config.ddp_timeout, keys.real("ddp_timeout", seconds));
+    set(config.replica_check_steps, keys.whole("replica_check_steps", 0));
     constexpr std::array devices = {"auto"sv, "cpu"sv, "cuda"sv};
     set(config.device, keys.one_of("device", devices));
 }
@@ -295,6 +317,8 @@ train_config load_config(const std::string& path,
     read_top_level_chat(keys, config);
     require(keys, "datasets", "a list of datasets, as [{path: data.jsonl}]");
     read_datasets_key(keys, config);
+    read_tokenizer(keys, config);
+    warn_of_missing_ends(config);
     return config;
 }
 

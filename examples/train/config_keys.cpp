@@ -44,12 +44,17 @@ constexpr std::array top_level = {"base_model"sv,
                                   "max_grad_norm"sv,
                                   "torch_dtype"sv,
                                   "bf16"sv,
+                                  "gradient_checkpointing"sv,
+                                  "gradient_checkpointing_kwargs"sv,
                                   "seed"sv,
                                   "dp_replicate_size"sv,
                                   "dp_shard_size"sv,
                                   "context_parallel_size"sv,
+                                  "sequence_parallel"sv,
                                   "sequence_parallel_degree"sv,
                                   "tensor_parallel_size"sv,
+                                  "ring_attn_func"sv,
+                                  "heads_k_stride"sv,
                                   "fsdp_version"sv,
                                   "fsdp_config"sv,
                                   "output_dir"sv,
@@ -59,6 +64,7 @@ constexpr std::array top_level = {"base_model"sv,
                                   "resume_from_checkpoint"sv,
                                   "auto_resume_from_checkpoints"sv,
                                   "ddp_timeout"sv,
+                                  "replica_check_steps"sv,
                                   "device"sv};
 
 constexpr std::array dataset = {"path"sv,
@@ -122,9 +128,10 @@ constexpr named_key inert[] = {
 constexpr auto one_dtype = "use torch_dtype: float32 or float64, or bf16: true"sv;
 constexpr auto dense_only = "all parameters are trained"sv;
 constexpr auto one_optimizer = "use optimizer: adamw_torch_fused"sv;
-constexpr auto no_ring = "context_parallel_size is 1"sv;
+constexpr auto on_the_device = "use gradient_checkpointing: true or selective"sv;
 
 constexpr named_key unsupported[] = {
+    {"activation_offloading", on_the_device},
     {"adapter", dense_only},
     {"bfloat16", one_dtype},
     {"bnb_config_kwargs", dense_only},
@@ -147,14 +154,11 @@ constexpr named_key unsupported[] = {
     {"fsdp", "use fsdp_config"},
     {"fsdp_final_state_dict_type", "use fsdp_config.final_state_dict_type"},
     {"gpu_memory_limit", ""},
-    {"gradient_checkpointing", ""},
-    {"gradient_checkpointing_kwargs", ""},
     {"greater_is_better", ""},
     {"group_by_length", "use sample_packing"},
     {"gptq", dense_only},
-    {"heads_k_stride", no_ring},
     {"include_tokens_per_second", "metrics.jsonl always holds it"},
-    {"layer_offloading", ""},
+    {"layer_offloading", on_the_device},
     {"lisa_layers_attribute", dense_only},
     {"lisa_n_layers", dense_only},
     {"lisa_step_interval", dense_only},
@@ -193,7 +197,6 @@ constexpr named_key unsupported[] = {
     {"quantization", ""},
     {"remove_unused_columns", ""},
     {"reward_model", ""},
-    {"ring_attn_func", no_ring},
     {"rl", ""},
     {"rl_beta", ""},
     {"rope_scaling", "change the model's config.json"},

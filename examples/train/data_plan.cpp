@@ -116,6 +116,25 @@ std::int64_t data_plan::micro_batch_tokens(std::int64_t global_step,
     return std::max<std::int64_t>(1, tokens);
 }
 
+std::vector<std::int32_t> data_plan::boundaries_of(std::int64_t global_step,
+                                                   std::int64_t micro_step,
+                                                   std::int64_t rank) const {
+    std::vector<std::int32_t> boundaries{0};
+    std::int64_t tokens = 0;
+    const auto add = [&](std::int64_t length) {
+        tokens += length;
+        boundaries.push_back(static_cast<std::int32_t>(tokens));
+    };
+    for (const auto row : rows_of(global_step, micro_step, rank)) {
+        const std::int64_t start = tokens;
+        for (const std::uint32_t sample : row)
+            add(lengths()[sample]);
+        if (pad_ && tokens < start + row_capacity_) add(start + row_capacity_ - tokens);
+    }
+    if (tokens == 0) add(1);
+    return boundaries;
+}
+
 std::vector<std::uint32_t> data_plan::samples_of(std::int64_t global_step,
                                                  std::int64_t micro_step,
                                                  std::int64_t rank) const {

@@ -70,6 +70,11 @@ public:
                                                   std::int64_t micro_step,
                                                   std::int64_t rank) const;
 
+    /// cu_seqlens of that micro-batch.
+    [[nodiscard]] std::vector<std::int32_t> boundaries_of(std::int64_t global_step,
+                                                          std::int64_t micro_step,
+                                                          std::int64_t rank) const;
+
     /// Sample numbers in that micro-batch, for messages.
     [[nodiscard]] std::vector<std::uint32_t> samples_of(std::int64_t global_step,
                                                         std::int64_t micro_step,

@@ -1,25 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model.hpp"
 
+#include "row_split.hpp"
+
 #include <packkit/random.hpp>
+#include <packkit/torch/gradient_norm.hpp>
 
 #include <ATen/Parallel.h>
+
+#include <optional>
+#include <utility>
 
 namespace packkit::train {
 namespace {
 
-/// Fills `shard` with value(i) for the global indices [first, first + numel).
+/// Fills `shard` with value(i) for the indices i of its elements in the full tensor, of
+/// `columns` elements a row; `slice` is what of it lies here.
 template <class Value>
-void fill(const at::Tensor& shard, std::int64_t first, Value value) {
+void fill(const at::Tensor& shard, const tensor_slice& slice, std::int64_t columns,
+          Value value) {
+    const std::int64_t width = slice.columns.size();
     auto filled = at::empty(shard.sizes(), shard.options().device(at::kCPU));
     const auto write = [&](auto* data) {
-        at::parallel_for(
-            0, filled.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
-                for (std::int64_t i = begin; i < end; ++i) {
-                    data[i] =
-                        static_cast<std::decay_t<decltype(*data)>>(value(first + i));
-                }
-            });
+        at::parallel_for(0, filled.numel(), 1 << 14,
+                         [&](std::int64_t begin, std::int64_t end) {
+                             for (std::int64_t i = begin; i < end; ++i) {
+                                 const auto row = slice.rows.begin + i / width;
+                                 const auto column = slice.columns.begin + i % width;
+                                 data[i] = static_cast<std::decay_t<decltype(*data)>>(
+                                     value(row * columns + column));
+                             }
+                         });
     };
     if (filled.scalar_type() == at::kDouble) {
         write(filled.data_ptr<double>());
@@ -29,10 +40,13 @@ void fill(const at::Tensor& shard, std::int64_t first, Value value) {
     shard.copy_(filled);
 }
 
-std::vector<lt::parameter_info> infos_of(const unit_shape& unit) {
+std::vector<lt::parameter_info> infos_of(const unit_shape& unit, bool sequence_parallel) {
     std::vector<lt::parameter_info> infos;
     for (const auto& parameter : unit.parameters) {
-        infos.push_back({parameter.name, parameter.shape, parameter.weight_decay});
+        infos.push_back({parameter.name, parameter.shape, parameter.weight_decay,
+                         parameter.cut,
+                         parameter.cut == tensor_cut::replicated &&
+                             (parameter.shares_work || sequence_parallel)});
     }
     return infos;
 }
@@ -44,15 +58,18 @@ model::model(model_shape shape, model_groups groups, model_options options)
       groups_(groups),
       options_(options),
       reductions_(std::make_unique<lt::reduction_queue>()) {
-    const lt::shard_groups sharded{groups.shard, groups.replicate, reductions_.get()};
+    const lt::shard_groups sharded{groups.shard, groups.replicate, reductions_.get(),
+                                   groups.tp};
     const auto master =
         at::TensorOptions().device(options.device).dtype(options.master_dtype);
     const auto shapes = unit_shapes(shape_);
     units_.reserve(shapes.size());
     for (const auto& unit : shapes) {
-        units_.emplace_back(lt::sharded_parameters(infos_of(unit), sharded, master),
-                            lt::fully_sharded_unit::options{
-                                options.compute_dtype, options.reshard_after_forward});
+        units_.emplace_back(
+            lt::sharded_parameters(infos_of(unit, options.sequence_parallel), sharded,
+                                   master),
+            lt::fully_sharded_unit::options{options.compute_dtype,
+                                            options.reshard_after_forward});
     }
 }
 
@@ -67,10 +84,11 @@ void model::initialize(std::uint64_t seed) {
                 shard.fill_(init == initializer::ones ? 1.0 : 0.0);
                 continue;
             }
-            if (parameters.rows(i).empty()) continue;
+            const auto slice = parameters.slice(i);
+            if (slice.elements() == 0) continue;
             const std::uint64_t key = random_key(seed, parameters.info(i).name);
-            const auto row = shard.numel() / shard.size(0);
-            fill(shard, parameters.rows(i).begin * row, [&](std::int64_t index) {
+            const auto& full = shapes[u].parameters[i];
+            fill(shard, slice, full.elements() / full.shape[0], [&](std::int64_t index) {
                 return shape_.initializer_range *
                        normal(key, static_cast<std::uint64_t>(index));
             });
@@ -88,7 +106,17 @@ void model::load(const std::function<at::Tensor(const std::string&)>& read) {
     }
 }
 
-row_context model::prepare(const packed_row& row) const {
+row_context model::prepare(const packed_row& whole) const {
+    packed_row part;
+    std::optional<lt::context_layout> context;
+    if (groups_.cp != nullptr && groups_.cp->size() > 1) {
+        context.emplace(split_row(whole.cu_seqlens, groups_.cp->size()), *groups_.cp,
+                        options_.context, options_.device);
+        for (std::int64_t layer = 0; layer < shape_.num_hidden_layers; ++layer)
+            context->prepare(attention_window(shape_, layer));
+        part = part_of(whole, context->split(), context->rank());
+    }
+    const packed_row& row = context ? part : whole;
     const auto positions = lt::upload(row.position_ids, options_.device);
     const auto rotary = make_rotary_table(shape_, positions, shape_.rope_theta,
                                           shape_.scaling, options_.compute_dtype);
@@ -97,8 +125,12 @@ row_context model::prepare(const packed_row& row) const {
                                                {}, options_.compute_dtype)
                            : rotary;
     return {lt::upload(row.input_ids, options_.device),
-            lt::upload(row.targets, options_.device), rotary, local,
-            lt::document_layout(row.cu_seqlens, options_.device)};
+            lt::upload(row.targets, options_.device),
+            rotary,
+            local,
+            lt::document_layout(row.cu_seqlens, options_.device),
+            std::move(context),
+            {groups_.tp, options_.sequence_parallel}};
 }
 
 at::Tensor model::hidden_states(const row_context& row) {
@@ -108,10 +140,11 @@ at::Tensor model::hidden_states(const row_context& row) {
                              lt::fully_sharded_unit::gradient_anchor());
     for (std::int64_t layer = 0; layer < shape_.num_hidden_layers; ++layer) {
         x = units_[static_cast<std::size_t>(layer) + 1].apply(
-            [&, layer](const parameter_list& p, const at::Tensor& input) {
-                return block(shape_, layer, p, input, row);
+            [this, layer, row](const parameter_list& p, const at::Tensor& input,
+                               lt::recomputed_tensors& again) {
+                return block(shape_, layer, p, input, row, again);
             },
-            x);
+            x, options_.checkpointing);
     }
     return x;
 }
@@ -142,8 +175,12 @@ at::Tensor model::loss_sum(const row_context& row) {
 at::Tensor model::logits(const row_context& row) {
     return apply_head(row, [&](const at::Tensor& norm_weight,
                                const at::Tensor& head_weight, const at::Tensor& x) {
-        return head(shape_, norm_weight, head_weight, x);
+        return head(shape_, norm_weight, head_weight, x, row);
     });
+}
+
+void model::sum_partial_gradients() {
+    if (groups_.tp != nullptr) lt::sum_partial_gradients(units_, *groups_.tp);
 }
 
 std::int64_t model::parameter_bytes() const {

@@ -24,6 +24,10 @@ struct model_options {
     at::ScalarType master_dtype = at::kFloat;   ///< parameters, gradients, optimizer
     at::ScalarType compute_dtype = at::kFloat;  ///< forward and backward
     bool reshard_after_forward = true;
+    checkpointing_kind checkpointing = checkpointing_kind::none;  ///< of the blocks
+    context_variant context = context_variant::gather;  ///< where ranks share rows
+    /// Ranks of tp split tokens outside of layers (`lt::tensor_parallel`).
+    bool sequence_parallel = false;
 };
 
 /// The groups of ranks that a model lives on. All outlive it.
@@ -47,14 +51,18 @@ public:
     /// dtype.
     void load(const std::function<at::Tensor(const std::string& name)>& read);
 
-    /// Puts a row on the device with what the blocks need of it.
+    /// Puts a row, or this rank's part of it, on the device with what the blocks need.
     [[nodiscard]] row_context prepare(const packed_row& row) const;
 
-    /// Σ cross entropy over the row's valid targets: float64 scalar with gradients.
+    /// Σ cross entropy over the valid targets of what was prepared: float64 scalar with
+    /// gradients.
     [[nodiscard]] at::Tensor loss_sum(const row_context& row);
 
-    /// (T, V), in the compute dtype.
+    /// (T, V), in the compute dtype; of V the columns that this rank of tp has.
     [[nodiscard]] at::Tensor logits(const row_context& row);
+
+    /// Completes the gradients of a step: sums what the ranks of tp have parts of.
+    void sum_partial_gradients();
 
     [[nodiscard]] const model_shape& shape() const { return shape_; }
     [[nodiscard]] const model_options& options() const { return options_; }

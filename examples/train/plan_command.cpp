@@ -49,7 +49,7 @@ int plan_run(const train_config& config, std::int64_t processes,
     if (format != app::output_format::table && format != app::output_format::json)
         throw app::usage_error("--format", "plan prints table or json");
     const auto mesh = choose_mesh(config, processes);
-    const auto inputs = read_inputs(config, true);
+    const auto inputs = read_inputs(config, mesh, true);
     const data_plan data(inputs.samples, config, mesh);
     const model_layout layout(inputs.shape);
     const auto predicted = predict(config, inputs.shape, mesh, data);

@@ -21,7 +21,8 @@ struct prediction {
     workload rows;                         ///< as packed
     std::int64_t longest_micro_batch = 0;  ///< tokens, padding included
     memory_estimate memory;                ///< with a micro-batch of that length
-    communication_estimate communication;  ///< of an optimizer step
+    /// Of an optimizer step; `cp`, which depends on the rows, of the first.
+    communication_estimate communication;
 };
 
 /// The run as the planner's value.
@@ -31,7 +32,13 @@ training_setup setup_of(const train_config& config, const mesh_shape& mesh);
 /// 1.
 workload workload_of(const train_config& config, const data_plan& plan);
 
-/// O(steps) for the longest micro-batch of rank 0.
+/// Keys, values and their gradients that rank 0 sends in that step (from 0): exact.
+collective_bytes context_bytes(const train_config& config, const model_shape& shape,
+                               const mesh_shape& mesh, const data_plan& plan,
+                               std::int64_t step);
+
+/// O(steps) for the longest micro-batch of rank 0; where ranks share rows, the longest
+/// part of one in the first 256 steps.
 prediction predict(const train_config& config, const model_shape& shape,
                    const mesh_shape& mesh, const data_plan& plan);
 

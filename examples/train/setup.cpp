@@ -6,6 +6,8 @@
 #include "common/progress.hpp"
 #include "model_config.hpp"
 
+#include <packkit/attention_cut.hpp>
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #ifdef PACKKIT_CUDA
@@ -28,11 +30,15 @@
 namespace packkit::train {
 namespace fs = std::filesystem;
 
-run_inputs read_inputs(const train_config& config, bool show_progress) {
+run_inputs read_inputs(const train_config& config, const mesh_shape& mesh,
+                       bool show_progress) {
     run_inputs inputs;
     inputs.shape = read_model_config(config.base_model);
+    check_cut(inputs.shape, mesh);
     inputs.model_config = read_model_document(config.base_model);
-    inputs.tokens = load_tokenizer(config.tokenizer_type);
+    // Rows of ids need none; nobody asks this one then.
+    inputs.tokens =
+        load_tokenizer(config.tokenizer_type.empty() ? "bytes" : config.tokenizer_type);
     std::optional<app::progress_bar> bar;
     if (show_progress) bar.emplace("reading data");
     inputs.samples = read_datasets(config, *inputs.tokens, inputs.shape.vocab_size,
@@ -50,6 +56,9 @@ model_options choose_model_options(const train_config& config,
     chosen.master_dtype = config.torch_dtype == dtype::float64 ? at::kDouble : at::kFloat;
     chosen.compute_dtype = config.bf16 ? at::kBFloat16 : chosen.master_dtype;
     chosen.reshard_after_forward = config.reshard_after_forward;
+    chosen.checkpointing = config.gradient_checkpointing;
+    chosen.context = config.ring_attn_func;
+    chosen.sequence_parallel = config.sequence_parallel;
 #ifdef PACKKIT_CUDA
     const bool available = at::hasCUDA() && c10::cuda::device_count() > 0;
     if (config.device == "cuda" && !available) {
@@ -92,6 +101,12 @@ mesh_shape choose_mesh(const train_config& config, std::int64_t world_size) {
     } catch (const invalid_argument& fault) {
         throw app::usage_error("mesh", fault.what());
     }
+}
+
+void check_cut(const model_shape& shape, const mesh_shape& mesh) {
+    const auto refusal =
+        attention_cut_refusal(shape.num_attention_heads, mesh.tp, mesh.world_size());
+    if (!refusal.empty()) throw app::usage_error("tensor_parallel_size", refusal);
 }
 
 namespace {

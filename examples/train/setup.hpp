@@ -29,8 +29,10 @@ struct run_inputs {
     token_store samples;
 };
 
-/// Reads model folder and data sets. `show_progress`: a bar on a terminal.
-run_inputs read_inputs(const train_config& config, bool show_progress);
+/// Reads model folder and data sets, and checks that the model fits the mesh
+/// (`check_cut`). `show_progress`: a bar on a terminal.
+run_inputs read_inputs(const train_config& config, const mesh_shape& mesh,
+                       bool show_progress);
 
 /// Device and dtypes of this rank; also sets its number of threads.
 model_options choose_model_options(const train_config& config,
@@ -38,6 +40,9 @@ model_options choose_model_options(const train_config& config,
 
 /// The ranks' mesh. Throws app::usage_error.
 mesh_shape choose_mesh(const train_config& config, std::int64_t world_size);
+
+/// Throws app::usage_error when the ranks of tp cannot cut the model.
+void check_cut(const model_shape& shape, const mesh_shape& mesh);
 
 /// Meets the other ranks, checks that all have the same configuration and data, and makes
 /// the groups. Throws app::usage_error naming the first key that differs, and both

@@ -21,7 +21,8 @@ struct run_options {
 /// app::usage_error, app::input_error, lt::communication_error, std::runtime_error.
 int train(const train_config& config, const run_options& options, rank_slot* slot);
 
-/// Throws app::usage_error when `processes` ranks do not fit the mesh asked for.
+/// Throws app::usage_error when `processes` ranks do not fit the mesh asked for, or the
+/// model does not.
 void check_mesh(const train_config& config, std::int64_t processes);
 
 /// Everything that can be found wrong without training: configuration, model folder,

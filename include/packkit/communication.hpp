@@ -8,12 +8,15 @@
 /// factor (n − 1)/n of the textbook is in the figures; parts are padded to whole rows
 /// (sharded parameters) or whole elements (all-reduce), and the padding is sent.
 ///
-/// For dp_replicate, dp_shard and the whole mesh the figures are those that
+/// For dp_replicate, dp_shard, tp and the whole mesh the figures are those that
 /// packkit-train's communicators count, byte for byte, for sharding ddp and fsdp.
-/// packkit-train does not run zero1 and zero2, nor tp and cp; what is assumed of them
-/// stands at the function that adds them.
+/// packkit-train does not run zero1 and zero2; what is assumed of them stands at the
+/// function that adds them. What cp sends depends on the rows: `context_traffic.hpp` has
+/// it exactly for a row whose split is known, here it is estimated from how long
+/// documents are.
 #pragma once
 
+#include <packkit/loss_chunks.hpp>
 #include <packkit/model_layout.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/workload.hpp>
@@ -125,7 +128,7 @@ namespace textbook {
 namespace detail {
 
 /// Doubles in the report that every rank gives to all others once a step.
-inline constexpr std::int64_t report_values = 3;
+inline constexpr std::int64_t report_values = 2;
 
 [[nodiscard]] constexpr std::int64_t unit_count(const sharded_elements& elements) {
     return elements.embedding.copies + elements.blocks.copies + elements.head.copies;
@@ -184,7 +187,7 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
     return sent;
 }
 
-/// Activations between n tensor-parallel ranks: assumed, not counted.
+/// Activations between n tensor-parallel ranks.
 ///
 /// - A block all-reduces tokens x hidden twice forward and twice backward (Shoeybi et al.
 ///   2019, arXiv 1909.08053, section 3); twice more where whole blocks are computed
@@ -195,11 +198,10 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
 ///   keeping slices would gather each a second time.
 /// - The embedding's table is cut by vocabulary, its output summed forward; the head's
 ///   input gradient is summed backward (1909.08053, section 3).
-/// - The loss over a cut vocabulary sums three values a token: maximum, sum of
-///   exponentials, the target's logit; in float32, or in float64 for a float64 model.
-///
-/// The gradients of replicated norms under sequence parallelism, a few hidden_size a
-/// block and step, are left out.
+/// - The loss over a cut vocabulary gathers three float64 a token: maximum, sum of
+///   exponentials, the target's logit; of `loss_chunk_rows` tokens at a time.
+/// - Where n does not divide the key-value heads, the parts of keys and values are
+///   gathered, and their gradients summed and scattered.
 [[nodiscard]] constexpr collective_bytes tensor_traffic(const model_shape& shape,
                                                         const training_setup& setup,
                                                         std::int64_t tokens,
@@ -218,15 +220,48 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
         sent.all_reduce = sums * all_reduce_bytes(tokens * shape.hidden_size, element, n);
         sent.collectives = sums;
     }
-    const std::int64_t loss_element = setup.precision == precision_kind::fp64 ? 8 : 4;
-    sent.all_reduce += 3 * all_reduce_bytes(tokens, loss_element, n);
-    sent.collectives += 3;
+    sent.all_gather += gather_bytes(3 * tokens, 8, n);
+    sent.collectives += (tokens + loss_chunk_rows - 1) / loss_chunk_rows;
+    if (shape.num_key_value_heads % n != 0) {
+        const std::int64_t part =
+            2 * tokens * rows_per_shard(shape.num_key_value_heads * shape.head_dim, n);
+        const std::int64_t forwards =
+            setup.checkpointing == checkpointing_kind::full ? 2 : 1;
+        const std::int64_t pass =
+            shape.num_hidden_layers * gather_bytes(part, element, n);
+        sent.all_gather += forwards * pass;
+        sent.reduce_scatter += pass;
+        sent.collectives += (forwards + 1) * shape.num_hidden_layers;
+    }
 
     const std::int64_t micro_batches = setup.gradient_accumulation_steps;
     sent.all_reduce *= micro_batches;
     sent.all_gather *= micro_batches;
     sent.reduce_scatter *= micro_batches;
     sent.collectives *= micro_batches;
+    return sent;
+}
+
+/// Gradients of parameters that tp does not cut, where its n ranks have parts of them: of
+/// what works on a part of heads or experts, and under sequence parallelism of all. One
+/// all-reduce a step, of what one of `shards` ranks holds.
+inline collective_bytes partial_gradients(const model_layout& layout,
+                                          const training_setup& setup,
+                                          std::int64_t shards, std::int64_t n) {
+    collective_bytes sent;
+    if (n == 1) return sent;
+    std::int64_t held = 0;
+    for (const repeated_unit& unit : layout.units()) {
+        for (const parameter_extent& parameter : unit.parameters) {
+            if (parameter.cut != tensor_cut::replicated) continue;
+            if (!parameter.shares_work && !setup.sequence_parallel) continue;
+            held += unit.copies * rows_per_shard(parameter.rows, shards) *
+                    parameter.row_elements;
+        }
+    }
+    if (held == 0) return sent;
+    sent.all_reduce = all_reduce_bytes(held, reduce_bytes(setup.precision), n);
+    sent.collectives = 1;
     return sent;
 }
 
@@ -266,7 +301,7 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
 }  // namespace detail
 
 /// Bytes sent by rank 0 for an optimizer step. No allocation; O(different parameters) if
-/// gradients are summed over replicas, else O(1).
+/// gradients are summed over replicas or tp, else O(1).
 ///
 /// Sharding ddp takes all of dp_replicate x dp_shard x cp as replicas.
 ///
@@ -293,16 +328,17 @@ inline collective_bytes replica_all_reduce(const model_layout& layout, std::int6
     const auto tokens =
         static_cast<std::int64_t>(std::ceil(static_cast<double>(setup.micro_batch_size) *
                                             row / static_cast<double>(mesh.cp)));
-    estimate.tp = detail::tensor_traffic(shape, setup, tokens, mesh.tp);
+    estimate.tp = detail::tensor_traffic(shape, setup, tokens, mesh.tp) +
+                  detail::partial_gradients(layout, setup, shards, mesh.tp);
     estimate.cp = detail::ring_traffic(
         shape, setup, tokens, row > 0 ? work.computed_attention_length() / row : 1.0);
 
-    // One float64: the squared norm of what is cut over shards and tp; then the reports.
-    const std::int64_t norm_ranks = shards * mesh.tp;
-    estimate.world.all_reduce = all_reduce_bytes(1, 8, norm_ranks);
+    // One float64, the squared norm, over shards and over tp; then the reports.
+    estimate.world.all_reduce =
+        all_reduce_bytes(1, 8, shards) + all_reduce_bytes(1, 8, mesh.tp);
     estimate.world.all_gather = gather_bytes(detail::report_values, 8, mesh.world_size());
     estimate.world.collectives =
-        (norm_ranks > 1 ? 1 : 0) + (mesh.world_size() > 1 ? 1 : 0);
+        (shards > 1 ? 1 : 0) + (mesh.tp > 1 ? 1 : 0) + (mesh.world_size() > 1 ? 1 : 0);
     return estimate;
 }
 

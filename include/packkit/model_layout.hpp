@@ -19,6 +19,7 @@ struct parameter_extent {
     std::int64_t rows = 0;
     std::int64_t row_elements = 1;
     tensor_cut cut = tensor_cut::replicated;
+    bool shares_work = false;  ///< as parameter_shape::shares_work
 
     [[nodiscard]] constexpr std::int64_t elements() const { return rows * row_elements; }
 
@@ -28,9 +29,9 @@ struct parameter_extent {
             case tensor_cut::replicated:
                 return *this;
             case tensor_cut::rows:
-                return {rows_per_shard(rows, tp), row_elements, cut};
+                return {rows_per_shard(rows, tp), row_elements, cut, shares_work};
             case tensor_cut::columns:
-                return {rows, rows_per_shard(row_elements, tp), cut};
+                return {rows, rows_per_shard(row_elements, tp), cut, shares_work};
         }
         detail::throw_invalid_argument("tensor_cut has no value ", static_cast<int>(cut));
     }
@@ -63,8 +64,9 @@ public:
                             : unit_kind::block;
             for (const auto& parameter : units[u].parameters) {
                 const std::int64_t rows = parameter.shape.front();
-                unit.parameters.push_back(
-                    {rows, rows == 0 ? 0 : parameter.elements() / rows, parameter.cut});
+                unit.parameters.push_back({rows,
+                                           rows == 0 ? 0 : parameter.elements() / rows,
+                                           parameter.cut, parameter.shares_work});
                 parameters_ += parameter.elements();
             }
             const auto same = std::find_if(

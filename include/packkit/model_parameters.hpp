@@ -8,6 +8,7 @@
 #pragma once
 
 #include <packkit/model_shape.hpp>
+#include <packkit/tensor_slice.hpp>
 
 #include <cstdint>
 #include <string>
@@ -20,13 +21,6 @@ namespace packkit {
 /// How a parameter is filled when training starts from nothing.
 enum class initializer : std::uint8_t { normal, ones, zeros };
 
-/// How tensor parallelism cuts a parameter (Shoeybi et al. 2019, arXiv 1909.08053, 3).
-enum class tensor_cut : std::uint8_t {
-    replicated,  ///< every tp rank holds all of it: norms, routers
-    rows,        ///< dimension 0: column-parallel layers, embedding and head
-    columns,     ///< dimension 1: row-parallel layers
-};
-
 /// One parameter of a model.
 struct parameter_shape {
     std::string name;
@@ -35,6 +29,9 @@ struct parameter_shape {
     initializer init = initializer::normal;
     /// Whether weight decay applies: to matrices and embeddings, not to norms and biases.
     bool weight_decay = true;
+    /// Whether each tp rank uses it for a part of the work only, as norms of heads and
+    /// routers of experts are: then its gradients there are parts of a sum.
+    bool shares_work = false;
 
     [[nodiscard]] std::int64_t elements() const {
         std::int64_t count = 1;
@@ -162,9 +159,21 @@ public:
         if (traits_.norm_bias) bias(name, size, tensor_cut::replicated);
     }
 
+    /// A norm of each head; a tp rank has some of the heads.
+    void head_norm(std::string_view name, std::int64_t size) {
+        norm(name, size);
+        unit_.parameters.back().shares_work = true;
+    }
+
     /// A table with a row of hidden_size for each of `rows`.
     void table(std::string_view name, std::int64_t rows, tensor_cut cut) {
         add(name, ".weight", {rows, hidden_}, cut, initializer::normal, true);
+    }
+
+    /// A score of each of `experts`, by which the parts of their results are weighted.
+    void router(std::string_view name, std::int64_t experts) {
+        table(name, experts, tensor_cut::replicated);
+        unit_.parameters.back().shares_work = true;
     }
 
     /// hidden_size in, `out` out: tp cuts the outputs (column-parallel).
@@ -219,8 +228,8 @@ inline void add_attention(const model_shape& model, const part_names& names,
         block.widen(names.v, kv, traits.qkv_bias);
     }
     if (traits.qk_norm) {
-        block.norm("self_attn.q_norm", model.head_dim);
-        block.norm("self_attn.k_norm", model.head_dim);
+        block.head_norm("self_attn.q_norm", model.head_dim);
+        block.head_norm("self_attn.k_norm", model.head_dim);
     }
     block.narrow(names.output, q, traits.output_bias);
     if (traits.post_norms) block.norm(names.attention_post_norm);
@@ -232,7 +241,7 @@ inline void add_feed_forward(const model_shape& model, const part_names& names,
     const model_traits traits = traits_of(model);
     block.norm(names.feed_forward_norm);
     if (sparse) {
-        block.table(names.router, model.num_experts, tensor_cut::replicated);
+        block.router(names.router, model.num_experts);
         for (std::int64_t expert = 0; expert < model.num_experts; ++expert) {
             const std::string prefix = message(names.experts, ".", expert, ".");
             const std::int64_t size = expert_size(model);

@@ -7,6 +7,7 @@
 #include <packkit/activation_profile.hpp>
 #include <packkit/activation_profiles.hpp>
 #include <packkit/attention_cost.hpp>
+#include <packkit/attention_cut.hpp>
 #include <packkit/axolotl.hpp>
 #include <packkit/batch_size.hpp>
 #include <packkit/best_fit.hpp>
@@ -17,7 +18,10 @@
 #include <packkit/communication.hpp>
 #include <packkit/compute_time.hpp>
 #include <packkit/concepts.hpp>
+#include <packkit/context_blocks.hpp>
+#include <packkit/context_exchange.hpp>
 #include <packkit/context_split.hpp>
+#include <packkit/context_traffic.hpp>
 #include <packkit/cu_seqlens.hpp>
 #include <packkit/device.hpp>
 #include <packkit/distributed_plan.hpp>
@@ -78,6 +82,7 @@
 #include <packkit/step_time.hpp>
 #include <packkit/streaming.hpp>
 #include <packkit/system_profiles.hpp>
+#include <packkit/tensor_slice.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/vector_packing.hpp>
 #include <packkit/version.hpp>

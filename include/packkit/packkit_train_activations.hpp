@@ -13,12 +13,18 @@ namespace detail::activation_lists {
 
 // A block: norm, linears of q, k and v, rotary embedding (which keeps its tables alone),
 // attention of documents, linear, residual; norm, silu(gate) x up, linear, residual. A
-// linear keeps its input, a norm its input, a product its factors.
+// linear keeps its input, a norm its input, a product its factors. Selective
+// checkpointing computes again what matrices take in, and keeps what they and attention
+// give; full keeps the input.
 inline constexpr activation_tensor packkit_train_block[] = {
     {"block's and first norm's input", activation_width::hidden,
      activation_element::compute, activation_cut::sequence, checkpointing_kind::full},
     {"input of q, k and v", activation_width::hidden, activation_element::compute,
      activation_cut::sequence},
+    {"query before its norm", activation_width::normed_query, activation_element::compute,
+     activation_cut::tensor, checkpointing_kind::selective},
+    {"key before its norm", activation_width::normed_key, activation_element::compute,
+     activation_cut::tensor, checkpointing_kind::selective},
     {"query", activation_width::query, activation_element::compute,
      activation_cut::tensor, checkpointing_kind::selective},
     {"key and value", activation_width::key_value, activation_element::compute,
@@ -27,10 +33,21 @@ inline constexpr activation_tensor packkit_train_block[] = {
      activation_cut::tensor, checkpointing_kind::selective},
     {"log-sum-exp", activation_width::heads, activation_element::accumulation,
      activation_cut::tensor, checkpointing_kind::selective},
+    {"inputs of norms at the end", activation_width::post_norm,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::selective,
+     2},
     {"second norm's input", activation_width::hidden, activation_element::compute,
      activation_cut::sequence, checkpointing_kind::selective},
     {"input of gate and up", activation_width::hidden, activation_element::compute,
      activation_cut::sequence},
+    {"router's probabilities", activation_width::experts,
+     activation_element::accumulation, activation_cut::sequence,
+     checkpointing_kind::selective},
+    {"tokens sent to experts", activation_width::routed_hidden,
+     activation_element::compute, activation_cut::sequence},
+    {"results of experts and weighted", activation_width::routed_hidden,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::selective,
+     2},
     {"gate", activation_width::gate, activation_element::compute, activation_cut::tensor,
      checkpointing_kind::selective},
     {"silu of the gate", activation_width::gate},

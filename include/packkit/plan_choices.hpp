@@ -4,6 +4,7 @@
 /// that leaves.
 #pragma once
 
+#include <packkit/attention_cut.hpp>
 #include <packkit/batch_size.hpp>
 #include <packkit/detail/divisors.hpp>
 #include <packkit/detail/figures.hpp>
@@ -106,14 +107,10 @@ inline void check_search(const search_options& options) {
           differs("tp", mesh.tp, options.fixed.tp)}) {
         if (!reason.empty()) return reason;
     }
-    for (const auto& [heads, what] :
-         {std::pair{shape.num_attention_heads, " attention heads"},
-          std::pair{shape.num_key_value_heads, " key-value heads"}}) {
-        if (heads % mesh.tp != 0) {
-            return message(
-                "tp ", mesh.tp, " does not divide ", heads, what, "; tp can be one of ",
-                divisor_list(std::gcd(shape.num_key_value_heads, options.gpus)));
-        }
+    if (std::string refusal =
+            attention_cut_refusal(shape.num_attention_heads, mesh.tp, options.gpus);
+        !refusal.empty()) {
+        return refusal;
     }
     // Balanced slices take two parts of a row for each rank.
     if (mesh.cp > 1 &&

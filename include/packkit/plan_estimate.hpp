@@ -6,6 +6,7 @@
 
 #include <packkit/activation_memory.hpp>
 #include <packkit/activation_profile.hpp>
+#include <packkit/attention_cut.hpp>
 #include <packkit/communication.hpp>
 #include <packkit/detail/divisors.hpp>
 #include <packkit/detail/figures.hpp>
@@ -93,9 +94,14 @@ public:
                                            ", expected above 0 and at most 1");
         }
         for (std::size_t kind = 0; kind < hardware_flops_.size(); ++kind) {
-            hardware_flops_[kind] = hardware_flops_per_token(
-                layout, options.convention, work.attention_length(),
-                static_cast<checkpointing_kind>(kind));
+            // As the step's time has it: selective computes no product again.
+            const auto checkpointing = static_cast<checkpointing_kind>(kind);
+            const recomputation again = checkpointing == checkpointing_kind::full
+                                            ? recomputation_of(checkpointing)
+                                            : recomputation{};
+            hardware_flops_[kind] = phases_per_token(layout, options.convention,
+                                                     work.attention_length(), again)
+                                        .hardware();
         }
     }
 
@@ -240,14 +246,13 @@ private:
     };
     uneven("vocabulary", shape.vocab_size);
     uneven("intermediate size", shape.intermediate_size);
-    for (const auto& [what, heads] :
-         {std::pair{" attention heads", shape.num_attention_heads},
-          std::pair{" key-value heads", shape.num_key_value_heads}}) {
-        if (heads % mesh.tp == 0) continue;
-        warn("tp ", mesh.tp, " does not divide ", heads, what,
-             ": attention cannot be cut so; tp can be one of ",
-             detail::divisor_list(shape.num_key_value_heads));
-        break;
+    if (const std::string refusal =
+            attention_cut_refusal(shape.num_attention_heads, mesh.tp, mesh.tp);
+        !refusal.empty()) {
+        warn(refusal);
+    } else if (shape.num_key_value_heads % mesh.tp != 0) {
+        warn("tp ", mesh.tp, " does not divide ", shape.num_key_value_heads,
+             " key-value heads: ranks share them, and exchange keys and values");
     }
     const group_placement tp =
         placement_of(mesh, {mesh_dimension::tp}, setup.gpus_per_node);

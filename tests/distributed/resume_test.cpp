@@ -89,6 +89,39 @@ BOOST_AUTO_TEST_CASE(another_mesh_goes_on_with_the_same_losses) {
     BOOST_TEST(test::loss_difference(expected, folder.metrics("out")) <= 1e-12);
 }
 
+BOOST_AUTO_TEST_CASE(checkpoints_of_ranks_that_split_matrices_or_rows) {
+    const test::training_folder folder;
+    const std::vector<std::string> exact{"torch_dtype=float64", "save_steps=10"};
+    const auto straight = train(folder, "alone", exact);
+    BOOST_TEST_REQUIRE(straight.exit_code == 0, straight.err);
+    const auto expected = folder.metrics("alone");
+
+    // Half of the run on one mesh, the rest on another.
+    const std::vector<std::string> tp{"tensor_parallel_size=2", "--processes", "2"};
+    const std::vector<std::string> tp_fsdp{"tensor_parallel_size=2",
+                                           "sequence_parallel=true",
+                                           "gradient_accumulation_steps=2",
+                                           "fsdp_version=2",
+                                           "--processes",
+                                           "4"};
+    const std::vector<std::string> ddp{"gradient_accumulation_steps=2", "--processes",
+                                       "2"};
+    const std::vector<std::string> cp{"context_parallel_size=2", "--processes", "2"};
+    const std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>>
+        pairs{{tp, {}}, {tp, ddp}, {{}, tp_fsdp}, {tp_fsdp, tp}, {cp, tp}, {ddp, cp}};
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+        const auto output = "out" + std::to_string(i);
+        const auto first = train(folder, output, joined(exact, pairs[i].first));
+        BOOST_TEST_REQUIRE(first.exit_code == 0, first.err);
+        forget_second_half(folder, output);
+        const auto second =
+            train(folder, output, joined(joined(exact, {"--resume"}), pairs[i].second));
+        BOOST_TEST_REQUIRE(second.exit_code == 0, second.err);
+        BOOST_TEST(second.err.find("after step 10") != std::string::npos);
+        BOOST_TEST(test::loss_difference(expected, folder.metrics(output)) <= 1e-12);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_passed_over) {
     const test::training_folder folder;
     const auto straight = train(folder, "out", {"save_steps=10"});

@@ -54,7 +54,7 @@ private:
             auto& parameters = units_[u].parameters();
             for (std::size_t i = 0; i < parameters.size(); ++i) {
                 if (parameters.info(i).weight_decay != decayed) continue;
-                if (parameters.rows(i).empty()) continue;
+                if (parameters.slice(i).elements() == 0) continue;
                 shards.push_back(parameters.shard(i));
                 gradients.push_back(parameters.gradient(i));
                 first.push_back(parameters.part(exp_avg_[u], i));

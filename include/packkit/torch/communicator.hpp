@@ -9,6 +9,7 @@
 #pragma once
 
 #include <packkit/error.hpp>
+#include <packkit/torch/detail/storage.hpp>
 #include <packkit/torch/memory_counter.hpp>
 
 #include <ATen/core/Tensor.h>
@@ -20,9 +21,11 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace packkit::lt {
 
@@ -97,18 +100,6 @@ private:
     std::function<void()> finish_;
 };
 
-namespace detail {
-
-/// Frees the memory of a tensor, whoever else still refers to it: a process group's
-/// thread keeps the tensors of a collective for some time after it has completed.
-inline void take_storage(const at::Tensor& tensor) {
-    auto* storage = tensor.storage().unsafeGetStorageImpl();
-    storage->set_data_ptr_noswap(at::DataPtr(nullptr, tensor.device()));
-    storage->set_nbytes(0);
-}
-
-}  // namespace detail
-
 /// A group of ranks that run the same collectives in the same order.
 ///
 /// Tensors are contiguous; "flat" below means that only their elements' order counts. All
@@ -143,7 +134,16 @@ public:
     /// Chunk i of `input` goes to rank i; chunk j of `output` comes from rank j.
     [[nodiscard]] pending all_to_all(at::Tensor output, at::Tensor input);
 
-    /// Sends `send` to rank `to` while receiving `receive` from rank `from`.
+    /// The same with chunks of any size: `input_chunks[i]` elements of `input` go to rank
+    /// i, `output_chunks[j]` of `output` come from rank j, in rank order; what one rank
+    /// sends, the other expects. Sends the input but this rank's own chunk.
+    [[nodiscard]] pending all_to_all(at::Tensor output,
+                                     std::vector<std::int64_t> output_chunks,
+                                     at::Tensor input,
+                                     std::vector<std::int64_t> input_chunks);
+
+    /// Sends `send` to rank `to` while receiving `receive` from rank `from`. Where either
+    /// is empty, nothing goes that way.
     [[nodiscard]] pending send_recv(at::Tensor send, int to, at::Tensor receive,
                                     int from);
 
@@ -159,6 +159,10 @@ protected:
     virtual pending do_all_gather(at::Tensor output, at::Tensor input) = 0;
     virtual pending do_reduce_scatter(at::Tensor output, at::Tensor input) = 0;
     virtual pending do_all_to_all(at::Tensor output, at::Tensor input) = 0;
+    virtual pending do_all_to_all(at::Tensor output,
+                                  std::vector<std::int64_t> output_chunks,
+                                  at::Tensor input,
+                                  std::vector<std::int64_t> input_chunks) = 0;
     virtual pending do_send_recv(at::Tensor send, int to, at::Tensor receive,
                                  int from) = 0;
     virtual void do_barrier() = 0;
@@ -170,6 +174,8 @@ private:
     pending guarded(collective kind, std::int64_t bytes, Start start);
     [[noreturn]] void fail(collective kind, std::uint64_t sequence,
                            const std::exception& cause) const;
+    void check_chunks(const char* what, const at::Tensor& tensor,
+                      const std::vector<std::int64_t>& chunks) const;
 
     std::string name_;
     int rank_;
@@ -194,6 +200,10 @@ protected:
         return do_all_gather(std::move(output), std::move(input));
     }
     pending do_all_to_all(at::Tensor output, at::Tensor input) override {
+        return do_all_gather(std::move(output), std::move(input));
+    }
+    pending do_all_to_all(at::Tensor output, std::vector<std::int64_t>, at::Tensor input,
+                          std::vector<std::int64_t>) override {
         return do_all_gather(std::move(output), std::move(input));
     }
     pending do_send_recv(at::Tensor send, int, at::Tensor receive, int) override {
@@ -278,6 +288,31 @@ inline pending communicator::all_to_all(at::Tensor output, at::Tensor input) {
     return guarded(collective::all_to_all,
                    (size_ - 1) * (input.numel() / size_) * input.element_size(),
                    [&] { return do_all_to_all(std::move(output), std::move(input)); });
+}
+
+inline void communicator::check_chunks(const char* what, const at::Tensor& tensor,
+                                       const std::vector<std::int64_t>& chunks) const {
+    const auto sum = std::accumulate(chunks.begin(), chunks.end(), std::int64_t{0});
+    if (chunks.size() == static_cast<std::size_t>(size_) && sum == tensor.numel()) return;
+    throw invalid_argument(
+        std::string("all_to_all: ") + what + " of " + std::to_string(tensor.numel()) +
+        " elements in " + std::to_string(chunks.size()) + " chunks of " +
+        std::to_string(sum) + " in all, expected a chunk for each of " +
+        std::to_string(size_) + " ranks");
+}
+
+inline pending communicator::all_to_all(at::Tensor output,
+                                        std::vector<std::int64_t> output_chunks,
+                                        at::Tensor input,
+                                        std::vector<std::int64_t> input_chunks) {
+    check_chunks("output", output, output_chunks);
+    check_chunks("input", input, input_chunks);
+    const std::int64_t others =
+        input.numel() - input_chunks[static_cast<std::size_t>(rank_)];
+    return guarded(collective::all_to_all, others * input.element_size(), [&] {
+        return do_all_to_all(std::move(output), std::move(output_chunks),
+                             std::move(input), std::move(input_chunks));
+    });
 }
 
 inline pending communicator::send_recv(at::Tensor send, int to, at::Tensor receive,

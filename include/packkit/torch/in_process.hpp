@@ -8,7 +8,10 @@
 #include <packkit/torch/communicator.hpp>
 
 #include <barrier>
+#include <cstdint>
 #include <memory>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 namespace packkit::lt {
@@ -18,7 +21,10 @@ namespace packkit::lt {
 class in_process_group {
 public:
     explicit in_process_group(int size)
-        : size_(size), slots_(static_cast<std::size_t>(size)), barrier_(size) {}
+        : size_(size),
+          slots_(static_cast<std::size_t>(size)),
+          chunks_(static_cast<std::size_t>(size)),
+          barrier_(size) {}
 
     [[nodiscard]] int size() const { return size_; }
 
@@ -26,6 +32,7 @@ private:
     friend class in_process_communicator;
     int size_;
     std::vector<at::Tensor> slots_;
+    std::vector<std::vector<std::int64_t>> chunks_;  // of the slots, in rank order
     std::barrier<> barrier_;
 };
 
@@ -84,8 +91,31 @@ protected:
         return {};
     }
 
+    pending do_all_to_all(at::Tensor output, std::vector<std::int64_t> output_chunks,
+                          at::Tensor input,
+                          std::vector<std::int64_t> input_chunks) override {
+        group_->chunks_[static_cast<std::size_t>(rank())] = std::move(input_chunks);
+        exchange(input.view({-1}), [&] {
+            std::int64_t at = 0;
+            for (int i = 0; i < size(); ++i) {
+                const auto count = output_chunks[static_cast<std::size_t>(i)];
+                const auto& theirs = group_->chunks_[static_cast<std::size_t>(i)];
+                const auto begin = std::accumulate(
+                    theirs.begin(), theirs.begin() + rank(), std::int64_t{0});
+                output.view({-1})
+                    .narrow(0, at, count)
+                    .copy_(slot(i).narrow(0, begin,
+                                          theirs[static_cast<std::size_t>(rank())]));
+                at += count;
+            }
+        });
+        return {};
+    }
+
     pending do_send_recv(at::Tensor send, int, at::Tensor receive, int from) override {
-        exchange(send.view({-1}), [&] { receive.view({-1}).copy_(slot(from)); });
+        exchange(send.view({-1}), [&] {
+            if (receive.numel() > 0) receive.view({-1}).copy_(slot(from));
+        });
         return {};
     }
 

@@ -36,7 +36,7 @@ namespace packkit::lt {
 ///
 /// Where a group of ranks splits the vocabulary, every rank calls it with the same x and
 /// targets and its rows of the weight; all return the loss of the whole. Ranks exchange
-/// three numbers a row, in one all-gather a chunk, never logits. The gradient of x is
+/// three float64 a row, in one all-gather a chunk, never logits. The gradient of x is
 /// this rank's part of a sum over the group, which the caller makes (as the backward of
 /// what gave every rank the same x); that of the weight is complete.
 ///

@@ -64,14 +64,25 @@ protected:
                        {output, input});
     }
 
+    pending do_all_to_all(at::Tensor output, std::vector<std::int64_t> output_chunks,
+                          at::Tensor input,
+                          std::vector<std::int64_t> input_chunks) override {
+        auto flat_output = output.view({-1});
+        auto flat_input = input.view({-1});
+        return waiting(
+            backend_->alltoall_base(flat_output, flat_input, output_chunks, input_chunks),
+            {output, input});
+    }
+
     pending do_send_recv(at::Tensor send, int to, at::Tensor receive, int from) override {
         std::vector<at::Tensor> out{std::move(send)};
         std::vector<at::Tensor> in{std::move(receive)};
-        auto receiving = backend_->recv(in, from, 0);
-        auto sending = backend_->send(out, to, 0);
+        c10::intrusive_ptr<c10d::Work> receiving, sending;
+        if (in[0].numel() > 0) receiving = backend_->recv(in, from, 0);
+        if (out[0].numel() > 0) sending = backend_->send(out, to, 0);
         return pending([receiving, sending, out, in] {
-            receiving->wait();
-            sending->wait();
+            if (receiving) receiving->wait();
+            if (sending) sending->wait();
         });
     }
 
@@ -95,6 +106,8 @@ public:
     using process_group_communicator::process_group_communicator;
 
 protected:
+    using process_group_communicator::do_all_to_all;
+
     pending do_reduce_scatter(at::Tensor output, at::Tensor input) override {
         auto parts = at::empty({size(), output.numel()}, input.options());
         auto exchange = do_all_to_all(parts, std::move(input));
@@ -142,9 +155,10 @@ protected:
     pending do_send_recv(at::Tensor send, int to, at::Tensor receive, int from) override {
         std::vector<at::Tensor> out{send};
         std::vector<at::Tensor> in{receive};
+        if (out[0].numel() == 0 && in[0].numel() == 0) return {};
         backend().startCoalescing();
-        backend().send(out, to, 0);
-        backend().recv(in, from, 0);
+        if (out[0].numel() > 0) backend().send(out, to, 0);
+        if (in[0].numel() > 0) backend().recv(in, from, 0);
         return waiting(backend().endCoalescing(), {std::move(send), std::move(receive)});
     }
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The parameters of one unit (a block, an embedding, a head), sharded by dimension 0.
+/// The parameters of one unit (a block, an embedding, a head): cut by tensor parallelism,
+/// and what is left sharded by dimension 0.
 ///
 /// One flat buffer holds this rank's shards of all parameters, each padded to the same
 /// number of rows on every rank, so a unit is gathered by one all-gather and its
@@ -13,9 +14,14 @@
 /// parameters, `replicate` repeats them. A shard group of one is DDP; a replicate group
 /// of one is FSDP. The layout is that of PyTorch's FSDP2 (arXiv 2304.11277 describes its
 /// predecessor).
+///
+/// Under tensor parallelism a unit holds this rank's slices (`tensor_slice.hpp`), and all
+/// that is said of full parameters above holds for those. Each element of a shard has its
+/// place in the full tensor, whatever the mesh: `slice`.
 #pragma once
 
 #include <packkit/shard.hpp>
+#include <packkit/tensor_slice.hpp>
 #include <packkit/torch/communicator.hpp>
 #include <packkit/torch/memory_counter.hpp>
 
@@ -34,6 +40,10 @@ struct parameter_info {
     std::string name;                 ///< global name, for instance "model.norm.weight"
     std::vector<std::int64_t> shape;  ///< global shape
     bool weight_decay = true;
+    tensor_cut cut = tensor_cut::replicated;
+    /// Not cut, and the gradients of the ranks of `tensor` are parts of a sum:
+    /// `sum_partial_gradients` adds them. Otherwise they are equal.
+    bool partial_gradient = false;
 };
 
 /// Gradients on their way to other ranks. Units that share a queue have one reduction
@@ -51,12 +61,13 @@ private:
     pending under_way_;
 };
 
-/// The two groups that a unit's parameters live on, and the queue that its units share,
+/// The groups that a unit's parameters live on, and the queue that its units share,
 /// if any. All outlive the unit.
 struct shard_groups {
     communicator* shard;      ///< ranks that each hold one part of every parameter
     communicator* replicate;  ///< ranks that hold the same part
     reduction_queue* reductions = nullptr;  ///< null: one of the unit's own
+    communicator* tensor = nullptr;  ///< ranks that cut the parameters; null: none do
 };
 
 /// This rank's shards of a unit's parameters and the gradients accumulated for them.
@@ -70,12 +81,25 @@ public:
     [[nodiscard]] const parameter_info& info(std::size_t i) const { return infos_[i]; }
     [[nodiscard]] const shard_groups& groups() const { return groups_; }
 
-    /// Rows of parameter `i` that lie here.
-    [[nodiscard]] index_range rows(std::size_t i) const {
-        return shard_of(infos_[i].shape[0], groups_.shard->size(), groups_.shard->rank());
+    /// Rows and columns of the full parameter `i`, seen as a matrix, that lie here.
+    [[nodiscard]] tensor_slice slice(std::size_t i) const {
+        auto part = slices_[i];
+        const auto rows =
+            shard_of(part.rows.size(), groups_.shard->size(), groups_.shard->rank());
+        part.rows = {part.rows.begin + rows.begin, part.rows.begin + rows.end};
+        return part;
+    }
+    [[nodiscard]] index_range rows(std::size_t i) const { return slice(i).rows; }
+
+    /// Shape of parameter `i` as tensor parallelism leaves it: all of it without.
+    [[nodiscard]] std::vector<std::int64_t> local_shape(std::size_t i) const {
+        auto shape = infos_[i].shape;
+        shape[0] = slices_[i].rows.size();
+        if (infos_[i].cut == tensor_cut::columns) shape[1] = slices_[i].columns.size();
+        return shape;
     }
 
-    /// Parameter `i`'s shard: (rows(i), …), a view. May be empty.
+    /// Parameter `i`'s shard, a view. May be empty.
     [[nodiscard]] at::Tensor shard(std::size_t i) const { return part(shards_, i); }
 
     /// Its accumulated gradient, same shape; zeros before the first backward of a step.
@@ -87,8 +111,9 @@ public:
         return groups_.shard->size() == 1 && dtype == shards_.scalar_type();
     }
 
-    /// Full parameters in `dtype`, each contiguous in storage of its own (views of the
-    /// shards when `is_whole`). One all-gather of the unit in `dtype`.
+    /// Parameters as tensor parallelism leaves them, in `dtype`, each contiguous in
+    /// storage of its own (views of the shards when `is_whole`). One all-gather of the
+    /// unit in `dtype`.
     [[nodiscard]] std::vector<at::Tensor> gather(at::ScalarType dtype) const;
 
     /// Adds the full-size `gradients` (one per parameter, undefined = zero) of one
@@ -106,17 +131,17 @@ public:
 
     /// Full-size tensors of `flat`, which is laid out as the shards are (the shards
     /// themselves or an optimizer state made by `make_state`); the same on every rank of
-    /// the shard group. Views of `flat` when the group has one rank.
-    [[nodiscard]] std::vector<at::Tensor> gather_full(const at::Tensor& flat) const {
-        return unpack(flat);
-    }
+    /// the shard and tensor groups. Views of `flat` where these have one rank.
+    [[nodiscard]] std::vector<at::Tensor> gather_full(const at::Tensor& flat) const;
 
-    /// Writes this rank's rows of the full tensor `value` into `flat` at parameter `i`.
+    /// Writes this rank's slice of the full tensor `value` into `flat` at parameter `i`.
     void load_full(at::Tensor& flat, std::size_t i, const at::Tensor& value) const {
-        const auto range = rows(i);
-        if (!range.empty()) {
-            part(flat, i).copy_(value.slice(0, range.begin, range.end));
-        }
+        const auto here = slice(i);
+        if (here.elements() == 0) return;
+        const auto rows = value.slice(0, here.rows.begin, here.rows.end);
+        const bool cut = infos_[i].cut == tensor_cut::columns;
+        part(flat, i).copy_(cut ? rows.slice(1, here.columns.begin, here.columns.end)
+                                : rows);
     }
 
     /// Zeros laid out as the shards are.
@@ -137,16 +162,25 @@ public:
     }
 
 private:
+    /// Of a row of parameter `i` here.
     [[nodiscard]] std::int64_t row_elements(std::size_t i) const {
-        const auto& shape = infos_[i].shape;
-        return std::accumulate(shape.begin() + 1, shape.end(), std::int64_t{1},
-                               std::multiplies<>());
+        return slices_[i].columns.size();
     }
     /// Elements between the starts of parameter `i` and the next in a flat buffer.
     [[nodiscard]] std::int64_t chunk_elements(std::size_t i) const {
-        return rows_per_shard(infos_[i].shape[0], groups_.shard->size()) *
+        return rows_per_shard(slices_[i].rows.size(), groups_.shard->size()) *
                row_elements(i);
     }
+    /// The part of parameter `i` that rank `rank` of the tensor group holds.
+    [[nodiscard]] tensor_slice slice_at(std::size_t i, int rank) const {
+        const auto& shape = infos_[i].shape;
+        const auto columns = std::accumulate(shape.begin() + 1, shape.end(),
+                                             std::int64_t{1}, std::multiplies<>());
+        const int ranks = groups_.tensor == nullptr ? 1 : groups_.tensor->size();
+        return slice_of(shape[0], columns, infos_[i].cut, ranks, rank);
+    }
+    /// The full parameter `i` of this rank's slice of it.
+    [[nodiscard]] at::Tensor gather_slices(std::size_t i, const at::Tensor& mine) const;
     [[nodiscard]] reduction_queue& reductions() {
         return groups_.reductions != nullptr ? *groups_.reductions : own_reductions_;
     }
@@ -155,6 +189,7 @@ private:
 
     std::vector<parameter_info> infos_;
     shard_groups groups_;
+    std::vector<tensor_slice> slices_;  // of each parameter, by tensor parallelism
     std::vector<std::int64_t>
         offsets_;  // of each parameter in a flat buffer, and the end
     at::Tensor shards_;
@@ -175,6 +210,13 @@ inline sharded_parameters::sharded_parameters(std::vector<parameter_info> parame
             throw invalid_argument("parameter " + infos_[i].name +
                                    " has no dimension to shard");
         }
+        if (infos_[i].cut == tensor_cut::columns && infos_[i].shape.size() != 2) {
+            throw invalid_argument("parameter " + infos_[i].name + " of " +
+                                   std::to_string(infos_[i].shape.size()) +
+                                   " dimensions cannot be cut by columns, only a matrix");
+        }
+        slices_.push_back(
+            slice_at(i, groups_.tensor == nullptr ? 0 : groups_.tensor->rank()));
         offsets_.push_back(offsets_.back() + chunk_elements(i));
     }
     const auto zeros = [&](memory_use use) {
@@ -186,7 +228,7 @@ inline sharded_parameters::sharded_parameters(std::vector<parameter_info> parame
 }
 
 inline at::Tensor sharded_parameters::part(const at::Tensor& flat, std::size_t i) const {
-    std::vector<std::int64_t> shape = infos_[i].shape;
+    auto shape = local_shape(i);
     shape[0] = rows(i).size();
     return flat.narrow(0, offsets_[i], shape[0] * row_elements(i)).view(shape);
 }
@@ -224,19 +266,51 @@ inline std::vector<at::Tensor> sharded_parameters::unpack(const at::Tensor& flat
     const auto gathered = empty(memory_use::communication, {ranks, flat.numel()});
     groups_.shard->all_gather(gathered, flat).wait();
     for (std::size_t i = 0; i < size(); ++i) {
-        full.push_back(empty(memory_use::gathered_parameters, infos_[i].shape));
-        auto target = full.back().view({infos_[i].shape[0], -1});
+        const auto rows = slices_[i].rows.size();
+        full.push_back(empty(memory_use::gathered_parameters, local_shape(i)));
+        auto target = full.back().view({rows, row_elements(i)});
         for (std::int64_t rank = 0; rank < ranks; ++rank) {
-            const auto range = shard_of(infos_[i].shape[0], ranks, rank);
+            const auto range = shard_of(rows, ranks, rank);
             if (range.empty()) { break; }
             const auto count = range.size() * row_elements(i);
             target.slice(0, range.begin, range.end)
                 .copy_(gathered[rank]
                            .narrow(0, offsets_[i], count)
-                           .view({range.size(), -1}));
+                           .view({range.size(), row_elements(i)}));
         }
     }
     detail::take_storage(gathered);
+    return full;
+}
+
+inline std::vector<at::Tensor> sharded_parameters::gather_full(
+    const at::Tensor& flat) const {
+    auto full = unpack(flat);
+    if (groups_.tensor == nullptr || groups_.tensor->size() == 1) return full;
+    for (std::size_t i = 0; i < size(); ++i) {
+        if (infos_[i].cut != tensor_cut::replicated) full[i] = gather_slices(i, full[i]);
+    }
+    return full;
+}
+
+inline at::Tensor sharded_parameters::gather_slices(std::size_t i,
+                                                    const at::Tensor& mine) const {
+    const memory_scope scope(memory_use::communication);
+    const auto largest = slice_at(i, 0).elements();
+    auto padded = at::zeros({largest}, mine.options());
+    padded.narrow(0, 0, mine.numel()).copy_(mine.reshape({mine.numel()}));
+    auto all = at::empty({groups_.tensor->size(), largest}, mine.options());
+    groups_.tensor->all_gather(all, padded).wait();
+    auto full = at::empty(infos_[i].shape, mine.options());
+    const auto matrix = full.view({full.size(0), full.numel() / full.size(0)});
+    for (int rank = 0; rank < groups_.tensor->size(); ++rank) {
+        const auto there = slice_at(i, rank);
+        matrix.slice(0, there.rows.begin, there.rows.end)
+            .slice(1, there.columns.begin, there.columns.end)
+            .copy_(all[rank]
+                       .narrow(0, 0, there.elements())
+                       .view({there.rows.size(), there.columns.size()}));
+    }
     return full;
 }
 
@@ -246,14 +320,15 @@ inline at::Tensor sharded_parameters::pack(const std::vector<at::Tensor>& full) 
     auto flat = at::zeros({ranks, offsets_.back()}, shards_.options());
     for (std::size_t i = 0; i < size(); ++i) {
         if (!full[i].defined()) { continue; }
-        const auto source = full[i].reshape({infos_[i].shape[0], -1});
+        const auto rows = slices_[i].rows.size();
+        const auto source = full[i].reshape({rows, row_elements(i)});
         for (std::int64_t rank = 0; rank < ranks; ++rank) {
-            const auto range = shard_of(infos_[i].shape[0], ranks, rank);
+            const auto range = shard_of(rows, ranks, rank);
             if (range.empty()) { break; }
             const auto count = range.size() * row_elements(i);
             flat[rank]
                 .narrow(0, offsets_[i], count)
-                .view({range.size(), -1})
+                .view({range.size(), row_elements(i)})
                 .copy_(source.slice(0, range.begin, range.end));
         }
     }

@@ -176,12 +176,6 @@ struct cuda_varlen_function : torch::autograd::Function<cuda_varlen_function> {
         return {dq, dk, dv, at::Tensor(), at::Tensor(), at::Tensor()};
     }
 
-private:
-    static std::tuple<const document_layout&, const document_layout&,
-                      const attention_options&>
-    parts(const attention_record& record) {
-        return {record.queries, record.keys, record.options};
-    }
     /// Keys before the query's own.
     static std::optional<std::int64_t> left_window(const attention_options& options) {
         if (options.window == 0) { return std::nullopt; }
@@ -190,6 +184,13 @@ private:
     static std::optional<std::int64_t> right_window(const attention_options& options) {
         if (options.window == 0) { return std::nullopt; }
         return 0;
+    }
+
+private:
+    static std::tuple<const document_layout&, const document_layout&,
+                      const attention_options&>
+    parts(const attention_record& record) {
+        return {record.queries, record.keys, record.options};
     }
 };
 #endif

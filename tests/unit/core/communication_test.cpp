@@ -213,30 +213,44 @@ BOOST_AUTO_TEST_CASE(zero_one_and_two_send_as_much_as_ddp_and_more_with_micro_ba
 
 BOOST_AUTO_TEST_CASE(tensor_parallel_ranks_sum_activations) {
     // Llama-2 7B, one row of 4096 tokens in bf16 over 8: 4096 x 4096 elements, 4 sums a
-    // block and 2 at the ends, 7/8 of them twice; the loss sums 3 float32 a token.
+    // block and 2 at the ends, 7/8 of them twice; the loss gathers 3 float64 a token.
     auto setup = setup_of({1, 1, 1, 8}, sharding_kind::fsdp, precision_kind::bf16_mixed);
     setup.sequence_len = 4096;
     const std::int64_t activation = 4096LL * 4096 * 2;
     const std::int64_t sums = 4 * 32 + 2;
     const auto tp = estimate(llama_2_7b, setup).tp;
-    const std::int64_t loss = 3 * 2 * 7 * (4096 / 8) * 4;
-    BOOST_TEST(tp.all_reduce == sums * 2 * activation * 7 / 8 + loss);
-    BOOST_TEST(tp.collectives == sums + 3);
+    const std::int64_t loss = 7 * 3 * 4096 * 8;
+    BOOST_TEST(tp.all_reduce == sums * 2 * activation * 7 / 8);
+    BOOST_TEST(tp.all_gather == loss);
+    BOOST_TEST(tp.collectives == sums + 16);
 
-    // Sequence parallelism sends the same bytes by other collectives.
+    // Sequence parallelism sends the same bytes by other collectives, and sums the
+    // gradients of 65 norms.
     setup.sequence_parallel = true;
     const auto sequence = estimate(llama_2_7b, setup).tp;
-    BOOST_TEST(sequence.total() == tp.total());
-    BOOST_TEST(sequence.all_gather == sequence.reduce_scatter);
-    BOOST_TEST(sequence.all_reduce == loss);
+    const std::int64_t norms_sum = 2LL * 7 * 65 * 4096 / 8 * 4;
+    BOOST_TEST(sequence.total() == tp.total() + norms_sum);
+    BOOST_TEST(sequence.all_gather == sequence.reduce_scatter + loss);
+    BOOST_TEST(sequence.all_reduce == norms_sum);
+    BOOST_TEST(sequence.collectives == 2 * sums + 16 + 1);
 
     setup.sequence_parallel = false;
     setup.checkpointing = checkpointing_kind::full;
     BOOST_TEST(estimate(llama_2_7b, setup).tp.all_reduce ==
-               (6 * 32 + 2) * 2 * activation * 7 / 8 + loss);
+               (6 * 32 + 2) * 2 * activation * 7 / 8);
     setup.checkpointing = checkpointing_kind::none;
     setup.gradient_accumulation_steps = 3;
     BOOST_TEST(estimate(llama_2_7b, setup).tp.total() == 3 * tp.total());
+
+    // More ranks than key-value heads, in float32: of 4096 features each has 64; keys and
+    // values are gathered, their gradients scattered.
+    setup = setup_of({1, 1, 1, 64}, sharding_kind::fsdp);
+    setup.sequence_len = 4096;
+    const auto shared = estimate(llama_2_7b, setup).tp;
+    const std::int64_t parts = 63LL * 2 * 4096 * 64 * 4 * 32;
+    BOOST_TEST(shared.reduce_scatter == parts);
+    BOOST_TEST(shared.all_gather == parts + 63 * 3 * 4096 * 8);
+    BOOST_TEST(shared.collectives == sums + 16 + 2 * 32);
 
     // Sharded parameters are those of one tp rank.
     setup = setup_of({1, 4, 1, 2}, sharding_kind::fsdp);

@@ -198,6 +198,9 @@ BOOST_AUTO_TEST_CASE(the_list_of_a_block_is_that_of_its_tensors) {
     auto setup = setup_of({1, 2, 1, 1}, 1, precision_kind::bf16_mixed);
     BOOST_TEST(sums.kept[0].bytes(setup, 1) ==
                2 * (6 * 4096 + 2 * 4096 + 4 * 11008) + 4 * 32);
+    // Selective: two norms' outputs and two of the feed-forward are computed again.
+    BOOST_TEST(sums.kept[1].bytes(setup, 1) ==
+               2 * (4 * 4096 + 2 * 4096 + 2 * 11008) + 4 * 32);
     // Full checkpointing keeps the block's input.
     BOOST_TEST(sums.kept[2].bytes(setup, 1) == 2 * 4096);
 }

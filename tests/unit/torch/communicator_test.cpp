@@ -48,9 +48,52 @@ void check_collectives(lt::communicator& group) {
         .send_recv(numbers(1, me), (group.rank() + 1) % n, received,
                    (group.rank() + n - 1) % n)
         .wait();
+
+    // Rank i has i + j elements for rank j, so the first nothing for itself, and only the
+    // last sends to the next one.
+    const auto counts = [n](int rank) {
+        std::vector<std::int64_t> chunks;
+        for (int j = 0; j < n; ++j)
+            chunks.push_back(rank + j);
+        return chunks;
+    };
+    const std::int64_t uneven = n * (n - 1) / 2 + n * group.rank();
+    auto ragged = at::empty({uneven}, at::kDouble);
+    group
+        .all_to_all(ragged, counts(group.rank()), numbers(uneven, 100 * me),
+                    counts(group.rank()))
+        .wait();
+    // Only the last rank sends, only the first receives.
+    const auto only = [n](bool mine, int rank) {
+        std::vector<std::int64_t> chunks(static_cast<std::size_t>(n), 0);
+        if (mine) chunks[static_cast<std::size_t>(rank)] = 2;
+        return chunks;
+    };
+    const bool last = group.rank() == n - 1, first = group.rank() == 0;
+    auto from_last = at::empty({first ? 2 : 0}, at::kDouble);
+    group
+        .all_to_all(from_last, only(first, n - 1), numbers(last ? 2 : 0, 7),
+                    only(last, 0))
+        .wait();
+    const bool sends = last, receives = first;
+    auto passed = at::empty({receives ? 3 : 0}, at::kDouble);
+    group
+        .send_recv(numbers(sends ? 3 : 0, me), (group.rank() + 1) % n, passed,
+                   (group.rank() + n - 1) % n)
+        .wait();
     group.barrier();
 
     const std::lock_guard lock(checking);
+    for (std::int64_t from = 0, at = 0; from < n; ++from) {
+        for (std::int64_t i = 0; i < from + group.rank(); ++i, ++at) {
+            const std::int64_t before =
+                group.rank() * from + std::int64_t{group.rank()} * (group.rank() - 1) / 2;
+            BOOST_TEST(ragged[at].item<double>() == 100.0 * static_cast<double>(from) +
+                                                        static_cast<double>(before + i));
+        }
+    }
+    if (first) BOOST_TEST(at::equal(from_last, numbers(2, 7)));
+    if (receives) BOOST_TEST(at::equal(passed, numbers(3, n - 1)));
     BOOST_TEST(at::equal(sum, expected));
     for (int r = 0; r < n; ++r) {
         BOOST_TEST(at::equal(gathered[r], numbers(3, r)));
@@ -66,8 +109,10 @@ void check_collectives(lt::communicator& group) {
     BOOST_TEST(sent[collective::all_reduce] == 2 * (n - 1) * chunk * 8);
     BOOST_TEST(sent[collective::all_gather] == (n - 1) * 3 * 8);
     BOOST_TEST(sent[collective::reduce_scatter] == (n - 1) * 2 * 8);
-    BOOST_TEST(sent[collective::all_to_all] == (n - 1) * 8);
-    BOOST_TEST(sent[collective::send_recv] == (n == 1 ? 0 : 8));
+    BOOST_TEST(sent[collective::all_to_all] ==
+               (n - 1) * 8 + 8 * (uneven - 2 * group.rank()) + (n > 1 && last ? 16 : 0));
+    BOOST_TEST(sent[collective::send_recv] ==
+               (n == 1 ? 0 : 8) + (n > 1 && sends ? 24 : 0));
 }
 
 /// Runs `body(rank, store)` on threads that share a store.
@@ -135,6 +180,10 @@ BOOST_AUTO_TEST_CASE(wrong_sizes_are_refused) {
     BOOST_CHECK_THROW((void)alone.reduce_scatter(at::empty({3}), at::empty({2})),
                       invalid_argument);
     BOOST_CHECK_THROW((void)alone.all_to_all(at::empty({3}), at::empty({2})),
+                      invalid_argument);
+    BOOST_CHECK_THROW((void)alone.all_to_all(at::empty({3}), {3}, at::empty({3}), {2}),
+                      invalid_argument);
+    BOOST_CHECK_THROW((void)alone.all_to_all(at::empty({3}), {1, 2}, at::empty({3}), {3}),
                       invalid_argument);
 }
 

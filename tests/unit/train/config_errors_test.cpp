@@ -65,16 +65,19 @@ BOOST_AUTO_TEST_CASE(unsupported_keys) {
                "config.yaml:1: val_set_size is not supported");
     BOOST_TEST(error_with("deepspeed: ds.json") ==
                "config.yaml:1: deepspeed is not supported; use fsdp_config");
-    BOOST_TEST(override_error("gradient_checkpointing=true") ==
-               "command line: gradient_checkpointing is not supported");
+    BOOST_TEST(override_error("torch_compile=true") ==
+               "command line: torch_compile is not supported");
+    BOOST_TEST(error_with("activation_offloading: legacy") ==
+               "config.yaml:1: activation_offloading is not supported; use "
+               "gradient_checkpointing: true or selective");
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, chat_template: chatml}]") ==
                "config.yaml:1: datasets.0.chat_template: is for type chat_template, the "
                "type is completion");
     for (const char* const key :
          {"rl", "eval_steps", "eval_batch_size", "evals_per_epoch", "wandb_project",
-          "pretraining_dataset", "ring_attn_func", "heads_k_stride", "load_in_4bit",
-          "special_tokens", "torch_compile", "hub_model_id", "plugins", "use_ray", "fp16",
-          "neftune_noise_alpha", "saves_per_epoch", "save_strategy", "fsdp"}) {
+          "pretraining_dataset", "load_in_4bit", "special_tokens", "torch_compile",
+          "hub_model_id", "plugins", "use_ray", "fp16", "neftune_noise_alpha",
+          "saves_per_epoch", "save_strategy", "fsdp"}) {
         const std::string error =
             error_with("max_steps: 1\n" + std::string(key) + ": x1");
         BOOST_TEST(
@@ -193,7 +196,10 @@ BOOST_AUTO_TEST_CASE(missing_keys) {
     BOOST_TEST(
         error_with("tokenizer_type:") ==
         "config.yaml:1: tokenizer_type is missing: expected bytes, or a tokenizer's "
-        "file or folder");
+        "file or folder; only data sets of type tokens do without");
+    BOOST_TEST(error_with("tokenizer_type:\ndatasets: [{path: data.jsonl, type: tokens}, "
+                          "{path: data.txt}]")
+                   .starts_with("config.yaml:1: tokenizer_type is missing: "));
     BOOST_TEST(
         error_with("datasets:") ==
         "config.yaml:1: datasets is missing: expected a list of datasets, as [{path: "
@@ -219,16 +225,25 @@ BOOST_AUTO_TEST_CASE(datasets) {
                "'data.jsonl'");
     BOOST_TEST(
         error_with("datasets:\n  - type: tokens") ==
-        "config.yaml:2: datasets.0.path is missing: expected a .jsonl or .txt file");
+        "config.yaml:2: datasets.0.path is missing: expected a .jsonl, .parquet, .arrow "
+        "or .txt file");
     BOOST_TEST(error_with("datasets: [{path: none.jsonl}]") ==
                "config.yaml:1: datasets.0.path: 'none.jsonl' does not exist");
     BOOST_TEST(error_with("datasets: [{path: data.parquet}]") ==
-               "config.yaml:1: datasets.0.path: expected a .jsonl or .txt file for type "
-               "completion, found 'data.parquet'");
+               "config.yaml:1: datasets.0.path: 'data.parquet' does not exist");
+    BOOST_TEST(error_with("datasets: [{path: data.csv}]") ==
+               "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet, .arrow or "
+               ".txt file for type completion, or ds_type, found 'data.csv'");
+    BOOST_TEST(error_with("datasets: [{path: data.csv, ds_type: csv}]") ==
+               "config.yaml:1: datasets.0.ds_type: expected one of json, parquet, arrow, "
+               "text, found 'csv'");
+    BOOST_TEST(error_with("datasets: [{path: data.csv, type: alpaca, ds_type: text}]") ==
+               "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet or .arrow "
+               "file for type alpaca, found 'data.csv'");
     BOOST_TEST(
         error_with("datasets: [{path: data.txt, type: tokens}]") ==
-        "config.yaml:1: datasets.0.path: expected a .jsonl file for type tokens, found "
-        "'data.txt'");
+        "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet or .arrow file for "
+        "type tokens, found 'data.txt'");
     const std::string types =
         "one of completion, tokens, alpaca, input_output, chat_template";
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: sharegpt}]") ==
@@ -285,6 +300,40 @@ BOOST_AUTO_TEST_CASE(batch_sizes) {
         "the 2147483647 tokens that a micro-batch can have");
 }
 
+BOOST_AUTO_TEST_CASE(activation_checkpointing) {
+    for (const std::string kind : {"offload", "offload_disk", "unsloth"}) {
+        BOOST_TEST(
+            error_with("gradient_checkpointing: " + kind) ==
+            "config.yaml:1: gradient_checkpointing: '" + kind +
+                "' is not supported: activations stay on the device; use true, which "
+                "keeps nothing of a block but its input, or selective");
+    }
+    BOOST_TEST(error_with("gradient_checkpointing: 2") ==
+               "config.yaml:1: gradient_checkpointing: expected true, false or "
+               "selective, found '2'");
+    BOOST_TEST(error_with("gradient_checkpointing: [true]") ==
+               "config.yaml:1: gradient_checkpointing: expected true, false or "
+               "selective, found a list");
+    BOOST_TEST(error_with("gradient_checkpointing_kwargs: true") ==
+               "config.yaml:1: gradient_checkpointing_kwargs: expected keys, as "
+               "{use_reentrant: false}, found 'true'");
+    BOOST_TEST(error_with("gradient_checkpointing_kwargs: {use_reentrent: true}") ==
+               "config.yaml:1: key 'gradient_checkpointing_kwargs.use_reentrent' is "
+               "unknown; did you mean 'use_reentrant'?");
+    BOOST_TEST(error_with("gradient_checkpointing_kwargs: {use_reentrant: 1}") ==
+               "config.yaml:1: gradient_checkpointing_kwargs.use_reentrant: expected "
+               "true or false, found '1'");
+    for (const std::string kind : {"true", "selective"}) {
+        BOOST_TEST(
+            error_with("gradient_checkpointing: " + kind +
+                       "\nfsdp_version: 2\nfsdp_config: {activation_checkpointing: "
+                       "true}") ==
+            "config.yaml:1: The activation_checkpointing in FSDP config and the "
+            "gradient_checkpointing in training arg can't be set to True "
+            "simultaneously; here they say the same, leave one of them out");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(contradictions) {
     BOOST_TEST(
         error_with("deepspeed: ds.json\nfsdp_config: {reshard_after_forward: true}") ==
@@ -320,26 +369,18 @@ BOOST_AUTO_TEST_CASE(contradictions) {
         "config.yaml:1: bf16 and torch_dtype: float64 cannot be used together: bf16 "
         "computes with float32 parameters");
     BOOST_TEST(
-        error_with("context_parallel_size: 2\nsample_packing: true\nmicro_batch_size: "
-                   "2") ==
-        "config.yaml:3: micro_batch_size must be set to 1 when sample_packing is "
-        "enabled due to a `ring-flash-attn` requirement");
+        error_with("context_parallel_size: 2\nring_attn_func: batch_ring") ==
+        "config.yaml:2: ring_attn_func: batch_ring mixes the documents of a packed row; "
+        "use varlen_llama3 or ring, which also take rows of one sample");
+    BOOST_TEST(error_with("ring_attn_func: zigzag") ==
+               "config.yaml:1: ring_attn_func: expected one of varlen_llama3, ring, "
+               "found 'zigzag'");
+    BOOST_TEST(
+        error_with("heads_k_stride: 0").starts_with("config.yaml:1: heads_k_stride"));
     BOOST_TEST(
         error_with("context_parallel_size: 1\nsequence_parallel_degree: 2") ==
         "config.yaml:2: sequence_parallel_degree 2 contradicts context_parallel_size "
         "1; the first is a deprecated name of the second");
-}
-
-BOOST_AUTO_TEST_CASE(data_is_all_that_is_sharded) {
-    const std::string only =
-        "2 is not supported: this trainer shards data only (dp_replicate_size, "
-        "dp_shard_size); set it to 1";
-    BOOST_TEST(error_with("context_parallel_size: 2") ==
-               "config.yaml:1: context_parallel_size: " + only);
-    BOOST_TEST(error_with("sequence_parallel_degree: 2") ==
-               "config.yaml:1: sequence_parallel_degree: " + only);
-    BOOST_TEST(override_error("tensor_parallel_size=2") ==
-               "command line: tensor_parallel_size: " + only);
 }
 
 BOOST_AUTO_TEST_CASE(fsdp) {
@@ -366,8 +407,9 @@ BOOST_AUTO_TEST_CASE(fsdp) {
                "config.yaml:1: FSDP1 does not support disabling cpu_offload_pin_memory, "
                "please set `fsdp_version` to 2");
     BOOST_TEST(
-        error("activation_checkpointing: true") ==
-        "config.yaml:2: fsdp_config.activation_checkpointing: true is not supported");
+        error("activation_checkpointing: full") ==
+        "config.yaml:2: fsdp_config.activation_checkpointing: expected true or false, "
+        "found 'full'");
     BOOST_TEST(error("mixed_precision_policy: bf16") ==
                "config.yaml:2: fsdp_config.mixed_precision_policy: is not supported; use "
                "bf16: true");

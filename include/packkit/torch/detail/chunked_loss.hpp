@@ -94,13 +94,21 @@ inline void check_linear_cross_entropy(const at::Tensor& x, const at::Tensor& we
 }
 
 /// Softmax statistics of the whole vocabulary from those of this rank's part, rows of
-/// (largest logit, Σ e^(logit − largest), target's logit or 0): (rows, 3), float64.
+/// (largest logit, Σ e^(logit − largest), target's logit or 0): (rows, 3), float64. As
+/// if of `padded_rows` rows: what is sent then does not depend on who has a target.
 [[nodiscard]] inline at::Tensor over_vocabulary(
-    const at::Tensor& part, const linear_cross_entropy_options& options) {
+    const at::Tensor& part, const linear_cross_entropy_options& options,
+    std::int64_t padded_rows) {
     if (!split_vocabulary(options)) return part;
     const std::int64_t ranks = options.group->size();
-    auto parts = at::empty({ranks, part.size(0), 3}, part.options());
-    options.group->all_gather(parts, part).wait();
+    auto mine = part;
+    if (part.size(0) < padded_rows) {
+        mine = at::zeros({padded_rows, 3}, part.options());
+        mine.narrow(0, 0, part.size(0)).copy_(part);
+    }
+    auto parts = at::empty({ranks, padded_rows, 3}, part.options());
+    options.group->all_gather(parts, mine).wait();
+    parts = parts.narrow(1, 0, part.size(0));
     const auto tops = parts.select(2, 0);
     const auto top = tops.amax(0);
     auto whole = at::zeros_like(part);
@@ -154,7 +162,7 @@ inline void check_linear_cross_entropy(const at::Tensor& x, const at::Tensor& we
             part.select(1, 2).copy_(logits.gather(1, place).squeeze(1));
             part.select(1, 2).masked_fill_(here.logical_not(), 0.0);
         }
-        const auto whole = over_vocabulary(part, options);
+        const auto whole = over_vocabulary(part, options, part.size(0));
         result.sum.add_(losses_of(whole).masked_fill_(valid.logical_not(), 0.0).sum());
         if (!wanted.any() || tokens == 0) continue;
 

@@ -68,10 +68,16 @@ public:
     }
 
     /// The losses of x's rows [first, last) of `rows`; adds to the gradients in `result`.
+    /// Ranks exchange what `sent_rows` rows take.
     double operator()(const at::Tensor& x, const at::Tensor& targets,
                       const std::int64_t* first, const std::int64_t* last,
-                      chunked_loss& result, bool first_chunk) {
+                      std::int64_t sent_rows, chunked_loss& result, bool first_chunk) {
         const std::int64_t count = last - first;
+        if (count == 0) {
+            static_cast<void>(
+                over_vocabulary(at::empty({0, 3}, at::kDouble), options_, sent_rows));
+            return 0;
+        }
         const auto rows = x_.narrow(0, 0, count);
         for (std::int64_t r = 0; r < count; ++r)
             std::copy_n(data<Storage>(x) + first[r] * hidden_, hidden_,
@@ -84,7 +90,7 @@ public:
 
         each_slice([&](std::int64_t slice) { logits_of(slice, rows); });
         const memory_scope scope(memory_use::logits);
-        const at::Tensor whole = over_vocabulary(statistics(count), options_);
+        const at::Tensor whole = over_vocabulary(statistics(count), options_, sent_rows);
         const auto* const row = whole.const_data_ptr<double>();
         double loss = 0;
         for (std::int64_t r = 0; r < count; ++r)
@@ -306,10 +312,12 @@ chunked_loss chunked_loss_by(
     cpu_chunks<Storage> chunks(weight, options, wanted,
                                std::min(options.chunk_rows, count), kernels);
     double sum = 0;
-    for (std::int64_t begin = 0; begin < count; begin += options.chunk_rows) {
-        const std::int64_t end = std::min(begin + options.chunk_rows, count);
-        sum += chunks(x, targets, rows.data() + begin, rows.data() + end, result,
-                      begin == 0);
+    const std::int64_t sent = split_vocabulary(options) ? x.size(0) : count;
+    for (std::int64_t begin = 0; begin < sent; begin += options.chunk_rows) {
+        const std::int64_t end = std::min(begin + options.chunk_rows, sent);
+        sum +=
+            chunks(x, targets, rows.data() + std::min(begin, count),
+                   rows.data() + std::min(end, count), end - begin, result, begin == 0);
     }
     result.sum = at::full({}, sum, at::kDouble);
     return result;
