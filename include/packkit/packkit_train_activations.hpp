@@ -13,15 +13,15 @@ namespace detail::activation_lists {
 
 // A block: norm, linears of q, k and v, rotary embedding (which keeps its tables alone),
 // attention of documents, linear, residual; norm, silu(gate) x up, linear, residual. A
-// linear keeps its input, a norm its input, silu(gate) x up its gate and
-// up. Selective
-// checkpointing computes again what matrices take in, and keeps what they and attention
-// give; full keeps the input.
+// linear keeps its input, a norm its input, silu(gate) x up its gate and up. Under
+// sequence parallelism linears keep what was gathered for them. Selective checkpointing
+// computes again what matrices take in, and keeps what they and attention give; full
+// keeps the input.
 inline constexpr activation_tensor packkit_train_block[] = {
     {"block's and first norm's input", activation_width::hidden,
      activation_element::compute, activation_cut::sequence, checkpointing_kind::full},
     {"input of q, k and v", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence},
+     activation_cut::never},
     {"query before its norm", activation_width::normed_query, activation_element::compute,
      activation_cut::tensor, checkpointing_kind::selective},
     {"key before its norm", activation_width::normed_key, activation_element::compute,
@@ -40,14 +40,14 @@ inline constexpr activation_tensor packkit_train_block[] = {
     {"second norm's input", activation_width::hidden, activation_element::compute,
      activation_cut::sequence, checkpointing_kind::selective},
     {"input of gate and up", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence},
+     activation_cut::never},
     {"router's probabilities", activation_width::experts,
-     activation_element::accumulation, activation_cut::sequence,
+     activation_element::accumulation, activation_cut::never,
      checkpointing_kind::selective},
     {"tokens sent to experts", activation_width::routed_hidden,
-     activation_element::compute, activation_cut::sequence},
+     activation_element::compute, activation_cut::never},
     {"results of experts and weighted", activation_width::routed_hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::selective,
+     activation_element::compute, activation_cut::never, checkpointing_kind::selective,
      2},
     {"gate", activation_width::gate, activation_element::compute, activation_cut::tensor,
      checkpointing_kind::selective},
@@ -85,7 +85,7 @@ inline constexpr activation_tensor packkit_train_head[] = {
     {"final norm's input", activation_width::hidden, activation_element::compute,
      activation_cut::sequence},
     {"head's input and its gradient", activation_width::hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::none, 2},
+     activation_element::compute, activation_cut::never, checkpointing_kind::none, 2},
 };
 // Of a chunk of tokens: logits, over which their gradient is written.
 inline constexpr activation_tensor packkit_train_loss[] = {
