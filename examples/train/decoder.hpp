@@ -16,6 +16,7 @@
 #include <packkit/model_shape.hpp>
 #include <packkit/torch/activation_checkpoint.hpp>
 #include <packkit/torch/context_parallel.hpp>
+#include <packkit/torch/gated_activation.hpp>
 #include <packkit/torch/linear_cross_entropy.hpp>
 #include <packkit/torch/memory_counter.hpp>
 #include <packkit/torch/rms_norm.hpp>
@@ -95,18 +96,13 @@ inline at::Tensor norm(const model_shape& model, const at::Tensor& x,
                         traits_of(model).norm_from_one ? 1.0 : 0.0);
 }
 
-inline at::Tensor activated(activation_kind kind, const at::Tensor& x) {
-    switch (kind) {
-        case activation_kind::silu:
-            return at::silu(x);
-        case activation_kind::gelu:
-            return at::gelu(x);
-        case activation_kind::gelu_tanh:
-            return at::gelu(x, "tanh");
-        case activation_kind::relu:
-            return at::relu(x);
-    }
-    throw invalid_argument("activation_kind has no such value");
+/// x + added, and its norm.
+inline std::pair<at::Tensor, at::Tensor> add_norm(const model_shape& model,
+                                                  const at::Tensor& x,
+                                                  const at::Tensor& added,
+                                                  const at::Tensor& weight) {
+    return lt::add_rms_norm(x, added, weight, model.rms_norm_eps,
+                            traits_of(model).norm_from_one ? 1.0 : 0.0);
 }
 
 /// cap · tanh(x / cap) (Gemma 2, arXiv 2408.00118); x where cap is 0.
@@ -178,12 +174,11 @@ inline at::Tensor feed_forward(const model_shape& model, parameter_reader& p,
                                const lt::tensor_parallel& tp = {}) {
     const auto gate = p.linear(x, with_bias);
     const auto up = p.linear(x, with_bias);
-    const auto open = again(
-        [kind = model.activation](const at::Tensor& g) { return activated(kind, g); },
-        gate);
-    return p.linear_out(
-        tp, again([](const auto& a, const auto& b) { return a * b; }, open, up),
-        with_bias);
+    const auto opened = [kind = model.activation](const at::Tensor& g,
+                                                  const at::Tensor& u) {
+        return lt::gated_activation(kind, g, u);
+    };
+    return p.linear_out(tp, again(opened, gate, up), with_bias);
 }
 
 /// Experts (Shazeer et al. 2017, arXiv 1701.06538; Jiang et al. 2024, arXiv 2401.04088):
@@ -229,8 +224,9 @@ inline at::Tensor block(const model_shape& model, std::int64_t layer,
     auto mixed = again(normed, x, p.next());
     mixed = attention(model, layer, p, mixed, row);
     if (traits.post_norms) mixed = norm(model, mixed, p.next());
-    const auto h = x + mixed;
-    auto fed = again(normed, h, p.next());
+    const auto& weight = p.next();
+    auto [h, fed] = add_norm(model, x, mixed, weight);
+    again.remember(fed, normed, h, weight);
     fed = is_sparse_layer(model, layer)
               ? experts(model, p, fed, row, again)
               : feed_forward(model, p, row.enter(fed), again, traits.mlp_bias, row.tp);

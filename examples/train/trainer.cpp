@@ -19,6 +19,7 @@
 #include <packkit/flops.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/torch/gradient_norm.hpp>
+#include <packkit/torch/memory_reuse.hpp>
 #include <packkit/torch/replica_check.hpp>
 
 #include <fmt/format.h>
@@ -528,6 +529,7 @@ void run::summarize() const {
 }  // namespace
 
 int train(const train_config& config, const run_options& options, rank_slot* slot) {
+    lt::reuse_memory();
     lt::count_memory();
     return run(config, options, slot).execute();
 }

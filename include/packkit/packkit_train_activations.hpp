@@ -13,10 +13,10 @@ namespace detail::activation_lists {
 
 // A block: norm, linears of q, k and v, rotary embedding (which keeps its tables alone),
 // attention of documents, linear, residual; norm, silu(gate) x up, linear, residual. A
-// linear keeps its input, a norm its input, a product its factors. Selective
-// checkpointing computes again what matrices take in, and keeps what they and attention
-// give; full keeps the input. Under sequence parallelism what a layer works on is
-// gathered, and kept so.
+// linear keeps its input, a norm its input, silu(gate) x up its gate and up. Under
+// sequence parallelism linears keep what was gathered for them. Selective checkpointing
+// computes again what matrices take in, and keeps what they and attention give; full
+// keeps the input.
 inline constexpr activation_tensor packkit_train_block[] = {
     {"block's and first norm's input", activation_width::hidden,
      activation_element::compute, activation_cut::sequence, checkpointing_kind::full},
@@ -51,15 +51,14 @@ inline constexpr activation_tensor packkit_train_block[] = {
      2},
     {"gate", activation_width::gate, activation_element::compute, activation_cut::tensor,
      checkpointing_kind::selective},
-    {"silu of the gate", activation_width::gate},
     {"up", activation_width::intermediate, activation_element::compute,
      activation_cut::tensor, checkpointing_kind::selective},
     {"input of down", activation_width::intermediate},
 };
-// At silu(gate) x up: gradients of the product (in place of down's input, which is gone)
-// and of both factors; the block's output and its gradient.
+// At silu(gate) x up: gradients of the product (in place of down's input, which is gone),
+// of gate and of up; the block's output and its gradient.
 inline constexpr activation_tensor packkit_train_working[] = {
-    {"gradients of silu and up", activation_width::intermediate,
+    {"gradients of gate and up", activation_width::intermediate,
      activation_element::compute, activation_cut::tensor, checkpointing_kind::full, 2},
     {"block's output and its gradient", activation_width::hidden,
      activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 2},

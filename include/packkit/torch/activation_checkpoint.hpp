@@ -45,11 +45,16 @@ public:
     template <class Function, class... Tensors>
     at::Tensor operator()(Function function, const Tensors&... inputs) {
         at::Tensor result = function(inputs...);
-        if (active_) {
-            made_.push_back(
-                {result, [function, inputs...] { return function(inputs...); }});
-        }
+        remember(result, function, inputs...);
         return result;
+    }
+
+    /// The same for a `result` that was made otherwise, with the bits of
+    /// `function(inputs...)`.
+    template <class Function, class... Tensors>
+    void remember(const at::Tensor& result, Function function, const Tensors&... inputs) {
+        if (!active_) return;
+        made_.push_back({result, [function, inputs...] { return function(inputs...); }});
     }
 
     [[nodiscard]] std::size_t size() const { return made_.size(); }

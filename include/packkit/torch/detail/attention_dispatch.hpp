@@ -146,9 +146,9 @@ inline bool has_amx() {
         const bool has_bf16_tiles = (d >> 22 & 1U) != 0 && (d >> 24 & 1U) != 0;
         constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
         constexpr long tile_data = 18;
-        return has_bf16_tiles && __builtin_cpu_supports("avx512f") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512dq") &&
+        return has_bf16_tiles && __builtin_cpu_supports("avx512bf16") &&
+               __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
     }();
     return allowed;
