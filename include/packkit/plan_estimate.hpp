@@ -242,7 +242,7 @@ private:
         const std::int64_t most = rows_per_shard(size, mesh.tp);
         const std::int64_t last = std::max<std::int64_t>(0, size - most * (mesh.tp - 1));
         warn(what, " ", size, " over tp ", mesh.tp, " is uneven: shards of ", most,
-             ", the last of ", last, " and padded to ", most);
+             ", the last of ", last);
     };
     uneven("vocabulary", shape.vocab_size);
     uneven("intermediate size", shape.intermediate_size);

@@ -9,6 +9,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <vector>
+
 using namespace packkit;
 
 namespace {
@@ -137,7 +139,7 @@ BOOST_AUTO_TEST_CASE(by_hand_two_ranks_and_rows_that_do_not_divide) {
     // 8,288 of the embedding, 8,320 of norm and head, each halved and sent twice.
     BOOST_TEST(ddp.dp_replicate.all_reduce == 4 * (8'288 + 2 * 8'128 + 8'320));
     BOOST_TEST(ddp.dp_replicate.collectives == 4);
-    BOOST_TEST(ddp.world.all_gather == 24);
+    BOOST_TEST(ddp.world.all_gather == 16);
     BOOST_TEST(ddp.world.all_reduce == 0);
 
     setup.mesh = {1, 2, 1, 1};
@@ -251,6 +253,21 @@ BOOST_AUTO_TEST_CASE(tensor_parallel_ranks_sum_activations) {
     BOOST_TEST(shared.reduce_scatter == parts);
     BOOST_TEST(shared.all_gather == parts + 63 * 3 * 4096 * 8);
     BOOST_TEST(shared.collectives == sums + 16 + 2 * 32);
+
+    // Micro-batches of different length: the sum of what each sends; gradients of norms
+    // once a step.
+    setup = setup_of({1, 2, 1, 4}, sharding_kind::fsdp);
+    setup.sequence_parallel = true;
+    const model_layout layout(llama_2_7b);
+    const auto of_rows = [&](std::vector<std::int64_t> tokens) {
+        return tensor_parallel_bytes(layout, setup, tokens);
+    };
+    setup.sequence_len = 1000;
+    setup.gradient_accumulation_steps = 2;
+    BOOST_TEST((of_rows({1000, 1000}) == estimate(llama_2_7b, setup).tp));
+    const auto once = of_rows({});
+    BOOST_TEST(once.all_reduce == 2LL * 3 * 65 * 2048 / 4 * 4);
+    BOOST_TEST((of_rows({700, 3}) + once == of_rows({700}) + of_rows({3})));
 
     // Sharded parameters are those of one tp rank.
     setup = setup_of({1, 4, 1, 2}, sharding_kind::fsdp);

@@ -71,7 +71,6 @@ std::map<mesh_shape, std::optional<plan_estimate>> obvious_search(
                     if (replicate * shard * cp * tp != options.gpus) continue;
                     auto& chosen = best[{replicate, shard, cp, tp}];
                     if (layout.shape().num_attention_heads % tp != 0) continue;
-                    if (layout.shape().num_key_value_heads % tp != 0) continue;
                     if (cp > 1 &&
                         work.computed_tokens_per_row < 2.0 * static_cast<double>(cp))
                         continue;
