@@ -12,6 +12,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <vector>
@@ -22,31 +23,39 @@ using packkit::lt::attention_options;
 
 constexpr std::int64_t heads = 8;
 constexpr std::int64_t kv_heads = 4;
-constexpr std::int64_t head_dim = 64;
+constexpr std::int64_t usual_head_dim = 64;
 
 /// 4096 tokens in eleven ragged documents.
 const std::vector<std::int32_t> cu_seqlens{0,    1200, 1240, 1540, 2240, 2330,
                                            2830, 3086, 3496, 3596, 3966, 4096};
 
+/// As many tokens in documents of `length`.
+std::vector<std::int32_t> documents_of(std::int32_t length) {
+    std::vector<std::int32_t> bounds{0};
+    while (bounds.back() < cu_seqlens.back())
+        bounds.push_back(std::min(cu_seqlens.back(), bounds.back() + length));
+    return bounds;
+}
+
 struct rows {
     at::Tensor q, k, v, dout;
 };
 
-rows make_rows(at::ScalarType dtype) {
+rows make_rows(at::ScalarType dtype, std::int64_t head_dim = usual_head_dim) {
     at::manual_seed(1);
-    const auto make = [dtype](std::int64_t h) {
+    const auto make = [=](std::int64_t h) {
         return at::randn({cu_seqlens.back(), h, head_dim}).to(dtype);
     };
     return {make(heads), make(kv_heads), make(kv_heads), make(heads)};
 }
 
-double operations() {
+double operations(const std::vector<std::int32_t>& bounds, std::int64_t head_dim) {
     double pairs = 0;
-    for (std::size_t i = 0; i + 1 < cu_seqlens.size(); ++i) {
-        const double length = cu_seqlens[i + 1] - cu_seqlens[i];
+    for (std::size_t i = 0; i + 1 < bounds.size(); ++i) {
+        const double length = bounds[i + 1] - bounds[i];
         pairs += length * (length + 1) / 2;
     }
-    return 14.0 * pairs * heads * head_dim;
+    return 14.0 * pairs * static_cast<double>(heads * head_dim);
 }
 
 /// Operations a second of this machine's matrix product in the dtype.
@@ -63,17 +72,20 @@ double matrix_product_rate(at::ScalarType dtype) {
     return best;
 }
 
-void report(benchmark::State& state, at::ScalarType dtype) {
-    const double rate = operations() * static_cast<double>(state.iterations());
+void report(benchmark::State& state, at::ScalarType dtype,
+            const std::vector<std::int32_t>& bounds, std::int64_t head_dim) {
+    const double rate =
+        operations(bounds, head_dim) * static_cast<double>(state.iterations());
     state.counters["flops"] = benchmark::Counter(rate, benchmark::Counter::kIsRate);
     state.counters["of_matmul"] = benchmark::Counter(rate / matrix_product_rate(dtype),
                                                      benchmark::Counter::kIsRate);
 }
 
-void packed_documents(benchmark::State& state, at::ScalarType dtype) {
+void packed_documents(benchmark::State& state, at::ScalarType dtype,
+                      const std::vector<std::int32_t>& documents, std::int64_t head_dim) {
     const c10::NoGradGuard no_grad;
-    const auto r = make_rows(dtype);
-    const packkit::lt::attention_bounds bounds{cu_seqlens, cu_seqlens};
+    const auto r = make_rows(dtype, head_dim);
+    const packkit::lt::attention_bounds bounds{documents, documents};
     const attention_options options;
     for (auto _ : state) {
         const auto made =
@@ -81,7 +93,7 @@ void packed_documents(benchmark::State& state, at::ScalarType dtype) {
         benchmark::DoNotOptimize(packkit::lt::cpu_attention_backward(
             r.dout, {}, r.q, r.k, r.v, made, bounds, options));
     }
-    report(state, dtype);
+    report(state, dtype, documents, head_dim);
 }
 
 /// LibTorch's flash attention for the CPU takes no boundaries: document after document,
@@ -106,22 +118,39 @@ void libtorch_by_document(benchmark::State& state, at::ScalarType dtype) {
                 at::_scaled_dot_product_flash_attention_for_cpu_backward(
                     document(r.dout, i), q, k, v, out, lse, 0.0, true);
             const auto shared = [](const at::Tensor& t) {
-                return t.reshape({1, kv_heads, heads / kv_heads, -1, head_dim}).sum(2);
+                return t.reshape({1, kv_heads, heads / kv_heads, -1, usual_head_dim})
+                    .sum(2);
             };
             benchmark::DoNotOptimize(dq);
             benchmark::DoNotOptimize(shared(dk));
             benchmark::DoNotOptimize(shared(dv));
         }
     }
-    report(state, dtype);
+    report(state, dtype, cu_seqlens, usual_head_dim);
 }
 
-BENCHMARK_CAPTURE(packed_documents, float32, at::kFloat)->UseRealTime();
+BENCHMARK_CAPTURE(packed_documents, float32, at::kFloat, cu_seqlens, usual_head_dim)
+    ->UseRealTime();
 BENCHMARK_CAPTURE(libtorch_by_document, float32, at::kFloat)->UseRealTime();
-BENCHMARK_CAPTURE(packed_documents, bfloat16, at::kBFloat16)->UseRealTime();
+BENCHMARK_CAPTURE(packed_documents, bfloat16, at::kBFloat16, cu_seqlens, usual_head_dim)
+    ->UseRealTime();
 BENCHMARK_CAPTURE(libtorch_by_document, bfloat16, at::kBFloat16)->UseRealTime();
-BENCHMARK_CAPTURE(packed_documents, float64, at::kDouble)->UseRealTime();
+BENCHMARK_CAPTURE(packed_documents, float64, at::kDouble, cu_seqlens, usual_head_dim)
+    ->UseRealTime();
 BENCHMARK_CAPTURE(libtorch_by_document, float64, at::kDouble)->UseRealTime();
+
+#define PACKKIT_BENCH_SHAPE(name, length, width)                                       \
+    BENCHMARK_CAPTURE(packed_documents, float32_##name, at::kFloat, length, width)     \
+        ->UseRealTime();                                                               \
+    BENCHMARK_CAPTURE(packed_documents, bfloat16_##name, at::kBFloat16, length, width) \
+        ->UseRealTime()
+PACKKIT_BENCH_SHAPE(head_dim_32, cu_seqlens, 32);
+PACKKIT_BENCH_SHAPE(head_dim_80, cu_seqlens, 80);
+PACKKIT_BENCH_SHAPE(head_dim_128, cu_seqlens, 128);
+PACKKIT_BENCH_SHAPE(head_dim_256, cu_seqlens, 256);
+PACKKIT_BENCH_SHAPE(documents_of_8, documents_of(8), usual_head_dim);
+PACKKIT_BENCH_SHAPE(documents_of_64, documents_of(64), usual_head_dim);
+#undef PACKKIT_BENCH_SHAPE
 
 }  // namespace
 

@@ -5,14 +5,9 @@
 #include "common/errors.hpp"
 #include "common/utf8.hpp"
 
-#include <arrow/io/file.h>
-#include <arrow/io/memory.h>
-
 #include <concepts>
 #include <span>
 #include <string_view>
-
-#include <unistd.h>
 
 namespace packkit::app {
 namespace {
@@ -192,9 +187,7 @@ std::shared_ptr<arrow::Array> without_dictionary(const arrow::Array& values,
     const auto& coded = static_cast<const arrow::DictionaryArray&>(values);
     const arrow::Array& dictionary = *coded.dictionary();
     const auto builder = value_or_refuse(arrow::MakeBuilder(dictionary.type()), place);
-    const auto check = [&](const arrow::Status& status) {
-        if (!status.ok()) refuse_status(place, status);
-    };
+    const auto check = [&](const arrow::Status& status) { require_ok(status, place); };
     check(builder->Reserve(values.length()));
     for (std::int64_t i = 0; i < values.length(); ++i) {
         if (values.IsNull(i)) {
@@ -325,27 +318,6 @@ void column_reader::read(const arrow::RecordBatch& batch, const std::string& par
         default:
             return add_lengths(*values, place, sink_);
     }
-}
-
-std::shared_ptr<arrow::io::RandomAccessFile> open_for_arrow(input_file& file) {
-    if (file.descriptor() >= 0 && file.size_hint() > 0) {
-        auto opened = value_or_refuse(
-            arrow::io::ReadableFile::Open(::dup(file.descriptor())), file.name());
-        // Back to before what was read ahead to tell the kind of file.
-        if (const auto status = opened->Seek(0); !status.ok()) {
-            refuse_status(file.name(), status);
-        }
-        return opened;
-    }
-    return std::make_shared<arrow::io::BufferReader>(
-        arrow::Buffer::FromString(read_file(file)));
-}
-
-void refuse_status(const std::string& place, const arrow::Status& status) {
-    std::string what = status.message();
-    // Arrow's traces have lines of their own.
-    what.erase(std::min(what.find('\n'), what.size()));
-    throw input_error(place, "cannot be read: " + what);
 }
 
 }  // namespace packkit::app

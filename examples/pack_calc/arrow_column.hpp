@@ -4,23 +4,21 @@
 /// What Parquet and Arrow files have in common: a column found by name, and its values as
 /// samples. Included only where Arrow is.
 
+#include "common/arrow_batches.hpp"
 #include "input.hpp"
 #include "tokenizer.hpp"
 
 #include <arrow/api.h>
-#include <arrow/io/interfaces.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace packkit::app {
 
-/// A column by the path of its field numbers: column 2, in it field 0.
+/// A column and where it lies.
 struct column_path {
-    std::vector<int> fields;
+    field_path fields;
     std::string name;  ///< as the user wrote it, or the default
     std::shared_ptr<arrow::DataType> type;
 };
@@ -55,18 +53,5 @@ private:
     sample_sink& sink_;
     token_counter count_tokens_;
 };
-
-/// The file for Arrow's readers: read in place when it is a regular one, else held in
-/// memory. @throws input_error
-std::shared_ptr<arrow::io::RandomAccessFile> open_for_arrow(input_file& file);
-
-/// The value, or an input_error with `place` and what Arrow says, in one line.
-[[noreturn]] void refuse_status(const std::string& place, const arrow::Status& status);
-
-template <class Value>
-Value value_or_refuse(arrow::Result<Value> result, const std::string& place) {
-    if (!result.ok()) refuse_status(place, result.status());
-    return std::move(result).ValueUnsafe();
-}
 
 }  // namespace packkit::app

@@ -200,8 +200,12 @@ void add_precision(const training_setup& setup, yaml_lines& lines) {
     if (setup.precision == precision_kind::bf16_mixed)
         lines.key("bf16", "true", "bf16 computation");
     if (setup.precision == precision_kind::bf16) lines.key("bf16", "full");
-    if (setup.checkpointing != checkpointing_kind::none)
-        lines.key("gradient_checkpointing", "true");
+    if (setup.checkpointing == checkpointing_kind::full)
+        lines.key("gradient_checkpointing", "true", "blocks are computed again");
+    if (setup.checkpointing == checkpointing_kind::selective) {
+        lines.key("gradient_checkpointing", "selective",
+                  "norms and activations are computed again");
+    }
     switch (setup.optimizer) {
         case optimizer_kind::adamw:
             lines.key("optimizer", "adamw_torch_fused");
@@ -247,10 +251,6 @@ std::vector<std::string> trainer_gaps(const training_setup& setup,
     if (setup.sharding == sharding_kind::zero1) gaps.emplace_back("--sharding zero1");
     if (setup.sharding == sharding_kind::zero2) {
         gaps.emplace_back("--sharding zero2 (near to it: --sharding fsdp --no-reshard)");
-    }
-    if (setup.checkpointing != checkpointing_kind::none) {
-        gaps.push_back("--activation-checkpointing " +
-                       std::string(to_string(setup.checkpointing)));
     }
     if (setup.precision == precision_kind::bf16) {
         gaps.emplace_back("--precision bf16 (parameters stay float32: bf16-mixed)");

@@ -70,7 +70,8 @@ dataset_config read_dataset(const key_reader& keys, const key_reader& top_level,
     if (!keys.has("path")) {
         throw app::input_error(
             place_of(keys.file(), keys.map().line),
-            keys.prefix() + "path is missing: expected a .jsonl or .txt file");
+            keys.prefix() +
+                "path is missing: expected a .jsonl, .parquet, .arrow or .txt file");
     }
     data.path = resolved_path(config_path, *keys.text("path"));
     check_dataset_type(keys);
@@ -115,15 +116,6 @@ void read_model(const key_reader& keys, train_config& config) {
     config.base_model = resolved_path(config.config_path, *keys.text("base_model"));
     require_existing(keys, "base_model", config.base_model);
     set(config.random_init_weights, keys.truth("random_init_weights"));
-    require(keys, "tokenizer_type", "bytes, or a tokenizer's file or folder");
-    config.tokenizer_type = *keys.text("tokenizer_type");
-    if (config.tokenizer_type != "bytes") {
-        config.tokenizer_type = resolved_path(config.config_path, config.tokenizer_type);
-    }
-    if (const auto problem = tokenizer_type_problem(config.tokenizer_type);
-        !problem.empty()) {
-        keys.fail("tokenizer_type", problem);
-    }
     constexpr std::array dtypes = {"float32"sv, "float64"sv};
     if (const auto name = keys.one_of("torch_dtype", dtypes)) {
         config.torch_dtype = *name == "float64" ? dtype::float64 : dtype::float32;
@@ -134,6 +126,25 @@ void read_model(const key_reader& keys, train_config& config) {
             "bf16",
             "bf16 and torch_dtype: float64 cannot be used together: bf16 computes "
             "with float32 parameters");
+    }
+}
+
+/// Behind the data sets: those of ids alone need no tokenizer.
+void read_tokenizer(const key_reader& keys, train_config& config) {
+    const bool ids_alone =
+        std::all_of(config.datasets.begin(), config.datasets.end(),
+                    [](const dataset_config& data) { return data.type == "tokens"; });
+    if (ids_alone && !keys.has("tokenizer_type")) return;
+    require(keys, "tokenizer_type",
+            "bytes, or a tokenizer's file or folder; only data sets of type tokens do "
+            "without");
+    config.tokenizer_type = *keys.text("tokenizer_type");
+    if (config.tokenizer_type != "bytes") {
+        config.tokenizer_type = resolved_path(config.config_path, config.tokenizer_type);
+    }
+    if (const auto problem = tokenizer_type_problem(config.tokenizer_type);
+        !problem.empty()) {
+        keys.fail("tokenizer_type", problem);
     }
 }
 
@@ -277,6 +288,7 @@ void read_output(const key_reader& keys, train_config& config) {
     set(config.auto_resume_from_checkpoints, keys.truth("auto_resume_from_checkpoints"));
     constexpr real_range seconds{0.0, 1e9, false, true, "a number of seconds > 0"};
     set(config.ddp_timeout, keys.real("ddp_timeout", seconds));
+    set(config.replica_check_steps, keys.whole("replica_check_steps", 0));
     constexpr std::array devices = {"auto"sv, "cpu"sv, "cuda"sv};
     set(config.device, keys.one_of("device", devices));
 }
@@ -305,6 +317,8 @@ train_config load_config(const std::string& path,
     read_top_level_chat(keys, config);
     require(keys, "datasets", "a list of datasets, as [{path: data.jsonl}]");
     read_datasets_key(keys, config);
+    read_tokenizer(keys, config);
+    warn_of_missing_ends(config);
     return config;
 }
 

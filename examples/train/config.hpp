@@ -6,6 +6,7 @@
 #include <packkit/context_traffic.hpp>
 #include <packkit/excess_length.hpp>
 #include <packkit/mesh.hpp>
+#include <packkit/training_setup.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -53,15 +54,20 @@ struct chat_config {
 
 /// One entry of `datasets`.
 struct dataset_config {
-    std::string path;  ///< a .jsonl file, or .txt for completion
+    std::string path;  ///< a .jsonl, .parquet or .arrow file, or .txt for completion
     /// completion, tokens, alpaca, input_output or chat_template
     std::string type = "completion";
     std::string field = "text";      ///< key of the text in a row; "a.b" for a nested one
     std::string sample_by = "line";  ///< line, paragraph or document of a .txt file
     chat_config chat = {};           ///< of chat_template
+    std::string ds_type = {};        ///< unless set: as the ending of the name says
 
     friend bool operator==(const dataset_config&, const dataset_config&) = default;
 };
+
+/// What a dataset's file holds: "json" (an object a line), "parquet", "arrow" or "text";
+/// "" when neither ds_type nor the ending of its name says.
+[[nodiscard]] std::string_view file_kind(const dataset_config& data);
 
 /// dtype of the parameters, of the optimizer's state and of the checkpoint.
 enum class dtype : std::uint8_t { float32, float64 };
@@ -77,7 +83,10 @@ struct train_config {
 
     std::string base_model;            ///< Hugging Face folder: config.json, weights
     bool random_init_weights = false;  ///< initial weights from the seed, none are read
-    std::string tokenizer_type;        ///< "bytes", or the path of a tokenizer
+    /// "bytes", or the path of a tokenizer: its vocabulary, bos and eos. "" (not set)
+    /// when all datasets are of type tokens: ids are then only held to the model's
+    /// vocabulary, and nothing is put before or behind them.
+    std::string tokenizer_type;
     std::vector<dataset_config> datasets;
     bool train_on_inputs = false;         ///< prompts are targets, too
     std::vector<std::string> eot_tokens;  ///< end a turn of chat_template; none: eos
@@ -117,6 +126,9 @@ struct train_config {
 
     dtype torch_dtype = dtype::float32;
     bool bf16 = false;  ///< compute in bf16, parameters stay float32
+    /// false, selective or true: none, selective, full. Also
+    /// fsdp_config.activation_checkpointing: true.
+    checkpointing_kind gradient_checkpointing = checkpointing_kind::none;
     std::uint64_t seed = 42;
 
     mesh_request
@@ -135,7 +147,9 @@ struct train_config {
     std::int64_t logging_steps = 1;
     std::string resume_from_checkpoint;  ///< "" when not set
     bool auto_resume_from_checkpoints = false;
-    double ddp_timeout = 120.0;   ///< seconds
+    double ddp_timeout = 120.0;  ///< seconds
+    /// After every so many steps replicas compare their parameters by hash; 0: never.
+    std::int64_t replica_check_steps = 100;
     std::string device = "auto";  ///< auto, cpu or cuda
 
     /// What the user should know: one sentence each, without a place.

@@ -144,6 +144,22 @@ void read_top_level_chat(const key_reader& keys, train_config& config) {
             .value_or(std::vector<std::string>());
 }
 
+void warn_of_missing_ends(train_config& config) {
+    if (!config.eot_tokens.empty()) return;
+    for (const dataset_config& data : config.datasets) {
+        const std::string& name = data.chat.chat_template;
+        const bool by_text = name == "gemma" || name == "gemma3";
+        const bool wanted = data.chat.train_on_eos != train_on::none ||
+                            data.chat.train_on_eot != train_on::none;
+        if (data.type != "chat_template" || !by_text || !wanted) continue;
+        config.warnings.push_back(
+            "EOS token not found in chat_template: the turns of " + name +
+            " end with <end_of_turn>, which is trained only with `eot_tokens: "
+            "[\"<end_of_turn>\"]`");
+        return;
+    }
+}
+
 void read_chat(const key_reader& keys, const key_reader& top_level,
                dataset_config& data) {
     if (data.type != "chat_template") {

@@ -11,6 +11,9 @@ namespace packkit::train {
 /// Reads eot_tokens and train_on_inputs, and checks the name in chat_template.
 void read_top_level_chat(const key_reader& keys, train_config& config);
 
+/// Adds the warning that a template's turns end with a text that no eot_tokens name.
+void warn_of_missing_ends(train_config& config);
+
 /// Reads the keys of a conversation of an entry of `datasets` whose type is known;
 /// refuses them when it is not chat_template.
 /// \param top_level where chat_template stands for all datasets.

@@ -3,12 +3,14 @@
 
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
+#include "config_checkpointing.hpp"
 #include "config_keys.hpp"
 
 #include <algorithm>
 #include <array>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace packkit::train {
 namespace {
@@ -140,6 +142,19 @@ void check_fsdp_wrapping(const key_reader& fsdp) {
     static_cast<void>(fsdp.one_of("transformer_layer_cls_to_wrap", layers));
 }
 
+/// What a file of such a name holds, or "".
+std::string_view kind_of_name(std::string_view path) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 4> endings = {
+        {{".jsonl", "json"},
+         {".parquet", "parquet"},
+         {".arrow", "arrow"},
+         {".txt", "text"}}};
+    for (const auto& [ending, kind] : endings) {
+        if (path.ends_with(ending)) return kind;
+    }
+    return {};
+}
+
 }  // namespace
 
 void check_top_level_keys(const key_reader& keys, std::vector<std::string>& warnings) {
@@ -191,24 +206,32 @@ void check_dataset_type(const key_reader& keys) {
     }
 }
 
-void check_dataset_file(const key_reader& keys, const dataset_config& data) {
-    const bool jsonl = data.path.ends_with(".jsonl");
-    const bool text = data.path.ends_with(".txt");
-    const bool completion = data.type == "completion";
-    if (completion ? !jsonl && !text : !jsonl) {
-        keys.expected("path", completion ? "a .jsonl or .txt file for type completion"
-                                         : "a .jsonl file for type " + data.type);
-    }
-    if (!completion && data.type != "tokens" && keys.has("field")) {
-        keys.fail("field", "is for type completion, the type is " + data.type);
-    }
-    constexpr std::array formats = {"json"sv, "text"sv};
+std::string_view file_kind(const dataset_config& data) {
+    return data.ds_type.empty() ? kind_of_name(data.path) : data.ds_type;
+}
+
+void check_dataset_file(const key_reader& keys, dataset_config& data) {
+    constexpr std::array formats = {"json"sv, "parquet"sv, "arrow"sv, "text"sv};
+    const auto by_name = kind_of_name(data.path);
     if (const auto format = keys.one_of("ds_type", formats)) {
-        if (*format != (jsonl ? "json" : "text")) {
+        if (!by_name.empty() && *format != by_name) {
             keys.fail("ds_type", in_quotes(*format) + " does not fit the file " +
                                      in_quotes(data.path) +
                                      "; the name's ending decides");
         }
+        data.ds_type = *format;
+    }
+    const bool text = file_kind(data) == "text";
+    const bool completion = data.type == "completion";
+    if (file_kind(data).empty() || (text && !completion)) {
+        keys.expected("path", completion
+                                  ? "a .jsonl, .parquet, .arrow or .txt file for type "
+                                    "completion, or ds_type"
+                                  : "a .jsonl, .parquet or .arrow file for type " +
+                                        data.type + (text ? "" : ", or ds_type"));
+    }
+    if (!completion && data.type != "tokens" && keys.has("field")) {
+        keys.fail("field", "is for type completion, the type is " + data.type);
     }
     constexpr std::array splits = {"train"sv};
     static_cast<void>(keys.one_of("split", splits));
@@ -255,7 +278,7 @@ void read_fsdp(const key_reader& keys, train_config& config) {
     }
     check_fsdp_offload(fsdp, config);
     check_fsdp_wrapping(fsdp);
-    refuse_if_on(fsdp, "activation_checkpointing");
+    read_checkpointing(keys, fsdp, config);
     if (fsdp.has("mixed_precision_policy")) {
         fsdp.fail("mixed_precision_policy", "is not supported; use bf16: true");
     }

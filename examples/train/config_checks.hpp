@@ -21,10 +21,10 @@ void check_dataset_key(const key_reader& keys, const config_member& member);
 /// Refuses the dataset types that Axolotl knows and this trainer does not, by name.
 void check_dataset_type(const key_reader& keys);
 
-/// Refuses a file whose name does not fit what is to be read from it.
-void check_dataset_file(const key_reader& keys, const dataset_config& data);
+/// Reads ds_type; refuses a file whose name does not fit what is to be read from it.
+void check_dataset_file(const key_reader& keys, dataset_config& data);
 
-/// Reads fsdp_version and fsdp_config.
+/// Reads fsdp_version, fsdp_config and with it the keys of activation checkpointing.
 void read_fsdp(const key_reader& keys, train_config& config);
 
 }  // namespace packkit::train

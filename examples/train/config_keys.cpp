@@ -44,6 +44,8 @@ constexpr std::array top_level = {"base_model"sv,
                                   "max_grad_norm"sv,
                                   "torch_dtype"sv,
                                   "bf16"sv,
+                                  "gradient_checkpointing"sv,
+                                  "gradient_checkpointing_kwargs"sv,
                                   "seed"sv,
                                   "dp_replicate_size"sv,
                                   "dp_shard_size"sv,
@@ -62,6 +64,7 @@ constexpr std::array top_level = {"base_model"sv,
                                   "resume_from_checkpoint"sv,
                                   "auto_resume_from_checkpoints"sv,
                                   "ddp_timeout"sv,
+                                  "replica_check_steps"sv,
                                   "device"sv};
 
 constexpr std::array dataset = {"path"sv,
@@ -125,8 +128,10 @@ constexpr named_key inert[] = {
 constexpr auto one_dtype = "use torch_dtype: float32 or float64, or bf16: true"sv;
 constexpr auto dense_only = "all parameters are trained"sv;
 constexpr auto one_optimizer = "use optimizer: adamw_torch_fused"sv;
+constexpr auto on_the_device = "use gradient_checkpointing: true or selective"sv;
 
 constexpr named_key unsupported[] = {
+    {"activation_offloading", on_the_device},
     {"adapter", dense_only},
     {"bfloat16", one_dtype},
     {"bnb_config_kwargs", dense_only},
@@ -149,13 +154,11 @@ constexpr named_key unsupported[] = {
     {"fsdp", "use fsdp_config"},
     {"fsdp_final_state_dict_type", "use fsdp_config.final_state_dict_type"},
     {"gpu_memory_limit", ""},
-    {"gradient_checkpointing", ""},
-    {"gradient_checkpointing_kwargs", ""},
     {"greater_is_better", ""},
     {"group_by_length", "use sample_packing"},
     {"gptq", dense_only},
     {"include_tokens_per_second", "metrics.jsonl always holds it"},
-    {"layer_offloading", ""},
+    {"layer_offloading", on_the_device},
     {"lisa_layers_attribute", dense_only},
     {"lisa_n_layers", dense_only},
     {"lisa_step_interval", dense_only},

@@ -7,6 +7,8 @@
 namespace packkit::train {
 namespace {
 
+using namespace std::string_view_literals;
+
 /// Settings as text, in the order in which they are added.
 class setting_list {
 public:
@@ -79,6 +81,7 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
         settings.add(prefix + "type", data.type);
         settings.add(prefix + "field", data.field);
         settings.add(prefix + "sample_by", data.sample_by);
+        settings.add(prefix + "ds_type", file_kind(data));
         if (data.type == "chat_template") add_chat(settings, prefix, data.chat);
     }
     settings.add("train_on_inputs", config.train_on_inputs);
@@ -112,6 +115,11 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     settings.add("max_grad_norm", config.max_grad_norm);
     settings.add("torch_dtype", to_string(config.torch_dtype));
     settings.add("bf16", config.bf16);
+    const bool keeps_all = config.gradient_checkpointing == checkpointing_kind::none;
+    settings.add("gradient_checkpointing",
+                 config.gradient_checkpointing == checkpointing_kind::selective
+                     ? "selective"sv
+                     : (keeps_all ? "false"sv : "true"sv));
     settings.add("seed", config.seed);
     settings.add("dp_replicate_size", config.mesh.dp_replicate);
     settings.add("dp_shard_size", config.mesh.dp_shard);
@@ -130,6 +138,7 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     settings.add("resume_from_checkpoint", config.resume_from_checkpoint);
     settings.add("auto_resume_from_checkpoints", config.auto_resume_from_checkpoints);
     settings.add("ddp_timeout", config.ddp_timeout);
+    settings.add("replica_check_steps", config.replica_check_steps);
     settings.add("device", config.device);
     return std::move(settings.list);
 }

@@ -105,13 +105,16 @@ using read_progress = std::function<void(std::uint64_t done, std::uint64_t total
 
 /// Reads all datasets of a configuration in their order.
 /// \details
-/// - completion, .jsonl: `field` of each row; .txt: lines, paragraphs (separated by blank
+/// - completion: `field` of each row; .txt: lines, paragraphs (separated by blank
 ///   lines) or the document. Each text becomes bos, its tokens, eos. A .txt file may hold
 ///   any bytes; the lines' endings are no part of a line.
-/// - tokens, .jsonl: rows {"input_ids": […], "labels": […]}; labels are optional,
+/// - tokens: rows {"input_ids": […], "labels": […]}; labels are optional,
 ///   unshifted, ignored_label where there is no target. Nothing is added.
-/// - alpaca and input_output, .jsonl: instruction_rows.hpp. chat_template, .jsonl:
+/// - alpaca and input_output: instruction_rows.hpp. chat_template:
 ///   chat_rows.hpp. Only the answers are targets.
+///
+/// Rows are objects of a .jsonl file, or those of a .parquet or .arrow file, of which the
+/// columns that are needed are read some rows at a time (common/column_rows.hpp).
 ///
 /// Rows without text or tokens are left out. Rows longer than sequence_len go by
 /// excess_length_strategy; the first token of each piece of a split row is no target.
@@ -120,7 +123,7 @@ using read_progress = std::function<void(std::uint64_t done, std::uint64_t total
 /// that it depends on has changed (prepared_data.hpp).
 /// \param vocab_size of the model: every id must be below.
 /// \throws app::input_error with file and line ("data.jsonl:17: input_ids[3] is 300, the
-/// vocabulary has 259"), and when no sample is left.
+/// vocabulary has 259"; "x.parquet: row group 0, row 16: …"), and when no sample is left.
 token_store read_datasets(const train_config& config, const tokenizer& tokens,
                           std::int64_t vocab_size, const read_progress& progress = {});
 

@@ -14,7 +14,9 @@
 
 #include <packkit/attention_cut.hpp>
 #include <packkit/model_shape.hpp>
+#include <packkit/torch/activation_checkpoint.hpp>
 #include <packkit/torch/context_parallel.hpp>
+#include <packkit/torch/gated_activation.hpp>
 #include <packkit/torch/linear_cross_entropy.hpp>
 #include <packkit/torch/memory_counter.hpp>
 #include <packkit/torch/rms_norm.hpp>
@@ -90,22 +92,17 @@ private:
 /// RMSNorm over the last dimension; Gemma stores what the weight differs from one.
 inline at::Tensor norm(const model_shape& model, const at::Tensor& x,
                        const at::Tensor& weight) {
-    return lt::rms_norm(x, traits_of(model).norm_from_one ? weight + 1.0 : weight,
-                        model.rms_norm_eps);
+    return lt::rms_norm(x, weight, model.rms_norm_eps,
+                        traits_of(model).norm_from_one ? 1.0 : 0.0);
 }
 
-inline at::Tensor activated(activation_kind kind, const at::Tensor& x) {
-    switch (kind) {
-        case activation_kind::silu:
-            return at::silu(x);
-        case activation_kind::gelu:
-            return at::gelu(x);
-        case activation_kind::gelu_tanh:
-            return at::gelu(x, "tanh");
-        case activation_kind::relu:
-            return at::relu(x);
-    }
-    throw invalid_argument("activation_kind has no such value");
+/// x + added, and its norm.
+inline std::pair<at::Tensor, at::Tensor> add_norm(const model_shape& model,
+                                                  const at::Tensor& x,
+                                                  const at::Tensor& added,
+                                                  const at::Tensor& weight) {
+    return lt::add_rms_norm(x, added, weight, model.rms_norm_eps,
+                            traits_of(model).norm_from_one ? 1.0 : 0.0);
 }
 
 /// cap · tanh(x / cap) (Gemma 2, arXiv 2408.00118); x where cap is 0.
@@ -172,11 +169,16 @@ inline at::Tensor attention(const model_shape& model, std::int64_t layer,
 /// Gated feed-forward: SwiGLU and its kin (Shazeer 2020, arXiv 2002.05202). x: (T, C) of
 /// any tokens; without `tp`, this rank's part of the result.
 inline at::Tensor feed_forward(const model_shape& model, parameter_reader& p,
-                               const at::Tensor& x, bool with_bias = false,
+                               const at::Tensor& x, lt::recomputed_tensors& again,
+                               bool with_bias = false,
                                const lt::tensor_parallel& tp = {}) {
     const auto gate = p.linear(x, with_bias);
     const auto up = p.linear(x, with_bias);
-    return p.linear_out(tp, activated(model.activation, gate) * up, with_bias);
+    const auto opened = [kind = model.activation](const at::Tensor& g,
+                                                  const at::Tensor& u) {
+        return lt::gated_activation(kind, g, u);
+    };
+    return p.linear_out(tp, again(opened, gate, up), with_bias);
 }
 
 /// Experts (Shazeer et al. 2017, arXiv 1701.06538; Jiang et al. 2024, arXiv 2401.04088):
@@ -184,7 +186,8 @@ inline at::Tensor feed_forward(const model_shape& model, parameter_reader& p,
 /// results are weighted by the softmax of those. Under tp every rank has the scores and a
 /// part of each expert; the parts are summed at the end. hidden: (T, C).
 inline at::Tensor experts(const model_shape& model, parameter_reader& p,
-                          const at::Tensor& hidden, const row_context& row) {
+                          const at::Tensor& hidden, const row_context& row,
+                          lt::recomputed_tensors& again) {
     const auto x = row.enter(hidden);
     const auto precision = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     const auto scores = p.linear(x, false);                  // (T, E)
@@ -197,7 +200,10 @@ inline at::Tensor experts(const model_shape& model, parameter_reader& p,
         // Tokens of this expert, and in which of their choices it is.
         const auto places = (chosen == expert).nonzero();
         const auto tokens = places.select(1, 0);
-        const auto result = feed_forward(model, p, x.index_select(0, tokens));
+        const auto sent = again(
+            [](const auto& all, const auto& some) { return all.index_select(0, some); },
+            x, tokens);
+        const auto result = feed_forward(model, p, sent, again);
         const auto weight = weights.index({tokens, places.select(1, 1)}).unsqueeze(1);
         mixed = mixed.index_add(0, tokens, result * weight);
     }
@@ -205,19 +211,25 @@ inline at::Tensor experts(const model_shape& model, parameter_reader& p,
 }
 
 /// One block: (T, C) → (T, C), under sequence parallelism this rank's rows of both.
+/// Selective checkpointing computes again what matrices and attention take in (norms,
+/// tokens sent to experts, the gated activation), and keeps what they give.
 inline at::Tensor block(const model_shape& model, std::int64_t layer,
                         const parameter_list& list, const at::Tensor& x,
-                        const row_context& row) {
+                        const row_context& row, lt::recomputed_tensors& again) {
     const auto traits = traits_of(model);
+    const auto normed = [&model](const at::Tensor& y, const at::Tensor& weight) {
+        return norm(model, y, weight);
+    };
     parameter_reader p(list);
-    auto mixed = norm(model, x, p.next());
+    auto mixed = again(normed, x, p.next());
     mixed = attention(model, layer, p, mixed, row);
     if (traits.post_norms) mixed = norm(model, mixed, p.next());
-    const auto h = x + mixed;
-    auto fed = norm(model, h, p.next());
+    const auto& weight = p.next();
+    auto [h, fed] = add_norm(model, x, mixed, weight);
+    again.remember(fed, normed, h, weight);
     fed = is_sparse_layer(model, layer)
-              ? experts(model, p, fed, row)
-              : feed_forward(model, p, row.enter(fed), traits.mlp_bias, row.tp);
+              ? experts(model, p, fed, row, again)
+              : feed_forward(model, p, row.enter(fed), again, traits.mlp_bias, row.tp);
     if (traits.post_norms) fed = norm(model, fed, p.next());
     return h + fed;
 }

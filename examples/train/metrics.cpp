@@ -62,7 +62,9 @@ std::string to_json(const step_metrics& m) {
                                       {"reduce_scatter", m.bytes.reduce_scatter},
                                       {"all_to_all", m.bytes.all_to_all},
                                       {"send_recv", m.bytes.send_recv}}},
-                                    {"collectives", m.collectives}};
+                                    {"collectives", m.collectives},
+                                    {"slowest_rank", m.slowest_rank},
+                                    {"slowest_over_mean", m.slowest_over_mean}};
     return line.dump();
 }
 

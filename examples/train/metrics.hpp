@@ -42,6 +42,10 @@ struct step_metrics {
                      send_recv = 0;
     } bytes;                       ///< sent by rank 0
     std::int64_t collectives = 0;  ///< that rank 0 took part in with others
+    /// The rank that was busy longest in the step before, waiting for others aside, and
+    /// its seconds over the ranks' mean; 0 and 1 in the first step.
+    std::int64_t slowest_rank = 0;
+    double slowest_over_mean = 1;
 };
 
 /// One line of metrics.jsonl, numbers with a point.

@@ -140,10 +140,11 @@ at::Tensor model::hidden_states(const row_context& row) {
                              lt::fully_sharded_unit::gradient_anchor());
     for (std::int64_t layer = 0; layer < shape_.num_hidden_layers; ++layer) {
         x = units_[static_cast<std::size_t>(layer) + 1].apply(
-            [&, layer](const parameter_list& p, const at::Tensor& input) {
-                return block(shape_, layer, p, input, row);
+            [this, layer, row](const parameter_list& p, const at::Tensor& input,
+                               lt::recomputed_tensors& again) {
+                return block(shape_, layer, p, input, row, again);
             },
-            x);
+            x, options_.checkpointing);
     }
     return x;
 }

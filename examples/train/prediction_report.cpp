@@ -97,6 +97,19 @@ std::string line(const std::string& name, const std::string& value) {
     return app::padded(name, 12, app::alignment::left) + value + "\n";
 }
 
+/// What activation checkpointing does in packkit-train.
+std::string recomputed_by(checkpointing_kind kind) {
+    switch (kind) {
+        case checkpointing_kind::none:
+            return "nothing";
+        case checkpointing_kind::selective:
+            return "norms and activations (selective checkpointing)";
+        case checkpointing_kind::full:
+            return "blocks (full checkpointing)";
+    }
+    throw invalid_argument("checkpointing_kind has no such value");
+}
+
 std::string memory_table(const memory_bytes& held) {
     app::table table({{"memory of a rank", app::alignment::left},
                       {"bytes"},
@@ -157,6 +170,7 @@ std::string text_of(const run_plan& plan) {
         line("mesh", to_string(setup.mesh) + ", " +
                          app::grouped(setup.mesh.world_size()) + " ranks, " +
                          (setup.sharding == sharding_kind::fsdp ? "FSDP" : "DDP")) +
+        line("recomputes", recomputed_by(setup.checkpointing)) +
         line("batch", "micro_batch_size " + app::grouped(setup.micro_batch_size) +
                           " x gradient_accumulation_steps " +
                           app::grouped(setup.gradient_accumulation_steps) + " x " +
@@ -213,6 +227,7 @@ std::string json_of(const run_plan& plan) {
           {"world", setup.mesh.world_size()}}},
         {"sharding", to_string(setup.sharding)},
         {"precision", to_string(setup.precision)},
+        {"activation_checkpointing", to_string(setup.checkpointing)},
         {"batch",
          {{"global_samples", setup.global_rows()},
           {"global_tokens", setup.global_rows() * setup.sequence_len},

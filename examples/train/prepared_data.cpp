@@ -122,10 +122,11 @@ std::string prepared_file(const train_config& config, std::int64_t vocab_size) {
         update(sum, value);
     }
     for (const dataset_config& data : config.datasets) {
-        update(sum, fs::path(data.path).extension().string());
         update(sum, file_checksum(data.path));
     }
-    const std::string tokenizer = app::tokenizer_file(config.tokenizer_type);
+    const std::string tokenizer = config.tokenizer_type.empty()
+                                      ? std::string()
+                                      : app::tokenizer_file(config.tokenizer_type);
     update(sum, tokenizer.empty() ? "bytes" : file_checksum(tokenizer));
     for (const char* const beside :
          {"special_tokens_map.json", "tokenizer_config.json"}) {

@@ -2,6 +2,7 @@
 #include "dataset.hpp"
 
 #include "chat_rows.hpp"
+#include "common/column_rows.hpp"
 #include "common/errors.hpp"
 #include "common/input_file.hpp"
 #include "common/json.hpp"
@@ -14,10 +15,13 @@
 
 #include <array>
 #include <filesystem>
+#include <initializer_list>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace packkit::train {
 namespace {
@@ -114,6 +118,7 @@ public:
                    const tokenizer& tokens, std::int64_t vocab_size, row_sink& sink,
                    progress_sum& progress)
         : data_(data),
+          kind_(file_kind(data)),
           config_(config),
           tokenizer_(tokens),
           vocab_size_(vocab_size),
@@ -121,12 +126,17 @@ public:
           progress_(progress) {}
 
     void read() {
+        if (kind_.empty()) {
+            throw input_error(data_.path,
+                              "is not read; expected a .jsonl, .parquet, .arrow or .txt "
+                              "file, or ds_type");
+        }
         if (data_.type == "tokens") {
             read_token_rows();
         } else if (data_.type == "alpaca") {
-            read_supervised(read_alpaca);
+            read_supervised({"instruction", "output"}, {"input"}, read_alpaca);
         } else if (data_.type == "input_output") {
-            read_supervised(read_segments);
+            read_supervised({"segments"}, {}, read_segments);
         } else if (data_.type == "chat_template") {
             read_conversations();
         } else if (data_.type != "completion") {
@@ -134,10 +144,8 @@ public:
                               "type " + in_quotes(data_.type) +
                                   " is not read; expected completion, tokens, "
                                   "alpaca, input_output or chat_template");
-        } else if (data_.path.ends_with(".jsonl")) {
+        } else if (kind_ != "text") {
             read_text_rows();
-        } else if (!data_.path.ends_with(".txt")) {
-            throw input_error(data_.path, "is not read; expected a .jsonl or .txt file");
         } else if (data_.sample_by == "line") {
             read_lines();
         } else if (data_.sample_by == "paragraph") {
@@ -201,24 +209,59 @@ private:
         progress_.file_done(lines.bytes_read());
     }
 
-    template <class Row>
-    void for_each_row(Row&& use) {
-        app::jsonl_reader rows(data_.path);
+    /// Names that a column may be asked for by: a key with points in its name goes before
+    /// a path.
+    static std::string column_of(const app::column_row_reader& rows,
+                                 const std::string& field) {
+        return rows.has_column(field) ? field : field.substr(0, field.find('.'));
+    }
+
+    /// Calls use(place, row) for each row.
+    /// \param keys what is read of a row; of columns no other is read
+    /// \param optional keys likewise, which need not be there
+    template <class Use>
+    void for_each_row(std::initializer_list<std::string> keys,
+                      std::initializer_list<std::string> optional, Use&& use) {
+        if (kind_ == "parquet" || kind_ == "arrow") {
+            app::column_row_reader rows(data_.path, kind_ == "arrow"
+                                                        ? app::column_format::arrow
+                                                        : app::column_format::parquet);
+            if (data_.type == "tokens") {
+                for (const auto& name : rows.columns())
+                    check_column(data_.path, "column", name);
+            }
+            std::vector<std::string> columns;
+            for (const auto& key : keys)
+                columns.push_back(column_of(rows, key));
+            for (const auto& key : optional) {
+                if (rows.has_column(key)) columns.push_back(key);
+            }
+            rows.select(columns);
+            use_rows(rows, use);
+        } else {
+            app::jsonl_reader rows(data_.path);
+            use_rows(rows, use);
+        }
+    }
+
+    template <class Rows, class Use>
+    void use_rows(Rows& rows, Use& use) {
         for (json row; rows.next(row);) {
             if (!row.is_object()) {
                 throw input_error(rows.place(), "expected an object, found " +
                                                     std::string(app::json_kind(row)));
             }
-            use(rows, row);
+            use(rows.place(), row);
             progress_.set(rows.bytes_read());
         }
         progress_.file_done(rows.bytes_read());
     }
 
     void read_text_rows() {
-        for_each_row([this](const app::jsonl_reader& rows, const json& row) {
-            add_text(rows.place(), text_field(rows.place(), row, data_.field));
-        });
+        for_each_row({data_.field}, {},
+                     [this](const std::string& place, const json& row) {
+                         add_text(place, text_field(place, row, data_.field));
+                     });
     }
 
     void add_sample(const std::string& place) {
@@ -231,75 +274,81 @@ private:
 
     /// \param read_row read_alpaca or read_segments.
     template <class ReadRow>
-    void read_supervised(ReadRow&& read_row) {
-        for_each_row([&](const app::jsonl_reader& rows, const json& row) {
+    void read_supervised(std::initializer_list<std::string> keys,
+                         std::initializer_list<std::string> optional,
+                         ReadRow&& read_row) {
+        for_each_row(keys, optional, [&](const std::string& place, const json& row) {
             sample_.clear();
-            read_row(rows.place(), row, tokenizer_, config_.train_on_inputs, sample_);
-            add_sample(rows.place());
+            read_row(place, row, tokenizer_, config_.train_on_inputs, sample_);
+            add_sample(place);
         });
     }
 
     void read_conversations() {
         chat_reader chats(data_, config_, tokenizer_);
-        for_each_row([&](const app::jsonl_reader& rows, const json& row) {
-            sample_.clear();
-            chats.read(rows.place(), row, sample_);
-            add_sample(rows.place());
-        });
+        for_each_row({data_.chat.field_messages}, {"system"},
+                     [&](const std::string& place, const json& row) {
+                         sample_.clear();
+                         chats.read(place, row, sample_);
+                         add_sample(place);
+                     });
     }
 
     void read_token_rows() {
-        for_each_row([this](const app::jsonl_reader& rows, const json& row) {
+        const auto use = [this](const std::string& place, const json& row) {
             for (const auto& [key, value] : row.items())
-                check_column(rows, key);
-            read_ids(rows, row, "input_ids", false, ids_);
+                check_column(place, "key", key);
+            read_ids(place, row, "input_ids", false, ids_);
             const bool labelled = row.contains("labels") && !row["labels"].is_null();
             if (labelled) {
-                read_ids(rows, row, "labels", true, labels_);
+                read_ids(place, row, "labels", true, labels_);
                 if (labels_.size() != ids_.size()) {
-                    throw input_error(rows.place(), "labels has " +
-                                                        std::to_string(labels_.size()) +
-                                                        " entries, input_ids " +
-                                                        std::to_string(ids_.size()));
+                    throw input_error(
+                        place, "labels has " + std::to_string(labels_.size()) +
+                                   " entries, input_ids " + std::to_string(ids_.size()));
                 }
             }
             if (ids_.empty()) {
                 sink_.add_empty();
             } else {
-                sink_.add(rows.place(), ids_, labelled ? labels_ : ids_);
+                sink_.add(place, ids_, labelled ? labels_ : ids_);
             }
-        });
+        };
+        for_each_row({"input_ids"}, {"labels"}, use);
     }
 
     /// Columns that tokenizers write beside the ids say nothing new; others are a mistake
     /// that would go unnoticed ("label").
-    static void check_column(const app::jsonl_reader& rows, const std::string& key) {
+    static void check_column(const std::string& place, const char* what,
+                             const std::string& key) {
         for (const std::string_view known :
              {"input_ids", "labels", "attention_mask", "position_ids", "token_type_ids",
               "length"}) {
             if (key == known) return;
         }
-        throw input_error(rows.place(), "key " + in_quotes(key) +
-                                            " is unknown; expected input_ids and labels");
+        // Row numbers that pandas writes.
+        if (key.starts_with("__index_level_")) return;
+        throw input_error(place, std::string(what) + " " + in_quotes(key) +
+                                     " is unknown; expected input_ids and labels");
     }
 
-    void read_ids(const app::jsonl_reader& rows, const json& row, const char* key,
+    void read_ids(const std::string& place, const json& row, const char* key,
                   bool may_be_ignored, std::vector<std::int32_t>& out) const {
         const auto found = row.find(key);
         if (found == row.end()) {
-            throw input_error(rows.place(), "key " + in_quotes(key) + " is missing");
+            throw input_error(place, "key " + in_quotes(key) + " is missing");
         }
         if (!found->is_array()) {
-            throw input_error(rows.place(), std::string(key) + " holds " +
-                                                std::string(app::json_kind(*found)) +
-                                                "; expected an array of token ids");
+            throw input_error(place, std::string(key) + " holds " +
+                                         std::string(app::json_kind(*found)) +
+                                         "; expected an array of token ids");
         }
         out.clear();
         for (std::size_t i = 0; i < found->size(); ++i) {
             const json& value = (*found)[i];
             const auto refuse = [&](const std::string& what) {
-                throw input_error(rows.place(), std::string(key) + "[" +
-                                                    std::to_string(i) + "] is " + what);
+                throw input_error(
+                    place, std::string(key) + "[" + std::to_string(i) + "] is " + what);
             };
             if (!value.is_number_integer()) {
                 refuse((value.is_number() ? value.dump()
@@ -307,8 +356,9 @@ private:
                        "; expected a whole number");
             }
             const bool large =
-                value.is_number_unsigned() &&
-                value.get<std::uint64_t>() >= static_cast<std::uint64_t>(vocab_size_);
+                value.is_number_unsigned()
+                    ? std::cmp_greater_equal(value.get<std::uint64_t>(), vocab_size_)
+                    : value.get<std::int64_t>() >= vocab_size_;
             if (large) {
                 refuse(value.dump() + ", the vocabulary has " +
                        std::to_string(vocab_size_));
@@ -324,6 +374,7 @@ private:
     }
 
     const dataset_config& data_;
+    std::string_view kind_;
     const train_config& config_;
     const tokenizer& tokenizer_;
     std::int64_t vocab_size_;

@@ -8,6 +8,7 @@
 
 #include <packkit/error.hpp>
 #include <packkit/model_shape.hpp>
+#include <packkit/torch/rotary.hpp>
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -114,8 +115,7 @@ inline rotary_table make_rotary_table(const model_shape& model,
 
 /// Turns pairs (x[i], x[i + D/2]) by the position's angle. x: (T, H, D).
 inline at::Tensor rotate(const at::Tensor& x, const rotary_table& table) {
-    const auto halves = x.chunk(2, -1);
-    return x * table.cos + at::cat({-halves[1], halves[0]}, -1) * table.sin;
+    return lt::rotate(x, table.cos, table.sin);
 }
 
 }  // namespace packkit::train

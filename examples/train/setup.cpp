@@ -36,7 +36,9 @@ run_inputs read_inputs(const train_config& config, const mesh_shape& mesh,
     inputs.shape = read_model_config(config.base_model);
     check_cut(inputs.shape, mesh);
     inputs.model_config = read_model_document(config.base_model);
-    inputs.tokens = load_tokenizer(config.tokenizer_type);
+    // Rows of ids need none; nobody asks this one then.
+    inputs.tokens =
+        load_tokenizer(config.tokenizer_type.empty() ? "bytes" : config.tokenizer_type);
     std::optional<app::progress_bar> bar;
     if (show_progress) bar.emplace("reading data");
     inputs.samples = read_datasets(config, *inputs.tokens, inputs.shape.vocab_size,
@@ -54,6 +56,7 @@ model_options choose_model_options(const train_config& config,
     chosen.master_dtype = config.torch_dtype == dtype::float64 ? at::kDouble : at::kFloat;
     chosen.compute_dtype = config.bf16 ? at::kBFloat16 : chosen.master_dtype;
     chosen.reshard_after_forward = config.reshard_after_forward;
+    chosen.checkpointing = config.gradient_checkpointing;
     chosen.context = config.ring_attn_func;
     chosen.sequence_parallel = config.sequence_parallel;
 #ifdef PACKKIT_CUDA

@@ -3,6 +3,7 @@
 
 #include "checkpoint.hpp"
 #include "common/errors.hpp"
+#include "common/mesh_picture.hpp"
 #include "common/numbers.hpp"
 #include "common/progress.hpp"
 #include "interruption.hpp"
@@ -18,6 +19,8 @@
 #include <packkit/flops.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/torch/gradient_norm.hpp>
+#include <packkit/torch/memory_reuse.hpp>
+#include <packkit/torch/replica_check.hpp>
 
 #include <fmt/format.h>
 
@@ -74,7 +77,31 @@ constexpr std::size_t steps_ahead = 2;
 struct rank_report {
     double loss_sum = 0;
     double stop_signal = 0;
+    double busy_seconds = 0;  ///< of the step before, waiting for others aside
 };
+
+/// A step is as slow as its slowest rank: which one that was in the step before.
+void set_slowest_rank(step_metrics& metrics, const std::vector<rank_report>& reports) {
+    double sum = 0;
+    for (std::size_t rank = 0; rank < reports.size(); ++rank) {
+        const double seconds = reports[rank].busy_seconds;
+        sum += seconds;
+        if (seconds >
+            reports[static_cast<std::size_t>(metrics.slowest_rank)].busy_seconds)
+            metrics.slowest_rank = static_cast<std::int64_t>(rank);
+    }
+    const double slowest =
+        reports[static_cast<std::size_t>(metrics.slowest_rank)].busy_seconds;
+    if (sum > 0)
+        metrics.slowest_over_mean = slowest * static_cast<double>(reports.size()) / sum;
+}
+
+/// " communication 12.3 % slowest rank 3 (1.04 x mean)"
+std::string communication_text(const step_metrics& metrics) {
+    return fmt::format(" communication {:.1f} % slowest rank {} ({:.2f} x mean)",
+                       100.0 * metrics.seconds.communication / metrics.seconds.step,
+                       metrics.slowest_rank, metrics.slowest_over_mean);
+}
 
 class run {
 public:
@@ -130,12 +157,14 @@ private:
     /// Forward and backward of all micro-batches. Returns this rank's Σ loss, a float64
     /// scalar on the device.
     at::Tensor accumulate_gradients(const rank_step& work, phase_timer& timer);
-    /// Every rank's (Σ loss, stop signal): (ranks, 2), float64, on the device.
+    /// Every rank's rank_report: (ranks, 3), float64, on the device.
     at::Tensor exchange(const at::Tensor& loss_sum);
     /// Operations a second of all ranks together.
     double peak_flops_of_all();
     void refuse_non_finite(std::int64_t step, const std::vector<rank_report>& reports,
-                           double norm) const;
+                           double norm);
+    /// Throws when ranks that repeat parameters hold different ones.
+    void check_replicas(std::int64_t step);
     void record(const step_metrics& metrics);
     void save(std::int64_t steps_done);
     void summarize() const;
@@ -166,6 +195,7 @@ private:
     std::string saved_;  // newest checkpoint
     std::optional<step_metrics> first_, last_;
     std::optional<step_metrics> largest_;  // the step that held most memory
+    double busy_seconds_ = 0;              // of the last step, waiting for others aside
     double total_seconds_ = 0;
     std::int64_t total_tokens_ = 0;
 };
@@ -186,7 +216,7 @@ void run::announce() const {
          app::grouped(report.truncated) + " truncated, " + app::grouped(report.split) +
          " split, " + app::grouped(report.empty) + " empty");
     log_("mesh: " + to_string(mesh_) + ", " + std::to_string(mesh_.world_size()) +
-         " ranks");
+         " ranks" + (mesh_.world_size() > 1 ? "\n" + app::mesh_picture(mesh_) : ""));
     if (config_.sample_packing) {
         log_("MultipackBatchSampler: " +
              app::grouped(static_cast<std::int64_t>(plan_.bins().size())) + " bins of " +
@@ -201,6 +231,8 @@ void run::announce() const {
     log_(std::string(mesh_.effective_shard_size() > 1 ? "FSDP" : "DDP") + ": " +
          app::grouped(model_.parameter_bytes()) + " bytes of parameters per rank, " +
          app::grouped(parameters_) + " parameters in all");
+    log_("activation checkpointing: " +
+         std::string(to_string(config_.gradient_checkpointing)));
     log_(to_log_line(prediction_));
 }
 
@@ -268,6 +300,9 @@ int run::execute() {
         if (slot_ != nullptr) slot_->step.store(step + 1);
         timer.enter(step_phase::data);
         record(one_step(step, steps.next(), timer, stop_signal));
+        if (config_.replica_check_steps > 0 &&
+            (step + 1) % config_.replica_check_steps == 0)
+            check_replicas(step);
         const bool due = config_.save_steps > 0 && (step + 1) % config_.save_steps == 0;
         if (due || step + 1 == total || stop_signal != 0) save(step + 1);
     }
@@ -305,15 +340,13 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
         lt::clip_gradients(model_.units(), norm, config_.max_grad_norm);
     const double rate = schedule_(step);
     optimizer_.update(rate, step, finite.logical_not().to(at::kFloat));
-    for (auto& unit : model_.units())
-        unit.parameters().zero_gradients();
 
     // The one read of a step.
     const auto read = at::cat({norm.view({1}), reports.view({-1})}).cpu();
     const auto* values = read.const_data_ptr<double>();
     std::vector<rank_report> of_ranks;
-    for (std::int64_t rank = 0; rank < environment_.world_size; ++rank)
-        of_ranks.push_back({values[1 + 2 * rank], values[2 + 2 * rank]});
+    for (const auto* row = values + 1; row < values + read.numel(); row += 3)
+        of_ranks.push_back({row[0], row[1], row[2]});
     refuse_non_finite(step, of_ranks, values[0]);
 
     step_metrics metrics;
@@ -328,6 +361,7 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
         if (place.tp == 0) metrics.loss += report.loss_sum;
         if (report.stop_signal != 0) stop_signal = static_cast<int>(report.stop_signal);
     }
+    set_slowest_rank(metrics, of_ranks);
     metrics.loss /= static_cast<double>(std::max<std::int64_t>(1, metrics.tokens));
     metrics.epoch =
         static_cast<double>(step + 1) / static_cast<double>(plan_.steps_per_epoch());
@@ -339,6 +373,7 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
     metrics.seconds.step = seconds[0] + seconds[1] + seconds[2] + seconds[3];
     const auto sent = groups_.sent();
     metrics.seconds.communication = sent.waited.count();
+    busy_seconds_ = metrics.seconds.step - metrics.seconds.communication;
     metrics.bytes = {sent[lt::collective::all_reduce], sent[lt::collective::all_gather],
                      sent[lt::collective::reduce_scatter],
                      sent[lt::collective::all_to_all], sent[lt::collective::send_recv]};
@@ -361,6 +396,8 @@ at::Tensor run::accumulate_gradients(const rank_step& work, phase_timer& timer) 
         static_cast<double>(std::max<std::int64_t>(1, work.all.valid_targets));
     auto loss_sum =
         at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(placement_.device));
+    for (auto& unit : model_.units())
+        unit.parameters().zero_gradients();
     for (const auto& micro_batch : work.micro_batches) {
         timer.enter(step_phase::data);
         const auto row = model_.prepare(micro_batch);
@@ -380,7 +417,8 @@ at::Tensor run::accumulate_gradients(const rank_step& work, phase_timer& timer) 
 at::Tensor run::exchange(const at::Tensor& loss_sum) {
     const auto mine =
         at::cat({loss_sum.view({1}),
-                 lt::upload(std::vector<double>{static_cast<double>(interruption())},
+                 lt::upload(std::vector<double>{static_cast<double>(interruption()),
+                                                busy_seconds_},
                             placement_.device)});
     auto all = at::empty({environment_.world_size, mine.numel()}, mine.options());
     groups_.world->all_gather(all, mine).wait();
@@ -396,7 +434,7 @@ double run::peak_flops_of_all() {
 }
 
 void run::refuse_non_finite(std::int64_t step, const std::vector<rank_report>& reports,
-                            double norm) const {
+                            double norm) {
     for (std::size_t rank = 0; rank < reports.size(); ++rank) {
         if (std::isfinite(reports[rank].loss_sum)) continue;
         std::string samples;
@@ -416,11 +454,24 @@ void run::refuse_non_finite(std::int64_t step, const std::vector<rank_report>& r
             "learning_rate or look at these samples");
     }
     if (!std::isfinite(norm)) {
-        throw std::runtime_error("step " + std::to_string(step + 1) +
-                                 ": the gradient norm is " + std::to_string(norm) +
-                                 "; no update was made, earlier "
-                                 "checkpoints are kept");
+        const auto name = lt::find_non_finite_gradient(model_.units(), *groups_.world);
+        throw std::runtime_error(
+            "step " + std::to_string(step + 1) + ": the gradient norm is " +
+            std::to_string(norm) +
+            (name.empty() ? "" : ", first in the gradient of " + name) +
+            "; no update was made, earlier checkpoints are kept");
     }
+}
+
+void run::check_replicas(std::int64_t step) {
+    const auto found = lt::find_replica_difference(model_.units(), *groups_.replicate);
+    if (!found) return;
+    throw std::runtime_error(
+        "after step " + std::to_string(step + 1) + ": " + found->parameter +
+        " differs between replicas: dp_replicate 0 has bits of hash " +
+        std::to_string(found->hash_of_first) + ", dp_replicate " +
+        std::to_string(found->rank) + " of hash " + std::to_string(found->hash_of_rank) +
+        "; earlier checkpoints are kept; look for a hardware fault, then resume");
 }
 
 void run::record(const step_metrics& metrics) {
@@ -437,12 +488,12 @@ void run::record(const step_metrics& metrics) {
                                    metrics.tokens_per_second));
         bar_->set(static_cast<std::uint64_t>(metrics.step));
     } else if (metrics.step % config_.logging_steps == 0) {
-        log_(
-            fmt::format("step {}/{} loss {:.4f} grad_norm {:.3f} lr {:.3g} tokens {} "
-                        "tokens/s {:.0f} mfu {:.3f}",
-                        metrics.step, plan_.total_steps(), metrics.loss,
-                        metrics.grad_norm, metrics.learning_rate, metrics.tokens,
-                        metrics.tokens_per_second, metrics.mfu));
+        log_(fmt::format(
+            "step {}/{} loss {:.4f} grad_norm {:.3f} lr {:.3g} tokens {} "
+            "tokens/s {:.0f} mfu {:.3f}{}",
+            metrics.step, plan_.total_steps(), metrics.loss, metrics.grad_norm,
+            metrics.learning_rate, metrics.tokens, metrics.tokens_per_second, metrics.mfu,
+            environment_.world_size > 1 ? communication_text(metrics) : ""));
     }
 }
 
@@ -478,6 +529,7 @@ void run::summarize() const {
 }  // namespace
 
 int train(const train_config& config, const run_options& options, rank_slot* slot) {
+    lt::reuse_memory();
     lt::count_memory();
     return run(config, options, slot).execute();
 }
@@ -502,7 +554,9 @@ int check(const train_config& config, std::int64_t processes) {
     app::write_stdout(
         "no problem found: " + app::grouped(inputs.samples.report().samples) +
         " samples, " + app::grouped(plan.total_steps()) + " steps on " + to_string(mesh) +
-        ", row efficiency " + app::fixed(plan.efficiency(), 4) + "\n");
+        ", row efficiency " + app::fixed(plan.efficiency(), 4) +
+        ", activation checkpointing " +
+        std::string(to_string(config.gradient_checkpointing)) + "\n");
     return app::exit_done;
 }
 

@@ -131,8 +131,9 @@ struct recomputation {
 /// - none: nothing
 /// - selective: attention, from queries, keys and values on (Korthikanti et al. 2022,
 ///   arXiv 2205.05198, section 5); where softmax and activations alone are computed
-///   again, pass a `recomputation` of zeros
-/// - full: all of forward, so that HFU is 4/3 of MFU (the same, section 5)
+///   again, as in packkit-train, pass a `recomputation` of zeros
+/// - full: all of forward, so that HFU is 4/3 of MFU (the same, section 5); a head that
+///   is not computed again counts all the same
 [[nodiscard]] constexpr recomputation recomputation_of(checkpointing_kind kind) {
     switch (kind) {
         case checkpointing_kind::none:

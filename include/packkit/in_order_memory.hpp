@@ -117,7 +117,8 @@ struct in_order_walk {
         held.logits =
             activations.loss_bytes(setup, chunk > 0 ? std::min(chunk, tokens) : tokens);
         held.gathered_parameters = travel.gathered(keeps ? all : head.whole);
-        if (chunk > 0) held.gradients += head.whole * travel.summed_element;
+        const std::int64_t matrix = (activations.head_matrix + tp - 1) / tp;
+        if (chunk > 0) held.gradients += matrix * travel.summed_element;
         consider(peak_moment::loss, held);
 
         // The head's gradients are there, in the type that they were summed in, when its
@@ -132,7 +133,7 @@ struct in_order_walk {
         }
         memory_bytes rounding = held;
         if (travel.summed_element != travel.gradient_element)
-            rounding.gradients += travel.gradients(head.whole);
+            rounding.gradients += travel.gradients(matrix);
         consider(peak_moment::head_backward, rounding);
         held.activations = row + kept + activations.head_end.bytes(setup, tokens);
         held.gradients = states.gradients + travel.gradients(head.whole);

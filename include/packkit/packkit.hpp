@@ -40,6 +40,7 @@
 #include <packkit/learning_rate.hpp>
 #include <packkit/length_counts.hpp>
 #include <packkit/linear_bound.hpp>
+#include <packkit/loss_chunks.hpp>
 #include <packkit/loss_weights.hpp>
 #include <packkit/lower_bound.hpp>
 #include <packkit/memory.hpp>

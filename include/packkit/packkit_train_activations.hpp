@@ -13,12 +13,19 @@ namespace detail::activation_lists {
 
 // A block: norm, linears of q, k and v, rotary embedding (which keeps its tables alone),
 // attention of documents, linear, residual; norm, silu(gate) x up, linear, residual. A
-// linear keeps its input, a norm its input, a product its factors.
+// linear keeps its input, a norm its input, silu(gate) x up its gate and up. Under
+// sequence parallelism linears keep what was gathered for them. Selective checkpointing
+// computes again what matrices take in, and keeps what they and attention give; full
+// keeps the input.
 inline constexpr activation_tensor packkit_train_block[] = {
     {"block's and first norm's input", activation_width::hidden,
      activation_element::compute, activation_cut::sequence, checkpointing_kind::full},
     {"input of q, k and v", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence},
+     activation_cut::never},
+    {"query before its norm", activation_width::normed_query, activation_element::compute,
+     activation_cut::tensor, checkpointing_kind::selective},
+    {"key before its norm", activation_width::normed_key, activation_element::compute,
+     activation_cut::tensor, checkpointing_kind::selective},
     {"query", activation_width::query, activation_element::compute,
      activation_cut::tensor, checkpointing_kind::selective},
     {"key and value", activation_width::key_value, activation_element::compute,
@@ -27,21 +34,31 @@ inline constexpr activation_tensor packkit_train_block[] = {
      activation_cut::tensor, checkpointing_kind::selective},
     {"log-sum-exp", activation_width::heads, activation_element::accumulation,
      activation_cut::tensor, checkpointing_kind::selective},
+    {"inputs of norms at the end", activation_width::post_norm,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::selective,
+     2},
     {"second norm's input", activation_width::hidden, activation_element::compute,
      activation_cut::sequence, checkpointing_kind::selective},
     {"input of gate and up", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence},
+     activation_cut::never},
+    {"router's probabilities", activation_width::experts,
+     activation_element::accumulation, activation_cut::never,
+     checkpointing_kind::selective},
+    {"tokens sent to experts", activation_width::routed_hidden,
+     activation_element::compute, activation_cut::never},
+    {"results of experts and weighted", activation_width::routed_hidden,
+     activation_element::compute, activation_cut::never, checkpointing_kind::selective,
+     2},
     {"gate", activation_width::gate, activation_element::compute, activation_cut::tensor,
      checkpointing_kind::selective},
-    {"silu of the gate", activation_width::gate},
     {"up", activation_width::intermediate, activation_element::compute,
      activation_cut::tensor, checkpointing_kind::selective},
     {"input of down", activation_width::intermediate},
 };
-// At silu(gate) x up: gradients of the product (in place of down's input, which is gone)
-// and of both factors; the block's output and its gradient.
+// At silu(gate) x up: gradients of the product (in place of down's input, which is gone),
+// of gate and of up; the block's output and its gradient.
 inline constexpr activation_tensor packkit_train_working[] = {
-    {"gradients of silu and up", activation_width::intermediate,
+    {"gradients of gate and up", activation_width::intermediate,
      activation_element::compute, activation_cut::tensor, checkpointing_kind::full, 2},
     {"block's output and its gradient", activation_width::hidden,
      activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 2},
@@ -68,7 +85,7 @@ inline constexpr activation_tensor packkit_train_head[] = {
     {"final norm's input", activation_width::hidden, activation_element::compute,
      activation_cut::sequence},
     {"head's input and its gradient", activation_width::hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::none, 2},
+     activation_element::compute, activation_cut::never, checkpointing_kind::none, 2},
 };
 // Of a chunk of tokens: logits, over which their gradient is written.
 inline constexpr activation_tensor packkit_train_loss[] = {
@@ -79,10 +96,10 @@ inline constexpr activation_tensor packkit_train_loss[] = {
      activation_element::accumulation, activation_cut::never, checkpointing_kind::none,
      loss_slices},
 };
-// Gradients of the norm's output and input, and temporaries.
+// The gradient of the norm's output, and temporaries.
 inline constexpr activation_tensor packkit_train_head_end[] = {
-    {"final norm's input and gradients", activation_width::hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 3},
+    {"final norm's input, gradient of its output", activation_width::hidden,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 2},
     {"temporaries of the norm", activation_width::hidden,
      activation_element::accumulation, activation_cut::sequence, checkpointing_kind::full,
      3},

@@ -94,9 +94,14 @@ public:
                                            ", expected above 0 and at most 1");
         }
         for (std::size_t kind = 0; kind < hardware_flops_.size(); ++kind) {
-            hardware_flops_[kind] = hardware_flops_per_token(
-                layout, options.convention, work.attention_length(),
-                static_cast<checkpointing_kind>(kind));
+            // As the step's time has it: selective computes no product again.
+            const auto checkpointing = static_cast<checkpointing_kind>(kind);
+            const recomputation again = checkpointing == checkpointing_kind::full
+                                            ? recomputation_of(checkpointing)
+                                            : recomputation{};
+            hardware_flops_[kind] = phases_per_token(layout, options.convention,
+                                                     work.attention_length(), again)
+                                        .hardware();
         }
     }
 

@@ -138,6 +138,42 @@ BOOST_AUTO_TEST_CASE(tied_embeddings) {
                1e-12);
 }
 
+BOOST_AUTO_TEST_CASE(checkpointing_has_the_same_bits_and_sends_as_much) {
+    const test::training_folder folder;
+    const std::vector<std::pair<mesh_case, std::vector<std::string>>> cases{
+        {{1, 2, {}}, {}},
+        {{2, 2, {"fsdp_version=2"}}, {"bf16=true"}},
+        {{4, 1, {"fsdp_version=2", "dp_shard_size=2", "dp_replicate_size=2"}}, {}}};
+    for (const auto& [mesh, more] : cases) {
+        const auto steps_with = [&, &mesh = mesh, &more = more](const std::string& kind) {
+            auto settings = more;
+            settings.insert(settings.end(),
+                            {"max_steps=3", "gradient_checkpointing=" + kind});
+            const auto result = folder.run(arguments_for(mesh, kind, settings));
+            BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+            const std::string name = kind == "true"    ? "full"
+                                     : kind == "false" ? "none"
+                                                       : kind;
+            BOOST_TEST(result.err.find("activation checkpointing: " + name) !=
+                       std::string::npos);
+            auto steps = folder.metrics(kind);
+            std::filesystem::remove_all(folder.path(kind));
+            return steps;
+        };
+        const auto none = steps_with("false");
+        BOOST_TEST_REQUIRE(none.size() == 3);
+        for (const std::string kind : {"selective", "true"}) {
+            const auto found = steps_with(kind);
+            BOOST_TEST_REQUIRE(found.size() == 3);
+            for (std::size_t i = 0; i < found.size(); ++i) {
+                for (const char* same :
+                     {"loss_bits", "grad_norm", "bytes", "collectives"})
+                    BOOST_TEST(found[i][same] == none[i][same], kind << ", " << same);
+            }
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(initial_weights_are_the_same_bits) {
     // With a learning rate of zero the checkpoint holds what training started from.
     const test::training_folder folder;

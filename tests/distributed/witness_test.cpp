@@ -28,6 +28,8 @@ const std::string fsdp = "fsdp_version=2";
 const std::string kept = "fsdp_config.reshard_after_forward=false";
 const std::string bf16 = "bf16=true";
 const std::string fp64 = "torch_dtype=float64";
+const std::string full = "gradient_checkpointing=true";
+const std::string selective = "gradient_checkpointing=selective";
 const std::string tp = "tensor_parallel_size=2";
 const std::string sequence = "sequence_parallel=true";
 const std::string whole_data = "gradient_accumulation_steps=1";
@@ -51,6 +53,7 @@ const std::vector<witnessed_run> runs{
     {"FSDP 2, kept", 2, {fsdp, kept}},
     {"FSDP 2, kept, bf16, odd vocabulary", 2, {fsdp, kept, bf16}, {{"vocab_size", 1999}}},
     {"FSDP 2, wide vocabulary", 2, {fsdp}, {{"vocab_size", 12288}}},
+    {"alone, wide vocabulary, bf16", 1, {bf16}, {{"vocab_size", 12288}}},
     {"FSDP 2, tied", 2, {fsdp}, {{"tie_word_embeddings", true}}},
     {"HSDP 2 x 2", 4, {fsdp, "dp_shard_size=2", "dp_replicate_size=2", whole_data}},
     {"HSDP 2 x 2, bf16, tied",
@@ -83,6 +86,25 @@ const std::vector<witnessed_run> runs{
      4,
      {fsdp, fp64, "dp_shard_size=2", "context_parallel_size=2", "ring_attn_func=ring"}},
     {"alone, a sample a row", 1, {"sample_packing=false", "micro_batch_size=3"}},
+    {"alone, full, deep", 1, {full}, {{"num_hidden_layers", 9}, {"vocab_size", 259}}},
+    {"alone, selective, deep",
+     1,
+     {selective},
+     {{"num_hidden_layers", 9}, {"vocab_size", 259}}},
+    {"DDP 2, selective, bf16", 2, {selective, bf16}, {{"num_hidden_layers", 6}}},
+    {"FSDP 2, full", 2, {fsdp, full}, {{"num_hidden_layers", 6}, {"vocab_size", 259}}},
+    {"FSDP 2, selective, bf16",
+     2,
+     {fsdp, bf16, selective},
+     {{"num_hidden_layers", 6}, {"vocab_size", 259}}},
+    {"FSDP 2, kept, full, tied",
+     2,
+     {fsdp, kept, full},
+     {{"num_hidden_layers", 6}, {"tie_word_embeddings", true}}},
+    {"HSDP 2 x 2, full, bf16",
+     4,
+     {fsdp, bf16, full, "dp_shard_size=2", "dp_replicate_size=2"},
+     {{"vocab_size", 259}}},
 };
 
 /// A folder whose model is large enough for tensors to count, small enough for a second.
@@ -183,17 +205,18 @@ BOOST_AUTO_TEST_CASE(memory_and_bytes_by_hand) {
     const std::int64_t block = 2 * 128 + 2 * 128 * 128 + 2 * 64 * 128 + 3 * 344 * 128;
     const std::int64_t parameters = 2 * 1024 * 128 + 128 + block;
     BOOST_TEST(held["parameters"] == 4 * parameters);
-    BOOST_TEST(held["gradients"] == 4 * parameters);
+    // At the loss the head's is there beside the accumulated ones.
+    BOOST_TEST(held["gradients"] == 4 * (parameters + 1024 * 128));
     BOOST_TEST(held["optimizer"] == 8 * parameters);
-    // Logits and their log-probabilities; the losses and their sum are small.
-    const std::int64_t twice = 2LL * 4 * 384 * 1024;
-    BOOST_TEST(held["logits"].get<std::int64_t>() >= twice);
-    BOOST_TEST(held["logits"].get<std::int64_t>() < twice + 384 * 16);
+    // Of 256 tokens, not of 384: logits, the head's input, and its gradient from each of
+    // 16 slices of the vocabulary; three float64 of the softmax.
+    const std::int64_t chunk = 256LL * (4 * (1024 + 128 + 16 * 128) + 3 * 8);
+    BOOST_TEST(held["logits"] == chunk);
     // Kept a token: block input, two norms' outputs, second norm's input, q, attention's
-    // output; k and v; four of the feed-forward; log-sum-exp; the head's two; tables;
-    // ids.
-    const std::int64_t token = 4 * (6 * 128 + 2 * 64 + 4 * 344 + 4 + 2 * 128 + 2 * 32);
-    BOOST_TEST(held["activations"] == 384 * (token + 16));
+    // output; k and v; three of the feed-forward; log-sum-exp; the final norm's input, the
+    // head's and its gradient; tables; ids. The step's loss so far, a float64.
+    const std::int64_t token = 4 * (6 * 128 + 2 * 64 + 3 * 344 + 4 + 3 * 128 + 2 * 32);
+    BOOST_TEST(held["activations"] == 384 * (token + 16) + 8);
     BOOST_TEST(held["gathered_parameters"] == 0);
     BOOST_TEST(held["communication"] == 0);
     BOOST_TEST(step["collectives"] == 0);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <packkit/error.hpp>
+#include <packkit/torch/detail/storage.hpp>
 #include <packkit/torch/memory_counter.hpp>
 
 #include <ATen/core/Tensor.h>
@@ -98,18 +99,6 @@ public:
 private:
     std::function<void()> finish_;
 };
-
-namespace detail {
-
-/// Frees the memory of a tensor, whoever else still refers to it: a process group's
-/// thread keeps the tensors of a collective for some time after it has completed.
-inline void take_storage(const at::Tensor& tensor) {
-    auto* storage = tensor.storage().unsafeGetStorageImpl();
-    storage->set_data_ptr_noswap(at::DataPtr(nullptr, tensor.device()));
-    storage->set_nbytes(0);
-}
-
-}  // namespace detail
 
 /// A group of ranks that run the same collectives in the same order.
 ///

@@ -207,7 +207,7 @@ attention_output attention_forward(const at::Tensor& q, const at::Tensor& k,
         }
     }
     run_attention_tasks(
-        costs, kernels.scratch_bytes(p, rows_of_task, 0),
+        costs, kernels.scratch_bytes(p, rows_of_task, 0, 0),
         [&](std::size_t i, void* scratch) { kernels.forward(p, tasks[i], scratch); });
     return result;
 }
@@ -275,6 +275,7 @@ attention_gradients attention_backward(const at::Tensor& dout, const at::Tensor&
     std::vector<range> ranges;
     std::vector<std::int64_t> costs;
     std::int64_t longest = 0;
+    std::int64_t most_keys = 0;
     const auto documents = static_cast<std::int64_t>(bounds.queries.size()) - 1;
     for (std::int64_t document = 0; document < documents; ++document) {
         const std::int64_t queries = p.queries(document);
@@ -284,6 +285,7 @@ attention_gradients attention_backward(const at::Tensor& dout, const at::Tensor&
         // At most eight ranges, of at least 1024 keys: each costs a copy of dq.
         const std::int64_t length =
             std::max<std::int64_t>(1024, (keys + 1023) / 1024 * 128);
+        most_keys = std::max(most_keys, std::min(keys, length));
         for (std::int64_t head = 0; head < p.kv_heads; ++head) {
             auto& job = jobs.emplace_back();
             job.document = document;
@@ -305,7 +307,8 @@ attention_gradients attention_backward(const at::Tensor& dout, const at::Tensor&
                kernels.dq_width(p.head_dim);
     };
     // Behind the blocks: the gradients of a document that is one range.
-    const std::int64_t blocks = (kernels.scratch_bytes(p, 0, longest) + 63) / 64 * 64;
+    const std::int64_t blocks =
+        (kernels.scratch_bytes(p, 0, longest, most_keys) + 63) / 64 * 64;
     std::int64_t whole = 0;
     for (const auto& [job, part, task] : ranges) {
         if (job->parts.size() == 1) whole = std::max(whole, elements(task.document));
@@ -332,6 +335,12 @@ attention_gradients attention_backward(const at::Tensor& dout, const at::Tensor&
         job->parts.clear();
     });
     return result;
+}
+
+template <class Storage>
+const attention_kernels<Storage>& best_kernels_for(const attention_bounds& bounds) {
+    return best_kernels<Storage>(bounds.queries.back(),
+                                 static_cast<std::int64_t>(bounds.queries.size()) - 1);
 }
 
 inline void check_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -361,9 +370,9 @@ inline void check_attention(const at::Tensor& q, const at::Tensor& k, const at::
     const attention_bounds& bounds, const attention_options& options) {
     detail::check_attention(q, k, v, bounds, options);
     return detail::with_storage(q.scalar_type(), [&](auto element) {
-        return detail::attention_forward(detail::dense_tokens(q), detail::dense_tokens(k),
-                                         detail::dense_tokens(v), bounds, options,
-                                         detail::best_kernels<decltype(element)>());
+        return detail::attention_forward(
+            detail::dense_tokens(q), detail::dense_tokens(k), detail::dense_tokens(v),
+            bounds, options, detail::best_kernels_for<decltype(element)>(bounds));
     });
 }
 
@@ -378,7 +387,7 @@ inline void check_attention(const at::Tensor& q, const at::Tensor& k, const at::
         return detail::attention_backward(
             detail::dense_tokens(dout), dlse.defined() ? dlse.contiguous() : dlse,
             detail::dense_tokens(q), detail::dense_tokens(k), detail::dense_tokens(v),
-            made, bounds, options, detail::best_kernels<decltype(element)>());
+            made, bounds, options, detail::best_kernels_for<decltype(element)>(bounds));
     });
 }
 

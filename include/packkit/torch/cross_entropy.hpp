@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Next-token loss as a sum over valid targets, so that ranks and micro-batches simply
-/// add.
+/// add. The plain form, of logits that all exist; linear_cross_entropy.hpp has the head in
+/// it and holds a chunk of them.
 #pragma once
 
 #include <packkit/torch/memory_counter.hpp>

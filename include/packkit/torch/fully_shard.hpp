@@ -6,9 +6,13 @@
 /// Autograd keeps every weight that a backward needs. So the unit runs inside a function
 /// of its own: `forward` records an inner graph and then takes the storage away from the
 /// gathered weights; `backward` gives them storage again and differentiates the inner
-/// graph. What stays between is the graph and its activations, never a gathered weight.
+/// graph. What stays between is the graph and its activations, never a gathered weight;
+/// with activation checkpointing (`activation_checkpoint.hpp`) only some of those, or the
+/// input alone. Recomputation takes place between that second gather and the derivatives,
+/// so it costs no bytes on the wire.
 #pragma once
 
+#include <packkit/torch/activation_checkpoint.hpp>
 #include <packkit/torch/sharded_parameters.hpp>
 
 #include <ATen/TensorOperators.h>
@@ -26,6 +30,11 @@ namespace packkit::lt {
 /// Everything that needs no gradient (ids, positions, cu_seqlens) is captured.
 using unit_function =
     std::function<at::Tensor(const std::vector<at::Tensor>&, const at::Tensor&)>;
+
+/// The same for a unit that may be checkpointed. Tensors that selective checkpointing is
+/// to drop are made through the last argument.
+using checkpointed_function = std::function<at::Tensor(
+    const std::vector<at::Tensor>&, const at::Tensor&, recomputed_tensors&)>;
 
 /// A group of parameters that is gathered, used and freed together.
 ///
@@ -52,6 +61,13 @@ public:
     /// gradient (an embedding) pass `gradient_anchor()`. Collective over the shard group.
     /// Keeps a reference to this unit until backward has run.
     [[nodiscard]] at::Tensor apply(unit_function function, const at::Tensor& input);
+
+    /// The same, keeping for backward what `checkpointing` says. `function` runs a second
+    /// time in backward with `full`, and so do parts of it with `selective`: what it
+    /// refers to outlives the backward. What it throws there leaves `backward()`.
+    [[nodiscard]] at::Tensor apply(checkpointed_function function,
+                                   const at::Tensor& input,
+                                   checkpointing_kind checkpointing);
 
     /// An empty tensor that asks for gradients.
     [[nodiscard]] static at::Tensor gradient_anchor() {
@@ -85,46 +101,46 @@ private:
 // --- implementation
 // -----------------------------------------------------------------------------
 
-namespace detail {
-
-/// Moves the memory of `from` into `to`, which keeps identity and version counter.
-inline void give_storage(const at::Tensor& to, const at::Tensor& from) {
-    auto* source = from.storage().unsafeGetStorageImpl();
-    auto* target = to.storage().unsafeGetStorageImpl();
-    const auto bytes = source->nbytes();
-    target->set_data_ptr_noswap(
-        source->set_data_ptr(at::DataPtr(nullptr, from.device())));
-    target->set_nbytes(bytes);
-    source->set_nbytes(0);
-}
-
-}  // namespace detail
-
 /// One run of the unit: the inner graph from `input` and the gathered parameters to
-/// `output`.
+/// `output`. With full checkpointing there is none before backward.
 struct fully_sharded_unit::application : torch::CustomClassHolder {
-    fully_sharded_unit* unit = nullptr;
+    application(fully_sharded_unit* of, const at::Tensor& given,
+                checkpointing_kind checkpointing)
+        : unit(of),
+          input(given.detach().requires_grad_(given.requires_grad())),
+          again(checkpointing == checkpointing_kind::selective) {}
+
+    void record_graph(const checkpointed_function& run) {
+        const at::AutoGradMode enabled(true);
+        output = run(unit->gathered_, input, again);
+    }
+
+    fully_sharded_unit* unit;
     at::Tensor input;
     at::Tensor output;
+    recomputed_tensors again;
+    checkpointed_function run_again;  // full checkpointing
 };
 
 struct fully_sharded_unit::function
     : torch::autograd::Function<fully_sharded_unit::function> {
     static at::Tensor forward(torch::autograd::AutogradContext* context,
                               const at::Tensor& input, fully_sharded_unit* unit,
-                              const unit_function* run) {
-        auto record = c10::make_intrusive<application>();
-        record->unit = unit;
-        record->input = input.detach();
+                              const checkpointed_function* run,
+                              checkpointing_kind checkpointing) {
+        auto record = c10::make_intrusive<application>(unit, input, checkpointing);
         unit->make_resident();
-        {
-            const at::AutoGradMode enabled(true);
-            record->input.requires_grad_(input.requires_grad());
-            record->output = (*run)(unit->gathered_, record->input);
+        at::Tensor result;
+        if (checkpointing == checkpointing_kind::full) {
+            record->run_again = *run;
+            result = (*run)(unit->gathered_, record->input, record->again).detach();
+        } else {
+            record->record_graph(*run);
+            record->again.release();
+            result = record->output.detach();
         }
         ++unit->unfinished_;
         if (unit->options_.reshard_after_forward) { unit->free_gathered(); }
-        const auto result = record->output.detach();
         context->saved_data["application"] = c10::IValue::make_capsule(std::move(record));
         return result;
     }
@@ -136,6 +152,11 @@ struct fully_sharded_unit::function
         auto& record = static_cast<application&>(*capsule);
         auto& unit = *record.unit;
         unit.make_resident();
+        if (record.run_again) {
+            record.record_graph(std::exchange(record.run_again, nullptr));
+        } else {
+            record.again.restore();
+        }
         std::vector<at::Tensor> sources = unit.gathered_;
         const bool wants_input = record.input.requires_grad();
         if (wants_input) { sources.push_back(record.input); }
@@ -155,18 +176,27 @@ struct fully_sharded_unit::function
         }
         record.input.reset();  // the record itself lives as long as the outer graph
         unit.finish_application(std::move(gradients));
-        return {input_gradient, at::Tensor(), at::Tensor()};
+        return {input_gradient, at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
 
 inline at::Tensor fully_sharded_unit::apply(unit_function run, const at::Tensor& input) {
+    return apply([&run](const std::vector<at::Tensor>& parameters, const at::Tensor& x,
+                        recomputed_tensors&) { return run(parameters, x); },
+                 input, checkpointing_kind::none);
+}
+
+inline at::Tensor fully_sharded_unit::apply(checkpointed_function run,
+                                            const at::Tensor& input,
+                                            checkpointing_kind checkpointing) {
     if (!at::GradMode::is_enabled()) {
         make_resident();
-        auto result = run(gathered_, input);
+        recomputed_tensors nothing(false);
+        auto result = run(gathered_, input, nothing);
         if (options_.reshard_after_forward) { free_gathered(); }
         return result;
     }
-    return function::apply(input, this, &run);
+    return function::apply(input, this, &run, checkpointing);
 }
 
 inline void fully_sharded_unit::make_resident() {

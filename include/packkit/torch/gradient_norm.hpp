@@ -70,10 +70,11 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
 
 /// Scales all accumulated gradients so that their norm, which is now `norm`, is at most
 /// `max_norm` (Pascanu et al. 2013, arXiv 1211.5063; the factor is PyTorch's max_norm /
-/// (norm + 1e-6)).
+/// (norm + 1e-6)). A norm that is not finite leaves them as they are, to be looked at.
 inline void clip_gradients(std::span<fully_sharded_unit> units, const at::Tensor& norm,
                            double max_norm) {
-    const auto factor = (max_norm / (norm + 1e-6)).clamp_max(1.0);
+    const auto factor =
+        at::where(at::isfinite(norm), (max_norm / (norm + 1e-6)).clamp_max(1.0), 1.0);
     // On the CPU looking costs nothing, and saves a pass over gradients that are small.
     if (factor.is_cpu() && factor.item<double>() == 1.0) return;
     for (auto& unit : units) {

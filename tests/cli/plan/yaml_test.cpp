@@ -120,15 +120,13 @@ BOOST_FIXTURE_TEST_CASE(a_search_writes_the_first_plan_that_runs, with_model) {
     BOOST_REQUIRE_MESSAGE(result.exit_code == 0, result.err);
     const train::train_config config = load();
     const json found = json::parse(result.out);
-    for (const json& one : found["plans"]) {
-        const bool runs = one["setup"]["activation_checkpointing"] == "none";
-        if (!runs) continue;
-        BOOST_TEST(config.mesh.dp_shard.value() == one["mesh"]["dp_shard"]);
-        BOOST_TEST(config.mesh.cp.value() == one["mesh"]["cp"]);
-        BOOST_TEST(config.mesh.tp.value() == one["mesh"]["tp"]);
-        BOOST_TEST(config.micro_batch_size == one["batch"]["micro_batch_size"]);
-        break;
-    }
+    const json& one = found["plans"][0];
+    BOOST_TEST(config.mesh.dp_shard.value() == one["mesh"]["dp_shard"]);
+    BOOST_TEST(config.mesh.cp.value() == one["mesh"]["cp"]);
+    BOOST_TEST(config.mesh.tp.value() == one["mesh"]["tp"]);
+    BOOST_TEST(config.micro_batch_size == one["batch"]["micro_batch_size"]);
+    BOOST_TEST(packkit::to_string(config.gradient_checkpointing) ==
+               one["setup"]["activation_checkpointing"]);
 }
 
 BOOST_FIXTURE_TEST_CASE(gaps_are_what_the_trainer_refuses, with_model) {
@@ -174,6 +172,18 @@ BOOST_FIXTURE_TEST_CASE(gaps_are_what_the_trainer_refuses, with_model) {
     }
     BOOST_TEST(taken > 5u);
     BOOST_TEST(taken < setups.size() - 5);
+}
+
+BOOST_FIXTURE_TEST_CASE(checkpointing_arrives_at_the_trainer, with_model) {
+    for (const std::string kind : {"none", "selective", "full"}) {
+        const auto result = run_plan_in(
+            folder,
+            "estimate model --gpus 2 --gpu cpu --sequence-len 128 --dataset data.jsonl "
+            "--activation-checkpointing " +
+                kind + " --yaml run.yaml");
+        BOOST_REQUIRE_MESSAGE(result.exit_code == 0, result.err);
+        BOOST_TEST(packkit::to_string(load().gradient_checkpointing) == kind);
+    }
 }
 
 BOOST_FIXTURE_TEST_CASE(models_with_gaps_are_those_that_the_trainer_refuses, with_model) {

@@ -157,6 +157,41 @@ BOOST_AUTO_TEST_CASE(plain_text_is_read) {
     BOOST_TEST(samples("document") == "no problem found: 1");
 }
 
+#ifdef PACKKIT_COLUMNS
+BOOST_AUTO_TEST_CASE(columns_are_read) {
+    const test::training_folder folder;
+    const auto copy = [&](const std::string& name) {
+        fs::copy_file(PACKKIT_COLUMNS "/" + name, folder.path(name));
+        return "datasets.0.path=" + name;
+    };
+    // Three samples, one of them of 30 tokens, without a tokenizer.
+    const std::vector<std::string> tokens{
+        "run.yaml", "datasets.0.type=tokens",
+        "datasets.0.field=", "tokenizer_type=", "max_steps=2"};
+    const auto losses = [&](const std::string& name) {
+        auto words = tokens;
+        words.insert(words.end(), {copy(name), "output_dir=" + name + ".out"});
+        const auto result = folder.run(words);
+        BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+        return folder.metrics(name + ".out");
+    };
+    const auto lines = losses("tokens.jsonl");
+    BOOST_TEST(lines.size() == 2u);
+    BOOST_TEST(test::loss_difference(losses("tokens.parquet"), lines) == 0.0);
+    BOOST_TEST(test::loss_difference(losses("tokens.arrow"), lines) == 0.0);
+    check_refused(folder, {"run.yaml", copy("damaged.parquet"), "datasets.0.field=txt"},
+                  "damaged.parquet: no column 'txt'; the file has text, other; did you "
+                  "mean 'text'?");
+    check_refused(folder, {"run.yaml", copy("wrong.parquet"), "datasets.0.field=number"},
+                  "wrong.parquet: row group 0, row 0: key 'number' holds a number; "
+                  "expected a string");
+    fs::resize_file(folder.path("tokens.parquet"), 1000);
+    auto words = tokens;
+    words.emplace_back("datasets.0.path=tokens.parquet");
+    check_refused(folder, words, "tokens.parquet: cannot be read: ");
+}
+#endif
+
 BOOST_AUTO_TEST_CASE(weights_are_read_and_written_unchanged) {
     // Learning rate 0: what is saved is what was read.
     const test::training_folder folder;

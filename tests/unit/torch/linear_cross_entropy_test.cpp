@@ -104,6 +104,7 @@ BOOST_AUTO_TEST_CASE(is_the_plain_form_in_float64) {
     at::manual_seed(1);
     for (const std::int64_t rows : {1, 2, 7, 33, 100}) {
         for (const std::int64_t vocab : {1, 7, 16, 17, 100, 1030, 9001}) {
+            if (vocab > 9000 && rows > 33) continue;
             for (const double softcap : {0.0, 1.5}) {
                 for (const std::int64_t chunk : {1, 6, 33, 4096}) {
                     if (chunk == 1 && rows * vocab > 10000) continue;
@@ -423,11 +424,10 @@ BOOST_AUTO_TEST_CASE(logits_of_a_large_vocabulary_never_exist_at_once) {
         lt::linear_cross_entropy_sum(p.x, p.weight, p.targets, {.chunk_rows = 20});
     const auto peak = lt::memory_peak();
     const auto after = lt::memory_now();
-    // Logits and rows of a chunk, its gradient from every slice.
-    const std::int64_t chunk = 20 * 4 * (vocab + hidden + loss_slices * hidden);
+    // Logits and rows of a chunk, its gradient from every slice; three float64 a row.
+    const std::int64_t chunk = 20 * (4 * (vocab + hidden + loss_slices * hidden) + 3 * 8);
     BOOST_TEST(peak[lt::memory_use::logits] - before[lt::memory_use::logits] == chunk);
-    BOOST_TEST(peak.total() - before.total() <=
-               chunk + 4 * (vocab + rows) * hidden + 24 * 20 + 8);
+    BOOST_TEST(peak.total() - before.total() <= chunk + 4 * (vocab + rows) * hidden + 8);
     BOOST_TEST(peak.total() - before.total() < rows * vocab * 4 / 8);
     // Only the gradients stay.
     BOOST_TEST(after.total() - before.total() == 4 * (vocab + rows) * hidden + 8);

@@ -163,6 +163,9 @@ const std::vector<kernel_case> kernel_cases{
     {{0, 37, 42, 172}, {0, 50, 55, 355}, 2, 2, 16, {.causal = false}},
     {{0, 5, 5, 9}, {0, 2, 4, 4}, 2, 1, 16, {}},  // queries without keys, and keys alone
     {{0, 2300}, {0, 2300}, 2, 1, 16, {}},        // several ranges of keys
+    {{0, 9, 73, 81}, {0, 9, 73, 81}, 2, 1, 80, {}},
+    {{0, 9, 73, 81}, {0, 9, 73, 81}, 1, 1, 256, {}},
+    {{0, 300}, {0, 300}, 12, 1, 16, {.scale = -0.4, .window = 90}},
 };
 
 /// A kernel's result and gradients, of out with direction `weight` and of lse with

@@ -363,3 +363,93 @@ BOOST_AUTO_TEST_CASE(datasets_of_each_type) {
     BOOST_TEST(error_of(folder, [&] { read_datasets(config, bytes, 258); }) ==
                "a.jsonl: the tokenizer 'bytes' has 259 ids, the model's vocabulary 258");
 }
+
+namespace {
+
+/// A sample put together from the texts between bos and eos, each encoded as one: of each
+/// the beginning that is no target, the answer, and what is behind it.
+class expected_sample {
+public:
+    explicit expected_sample(const tokenizer& tokens) : tokens_(tokens) {}
+
+    expected_sample& special(std::int32_t id, bool trained) {
+        sample_.ids.push_back(id);
+        sample_.label_rest(trained);
+        return *this;
+    }
+    expected_sample& text(const std::string& before, const std::string& answer,
+                          const std::string& behind) {
+        const ids all = tokens_.encode(before + answer + behind);
+        const ids first = tokens_.encode(before);
+        const ids both = tokens_.encode(before + answer);
+        // The test is one only where the parts are whole tokens.
+        BOOST_TEST_REQUIRE(std::equal(first.begin(), first.end(), all.begin()));
+        BOOST_TEST_REQUIRE(std::equal(both.begin(), both.end(), all.begin()));
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            sample_.ids.push_back(all[i]);
+            sample_.label_rest(i >= first.size() && i < both.size());
+        }
+        return *this;
+    }
+    [[nodiscard]] const labelled_tokens& get() const { return sample_; }
+
+private:
+    const tokenizer& tokens_;
+    labelled_tokens sample_;
+};
+
+void check_equal(const labelled_tokens& ours, const labelled_tokens& expected) {
+    BOOST_TEST(ours.ids == expected.ids, boost::test_tools::per_element());
+    BOOST_TEST(ours.labels == expected.labels, boost::test_tools::per_element());
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(sentence_piece_models) {
+    // Their bos and eos are ids without a text; a word takes the blank before it.
+    for (const char* name : {"sentence_piece_bpe", "sentence_piece_unigram"}) {
+        const auto tokens =
+            load_tokenizer(std::string(PACKKIT_TOKENIZERS "/") + name + ".model");
+        const auto special = tokens->specials();
+        BOOST_REQUIRE(special.bos && special.eos);
+        const std::int32_t bos = *special.bos, eos = *special.eos;
+        const json row = json::parse(R"({"messages": [
+            {"role": "user", "content": "What is the size?"},
+            {"role": "assistant", "content": "Größe 1,80 m, 四."},
+            {"role": "user", "content": "And now?"},
+            {"role": "assistant", "content": "the same"}]})");
+        const std::string first = "[INST] What is the size? [/INST]";
+        const std::string second = "[INST] And now? [/INST]";
+        const std::string one = " Größe 1,80 m, 四.", two = " the same";
+
+        check_equal(sample_of(chat_config_of("llama2", json::object()), *tokens, row),
+                    expected_sample(*tokens)
+                        .special(bos, false)
+                        .text(first, one, " ")
+                        .special(eos, true)
+                        .special(bos, false)
+                        .text(second, two, " ")
+                        .special(eos, true)
+                        .get());
+        check_equal(sample_of(chat_config_of("mistral_v1", {{"train_on_eos", "last"}}),
+                              *tokens, row),
+                    expected_sample(*tokens)
+                        .special(bos, false)
+                        .text(" [INST] What is the size? [/INST]", one, "")
+                        .special(eos, false)
+                        .text(" [INST] And now? [/INST]", two, "")
+                        .special(eos, true)
+                        .get());
+        // Here no eos stands, and "<|im_end|>" is no token of the model.
+        json exchange = row;
+        exchange["messages"].erase(3);
+        exchange["messages"].erase(2);
+        check_equal(
+            sample_of(chat_config_of("chatml", json::object()), *tokens, exchange),
+            expected_sample(*tokens)
+                .text("<|im_start|>user\nWhat is the size?<|im_end|>\n"
+                      "<|im_start|>assistant\n",
+                      "Größe 1,80 m, 四.", "<|im_end|>\n")
+                .get());
+    }
+}

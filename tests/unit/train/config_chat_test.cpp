@@ -97,6 +97,21 @@ BOOST_AUTO_TEST_CASE(all_keys) {
     BOOST_TEST(differing == 11);
 }
 
+BOOST_AUTO_TEST_CASE(ends_that_are_not_trained_are_told) {
+    const auto warned = [](const std::string& keys, const std::string& top = "") {
+        const auto warnings = load(keys, top).warnings;
+        return std::count(warnings.begin(), warnings.end(),
+                          "EOS token not found in chat_template: the turns of gemma3 end "
+                          "with <end_of_turn>, which is trained only with `eot_tokens: "
+                          "[\"<end_of_turn>\"]`");
+    };
+    BOOST_TEST(warned(", chat_template: gemma3") == 1);
+    BOOST_TEST(warned("", "chat_template: gemma3") == 1);
+    BOOST_TEST(warned(", chat_template: gemma3", "eot_tokens: [<end_of_turn>]") == 0);
+    BOOST_TEST(warned(", chat_template: gemma3, train_on_eos: none") == 0);
+    BOOST_TEST(warned(", chat_template: chatml") == 0);
+}
+
 BOOST_AUTO_TEST_CASE(wrong_templates) {
     const std::string names =
         "chatml, gemma, gemma3, llama2, llama3, mistral_v1, mistral_v2v3, "
@@ -165,7 +180,8 @@ BOOST_AUTO_TEST_CASE(other_types) {
                at + "train_on_eos: is for type chat_template, the type is alpaca");
     BOOST_TEST(
         type_error("{path: data.txt, type: alpaca}")
-            .starts_with(at + "path: expected a .jsonl file for type alpaca, found "));
+            .starts_with(at + "path: expected a .jsonl, .parquet or .arrow file for type "
+                              "alpaca, found "));
     BOOST_TEST(type_error("{path: data.jsonl, type: 'alpaca:chat'}") ==
                at + "type: 'alpaca:chat' is not supported; expected one of completion, "
                     "tokens, alpaca, input_output, chat_template");

@@ -65,8 +65,11 @@ BOOST_AUTO_TEST_CASE(unsupported_keys) {
                "config.yaml:1: val_set_size is not supported");
     BOOST_TEST(error_with("deepspeed: ds.json") ==
                "config.yaml:1: deepspeed is not supported; use fsdp_config");
-    BOOST_TEST(override_error("gradient_checkpointing=true") ==
-               "command line: gradient_checkpointing is not supported");
+    BOOST_TEST(override_error("torch_compile=true") ==
+               "command line: torch_compile is not supported");
+    BOOST_TEST(error_with("activation_offloading: legacy") ==
+               "config.yaml:1: activation_offloading is not supported; use "
+               "gradient_checkpointing: true or selective");
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, chat_template: chatml}]") ==
                "config.yaml:1: datasets.0.chat_template: is for type chat_template, the "
                "type is completion");
@@ -193,7 +196,10 @@ BOOST_AUTO_TEST_CASE(missing_keys) {
     BOOST_TEST(
         error_with("tokenizer_type:") ==
         "config.yaml:1: tokenizer_type is missing: expected bytes, or a tokenizer's "
-        "file or folder");
+        "file or folder; only data sets of type tokens do without");
+    BOOST_TEST(error_with("tokenizer_type:\ndatasets: [{path: data.jsonl, type: tokens}, "
+                          "{path: data.txt}]")
+                   .starts_with("config.yaml:1: tokenizer_type is missing: "));
     BOOST_TEST(
         error_with("datasets:") ==
         "config.yaml:1: datasets is missing: expected a list of datasets, as [{path: "
@@ -219,16 +225,25 @@ BOOST_AUTO_TEST_CASE(datasets) {
                "'data.jsonl'");
     BOOST_TEST(
         error_with("datasets:\n  - type: tokens") ==
-        "config.yaml:2: datasets.0.path is missing: expected a .jsonl or .txt file");
+        "config.yaml:2: datasets.0.path is missing: expected a .jsonl, .parquet, .arrow "
+        "or .txt file");
     BOOST_TEST(error_with("datasets: [{path: none.jsonl}]") ==
                "config.yaml:1: datasets.0.path: 'none.jsonl' does not exist");
     BOOST_TEST(error_with("datasets: [{path: data.parquet}]") ==
-               "config.yaml:1: datasets.0.path: expected a .jsonl or .txt file for type "
-               "completion, found 'data.parquet'");
+               "config.yaml:1: datasets.0.path: 'data.parquet' does not exist");
+    BOOST_TEST(error_with("datasets: [{path: data.csv}]") ==
+               "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet, .arrow or "
+               ".txt file for type completion, or ds_type, found 'data.csv'");
+    BOOST_TEST(error_with("datasets: [{path: data.csv, ds_type: csv}]") ==
+               "config.yaml:1: datasets.0.ds_type: expected one of json, parquet, arrow, "
+               "text, found 'csv'");
+    BOOST_TEST(error_with("datasets: [{path: data.csv, type: alpaca, ds_type: text}]") ==
+               "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet or .arrow "
+               "file for type alpaca, found 'data.csv'");
     BOOST_TEST(
         error_with("datasets: [{path: data.txt, type: tokens}]") ==
-        "config.yaml:1: datasets.0.path: expected a .jsonl file for type tokens, found "
-        "'data.txt'");
+        "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet or .arrow file for "
+        "type tokens, found 'data.txt'");
     const std::string types =
         "one of completion, tokens, alpaca, input_output, chat_template";
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: sharegpt}]") ==
@@ -283,6 +298,40 @@ BOOST_AUTO_TEST_CASE(batch_sizes) {
         error_with("micro_batch_size: 1000000\nsequence_len: 1000000") ==
         "config.yaml:1: micro_batch_size 1000000 x sequence_len 1000000 is more than "
         "the 2147483647 tokens that a micro-batch can have");
+}
+
+BOOST_AUTO_TEST_CASE(activation_checkpointing) {
+    for (const std::string kind : {"offload", "offload_disk", "unsloth"}) {
+        BOOST_TEST(
+            error_with("gradient_checkpointing: " + kind) ==
+            "config.yaml:1: gradient_checkpointing: '" + kind +
+                "' is not supported: activations stay on the device; use true, which "
+                "keeps nothing of a block but its input, or selective");
+    }
+    BOOST_TEST(error_with("gradient_checkpointing: 2") ==
+               "config.yaml:1: gradient_checkpointing: expected true, false or "
+               "selective, found '2'");
+    BOOST_TEST(error_with("gradient_checkpointing: [true]") ==
+               "config.yaml:1: gradient_checkpointing: expected true, false or "
+               "selective, found a list");
+    BOOST_TEST(error_with("gradient_checkpointing_kwargs: true") ==
+               "config.yaml:1: gradient_checkpointing_kwargs: expected keys, as "
+               "{use_reentrant: false}, found 'true'");
+    BOOST_TEST(error_with("gradient_checkpointing_kwargs: {use_reentrent: true}") ==
+               "config.yaml:1: key 'gradient_checkpointing_kwargs.use_reentrent' is "
+               "unknown; did you mean 'use_reentrant'?");
+    BOOST_TEST(error_with("gradient_checkpointing_kwargs: {use_reentrant: 1}") ==
+               "config.yaml:1: gradient_checkpointing_kwargs.use_reentrant: expected "
+               "true or false, found '1'");
+    for (const std::string kind : {"true", "selective"}) {
+        BOOST_TEST(
+            error_with("gradient_checkpointing: " + kind +
+                       "\nfsdp_version: 2\nfsdp_config: {activation_checkpointing: "
+                       "true}") ==
+            "config.yaml:1: The activation_checkpointing in FSDP config and the "
+            "gradient_checkpointing in training arg can't be set to True "
+            "simultaneously; here they say the same, leave one of them out");
+    }
 }
 
 BOOST_AUTO_TEST_CASE(contradictions) {
@@ -358,8 +407,9 @@ BOOST_AUTO_TEST_CASE(fsdp) {
                "config.yaml:1: FSDP1 does not support disabling cpu_offload_pin_memory, "
                "please set `fsdp_version` to 2");
     BOOST_TEST(
-        error("activation_checkpointing: true") ==
-        "config.yaml:2: fsdp_config.activation_checkpointing: true is not supported");
+        error("activation_checkpointing: full") ==
+        "config.yaml:2: fsdp_config.activation_checkpointing: expected true or false, "
+        "found 'full'");
     BOOST_TEST(error("mixed_precision_policy: bf16") ==
                "config.yaml:2: fsdp_config.mixed_precision_policy: is not supported; use "
                "bf16: true");

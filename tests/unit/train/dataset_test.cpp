@@ -175,7 +175,10 @@ BOOST_AUTO_TEST_CASE(wrong_completion_rows) {
     BOOST_TEST(error(with_file("d.jsonl", "{\"text\":\"a\"}"), 258) ==
                "d.jsonl: the tokenizer 'bytes' has 259 ids, the model's vocabulary 258");
     auto config = with_file("d.csv", "a");
-    BOOST_TEST(error(config) == "d.csv: is not read; expected a .jsonl or .txt file");
+    BOOST_TEST(error(config) ==
+               "d.csv: is not read; expected a .jsonl, .parquet, .arrow or .txt file, or "
+               "ds_type");
+    config.datasets[0].ds_type = "json";
     config.datasets[0].type = "sharegpt";
     BOOST_TEST(error(config) ==
                "d.csv: type 'sharegpt' is not read; expected completion, tokens, alpaca, "

@@ -1,234 +1,306 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels of attention_kernels.inl for bfloat16 on Intel's matrix tiles (AMX): one
-// instruction adds (16 x 32) (32 x 16) in bfloat16 to 16 x 16 in float32. Everything but
-// the products is float32. Included once, after simd.inl with vectors of 64 bytes.
-//
-// Left factors lie row by row; right factors as pairs of rows: the word (k / 2, n) holds
-// rows k and k + 1 of column n. Rows, keys and head_dim are padded with zeros to tiles.
+// The kernels of attention_kernels.inl on the products of attention_tiles.inl, for
+// bfloat16 and for float32. Everything but the products is float32. A strip of 32 queries
+// is multiplied, goes through the softmax while it is in the nearest cache, and becomes a
+// factor.
 
-constexpr std::int64_t query_block = 64;
+constexpr std::int64_t strip = 32;
+constexpr std::int64_t query_block = 128;
 constexpr std::int64_t key_block = 128;
+/// Queries of all heads that backward prepares at once, for all keys of its task.
+constexpr std::int64_t chunk_rows = 1024;
 
-using words = std::uint32_t __attribute__((vector_size(64), aligned(4), may_alias));
-using half_words = std::uint16_t __attribute__((vector_size(32), aligned(2), may_alias));
-
-PACKKIT_INLINE words load_words(const std::uint32_t* from) {
-    return *reinterpret_cast<const words*>(from);
-}
-PACKKIT_INLINE void store_words(std::uint32_t* to, words value) {
-    *reinterpret_cast<words*>(to) = value;
-}
-PACKKIT_INLINE words load_bf16(const bf16* from) {
-    return __builtin_convertvector(*reinterpret_cast<const half_words*>(from), words);
-}
-PACKKIT_INLINE void store_bf16(bf16* to, words low) {
-    *reinterpret_cast<half_words*>(to) = __builtin_convertvector(low, half_words);
-}
-PACKKIT_INLINE vec<float> as_float(words bits) {
-    return reinterpret_cast<vec<float>>(bits << 16);
-}
-/// To bfloat16, nearest even, in the low halves.
-PACKKIT_INLINE words rounded(vec<float> x) {
-    const words bits = reinterpret_cast<words>(x);
-    return (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
-}
-
-inline std::int64_t up(std::int64_t count, std::int64_t multiple) {
-    return (count + multiple - 1) / multiple * multiple;
-}
-
-/// Tiles of 16 rows of 64 bytes, for as long as it lives.
-class tiles {
-public:
-    tiles() {
-        struct alignas(64) {
-            std::uint8_t palette = 1;
-            std::uint8_t start_row = 0;
-            std::uint8_t reserved[14] = {};
-            std::uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-            std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-        } configuration;
-        _tile_loadconfig(&configuration);
+/// e^x where `seen`, 0 elsewhere and below -87, as `exponential`; for weights that become
+/// one bfloat16 with a shorter polynomial, off by 1e-7 at most.
+template <int Parts>
+PACKKIT_INLINE vec<float> exponential_of(vec<float> x, __mmask16 seen) {
+    constexpr float magic = 12582912;  // 1.5 * 2^23: the sum's lowest bits are n
+    const vec<float> shifted = x * 1.44269504F + magic;
+    const vec<float> n = shifted - magic;
+    vec<float> r;
+    vec<float> p;
+    if constexpr (Parts == 1) {
+        r = x - n * 0.693147181F;
+        p = r * 8.29765205e-3F + 4.19153816e-2F;
+        p = p * r + 0.166675748F;
+        p = p * r + 0.499988949F;
+        p = p * r + 0.999999692F;
+        p = p * r + 1.00000007F;
+    } else {
+        r = (x - n * 0.693359375F) - n * -2.12194440e-4F;
+        p = r * (1.0F / 720) + 1.0F / 120;
+        p = p * r + 1.0F / 24;
+        p = p * r + 1.0F / 6;
+        p = p * r + 0.5F;
+        p = p * r + 1.0F;
+        p = p * r + 1.0F;
     }
-    tiles(const tiles&) = delete;
-    tiles& operator=(const tiles&) = delete;
-    ~tiles() { _tile_release(); }
+    const __mmask16 large =
+        _mm512_mask_cmp_ps_mask(seen, x, all<float>(-87), _CMP_NLT_UQ);
+    return as_floats(reinterpret_cast<words>(
+        _mm512_maskz_add_epi32(large, reinterpret_cast<__m512i>(p),
+                               reinterpret_cast<__m512i>(as_words(shifted) << 23))));
+}
+
+/// Rows of a strip that there are, and the keys each sees.
+struct strip_mask {
+    std::int64_t rows;
+    key_range seen;
+
+    [[nodiscard]] std::int64_t low(std::int64_t row) const {
+        return row < rows ? seen.low(row) : 0;
+    }
+    /// At most `low` where nothing is seen.
+    [[nodiscard]] std::int64_t high(std::int64_t row) const {
+        return row < rows ? seen.high(row) : 0;
+    }
+    [[nodiscard]] std::int64_t padded_rows() const { return up(rows, 32); }
+    /// Keys that any row sees, in whole tiles.
+    [[nodiscard]] std::int64_t columns() const {
+        const std::int64_t high = seen.high(rows - 1);
+        return high > 0 ? up(high, 32) : 0;
+    }
 };
 
-/// C (rows x columns) = A B, or += with Add. Rows and columns are multiples of 16, depth
-/// of 32; as, bs, cs elements (words for B) from row to row.
-template <bool Add>
-inline void product(std::int64_t rows, std::int64_t columns, std::int64_t depth,
-                    const bf16* a, std::int64_t as, const std::uint32_t* b,
-                    std::int64_t bs, float* c, std::int64_t cs) {
-    const auto a_bytes = static_cast<std::size_t>(as * 2);
-    const auto b_bytes = static_cast<std::size_t>(bs * 4);
-    const auto c_bytes = static_cast<std::size_t>(cs * 4);
-    // Up to 2 x 2 tiles of C: 0 1 / 2 3; 4 5 of A; 6 7 of B.
-    for (std::int64_t j = 0; j < columns; j += 32) {
-        const bool wide = j + 16 < columns;
-        for (std::int64_t i = 0; i < rows; i += 32) {
-            const bool tall = i + 16 < rows;
-            float* const upper = c + i * cs + j;
-            float* const lower = upper + 16 * cs;
-            if constexpr (Add) {
-                _tile_loadd(0, upper, c_bytes);
-                if (wide) _tile_loadd(1, upper + 16, c_bytes);
-                if (tall) _tile_loadd(2, lower, c_bytes);
-                if (tall && wide) _tile_loadd(3, lower + 16, c_bytes);
-            } else {
-                _tile_zero(0);
-                _tile_zero(1);
-                _tile_zero(2);
-                _tile_zero(3);
-            }
-            for (std::int64_t k = 0; k < depth; k += 32) {
-                const bf16* const left = a + i * as + k;
-                const std::uint32_t* const right = b + k / 2 * bs + j;
-                _tile_loadd(4, left, a_bytes);
-                _tile_loadd(6, right, b_bytes);
-                _tile_dpbf16ps(0, 4, 6);
-                if (wide) {
-                    _tile_loadd(7, right + 16, b_bytes);
-                    _tile_dpbf16ps(1, 4, 7);
+PACKKIT_INLINE __mmask16 seen_lanes(std::int64_t low, std::int64_t high,
+                                    std::int64_t at) {
+    return static_cast<__mmask16>(first_lanes(high - at) & ~first_lanes(low - at));
+}
+
+/// What stays of a row's softmax from block to block.
+struct softmax_state {
+    float* top;     ///< subtracted from scores: the maximum, or up to `slack` less
+    float* totals;  ///< 16 sums of weights a row
+    float* out;     ///< sums of weighted values
+    std::int64_t width;
+};
+
+/// Weights may be e^slack: sums so far shrink only where the maximum grows by more.
+constexpr float slack = 8;
+
+/// Continues the softmax of one row by its scores of a block, of which it sees
+/// [low, high); the weights e^(score - top) go to `weights`.
+template <int Parts, bool Capped, bool Masked>
+PACKKIT_INLINE void continue_row(std::int64_t r, std::int64_t low, std::int64_t high,
+                                 std::int64_t columns, float scale, float cap, float* row,
+                                 const softmax_state& state, left_factor weights) {
+    constexpr float hidden = -std::numeric_limits<float>::infinity();
+    vec<float> most = all<float>(hidden);
+    for (std::int64_t c = 0; c < columns; c += 16) {
+        vec<float> x = load(row + c) * scale;
+        if constexpr (Capped) x = capped<float>(x, cap);
+        // Through memory: fused with `- top`, the largest would not become e^0 = 1.
+        store<float>(row + c, x);
+        if constexpr (Masked)
+            x = _mm512_mask_mov_ps(all<float>(hidden), seen_lanes(low, high, c), x);
+        most = larger_of(x, most);
+    }
+    const float here = largest_of(most);
+    float top = state.top[r];
+    vec<float> total = load(state.totals + r * 16);
+    if (here > top + slack) {
+        const float shrink = std::exp(top - here);
+        total *= shrink;
+        float* const out = state.out + r * state.width;
+        for (std::int64_t c = 0; c < state.width; c += 16)
+            store<float>(out + c, load(out + c) * shrink);
+        state.top[r] = top = here;
+    }
+    for (std::int64_t c = 0; c < columns; c += 32) {
+        const vec<float> x = exponential_of<Parts>(
+            load(row + c) - top, Masked ? seen_lanes(low, high, c) : first_lanes(16));
+        const vec<float> y = exponential_of<Parts>(
+            load(row + c + 16) - top,
+            Masked ? seen_lanes(low, high, c + 16) : first_lanes(16));
+        total += x + y;
+        store_row<Parts>(x, y, weights.from(r, c));
+    }
+    store<float>(state.totals + r * 16, total);
+}
+
+/// The same for a strip.
+template <int Parts, bool Capped>
+inline void continue_softmax(const strip_mask& mask, std::int64_t columns, float scale,
+                             float cap, float* scores, softmax_state state,
+                             left_factor weights) {
+    for (std::int64_t r = 0; r < mask.padded_rows(); ++r) {
+        const std::int64_t low = mask.low(r);
+        const std::int64_t high = mask.high(r);
+        float* const row = scores + r * key_block;
+        if (high <= low) {
+            for (std::int64_t c = 0; c < columns; c += 32)
+                store_row<Parts>(vec<float>{}, vec<float>{}, weights.from(r, c));
+        } else if (low == 0 && high >= columns) {
+            continue_row<Parts, Capped, false>(r, low, high, columns, scale, cap, row,
+                                               state, weights);
+        } else {
+            continue_row<Parts, Capped, true>(r, low, high, columns, scale, cap, row,
+                                              state, weights);
+        }
+    }
+}
+
+/// What the gradient of a strip needs of each row.
+struct strip_rows {
+    const float* lse;
+    const float* delta;
+};
+
+/// Two rows of `softmax_gradient`.
+template <int Parts, bool Capped, bool Masked>
+PACKKIT_INLINE void gradient_of_rows(const strip_mask& mask, std::int64_t r,
+                                     std::int64_t columns, float scale, float cap,
+                                     const float* scores, const float* dweights,
+                                     strip_rows of, right_factor weight_pairs,
+                                     left_factor ds, right_factor ds_pairs) {
+    std::int64_t low[2];
+    std::int64_t high[2];
+    float norm[2];
+    float less[2];
+    PACKKIT_UNROLL for (int i = 0; i < 2; ++i) {
+        low[i] = mask.low(r + i);
+        high[i] = mask.high(r + i);
+        norm[i] = r + i < mask.rows ? of.lse[r + i] : 0.0F;
+        less[i] = r + i < mask.rows ? of.delta[r + i] : 0.0F;
+    }
+    for (std::int64_t c = 0; c < columns; c += 32) {
+        vec<float> weight[2][2];
+        vec<float> gradient[2][2];
+        PACKKIT_UNROLL for (int i = 0; i < 2; ++i) {
+            PACKKIT_UNROLL for (int half = 0; half < 2; ++half) {
+                const std::int64_t at = (r + i) * key_block + c + 16 * half;
+                vec<float> x = load(scores + at) * scale;
+                if constexpr (Capped) x = capped<float>(x, cap);
+                const vec<float> e = exponential_of<Parts>(
+                    x - norm[i], Masked ? seen_lanes(low[i], high[i], c + 16 * half)
+                                        : first_lanes(16));
+                vec<float> g = e * (load(dweights + at) - less[i]);
+                if constexpr (Capped) {
+                    const vec<float> t = x * (1.0F / cap);
+                    g *= 1.0F - t * t;  // d tanh = 1 - tanh²
                 }
-                if (tall) {
-                    _tile_loadd(5, left + 16 * as, a_bytes);
-                    _tile_dpbf16ps(2, 5, 6);
-                    if (wide) _tile_dpbf16ps(3, 5, 7);
-                }
+                weight[i][half] = e;
+                gradient[i][half] = g;
             }
-            _tile_stored(0, upper, c_bytes);
-            if (wide) _tile_stored(1, upper + 16, c_bytes);
-            if (tall) _tile_stored(2, lower, c_bytes);
-            if (tall && wide) _tile_stored(3, lower + 16, c_bytes);
+        }
+        store_pair<Parts, false>(weight[0], weight[1], weight_pairs.from(r, c),
+                                 ds.from(r, c));
+        store_pair<Parts, true>(gradient[0], gradient[1], ds_pairs.from(r, c),
+                                ds.from(r, c));
+    }
+}
+
+/// From scores and gradients of the weights (strip x columns) of a block: the weights as
+/// `weight_pairs`, the gradients of the scores as `ds` and `ds_pairs`.
+template <int Parts, bool Capped>
+inline void softmax_gradient(const strip_mask& mask, std::int64_t columns, float scale,
+                             float cap, const float* scores, const float* dweights,
+                             strip_rows of, right_factor weight_pairs, left_factor ds,
+                             right_factor ds_pairs) {
+    for (std::int64_t r = 0; r < mask.padded_rows(); r += 2) {
+        const bool all_seen =
+            mask.low(r + 1) == 0 && mask.high(r) >= columns && r + 1 < mask.rows;
+        if (all_seen) {
+            gradient_of_rows<Parts, Capped, false>(mask, r, columns, scale, cap, scores,
+                                                   dweights, of, weight_pairs, ds,
+                                                   ds_pairs);
+        } else {
+            gradient_of_rows<Parts, Capped, true>(mask, r, columns, scale, cap, scores,
+                                                  dweights, of, weight_pairs, ds,
+                                                  ds_pairs);
         }
     }
 }
 
-/// One step of a transposition: of two rows that differ in bit Bit of their number, the
-/// columns that have the bit change places.
-template <int Bit, bool Second, std::size_t... I>
-PACKKIT_INLINE words exchanged(words x, words y, std::index_sequence<I...>) {
-    return __builtin_shufflevector(
-        x, y,
-        ((static_cast<int>(I) & Bit) == 0
-             ? static_cast<int>(I) + (Second ? Bit : 0)
-             : static_cast<int>(I) + (Second ? 16 : 16 - Bit))...);
-}
-
-template <int Bit>
-PACKKIT_INLINE void exchange(words (&row)[16]) {
-    PACKKIT_UNROLL for (int i = 0; i < 16; ++i) {
-        if ((i & Bit) != 0) continue;
-        const words x = row[i];
-        const words y = row[i + Bit];
-        row[i] = exchanged<Bit, false>(x, y, std::make_index_sequence<16>{});
-        row[i + Bit] = exchanged<Bit, true>(x, y, std::make_index_sequence<16>{});
-    }
-}
-
-/// Words (rows x columns), both multiples of 16, as columns x rows.
-inline void transpose(const std::uint32_t* from, std::int64_t rows, std::int64_t columns,
-                      std::int64_t from_stride, std::uint32_t* to,
-                      std::int64_t to_stride) {
-    for (std::int64_t r = 0; r < rows; r += 16) {
-        for (std::int64_t c = 0; c < columns; c += 16) {
-            words row[16];
-            PACKKIT_UNROLL for (int i = 0; i < 16; ++i) {
-                row[i] = load_words(from + (r + i) * from_stride + c);
-            }
-            exchange<1>(row);
-            exchange<2>(row);
-            exchange<4>(row);
-            exchange<8>(row);
-            PACKKIT_UNROLL for (int i = 0; i < 16; ++i) {
-                store_words(to + (c + i) * to_stride + r, row[i]);
-            }
+/// delta(r) = Σ dout out - dlse: what the softmax's gradient subtracts in row r. By the
+/// product that makes the gradients of the weights, so that a row that sees one key gets
+/// zero. `out` is the right factor width x rows.
+template <class Storage>
+inline void deltas_of(const attention_problem<Storage>& p, std::int64_t head,
+                      std::int64_t first, std::int64_t rows, left_factor dout,
+                      right_factor out, float* scores, float* delta) {
+    constexpr int parts = part_count<Storage>;
+    const std::int64_t width = up(p.head_dim, 32);
+    for (std::int64_t r = 0; r < rows; r += 32) {
+        product<parts, false>(32, 32, width, dout.from(r, 0), out.from(0, r), scores,
+                              key_block);
+        for (std::int64_t i = r; i < r + 32 && i < rows; ++i) {
+            delta[i] = scores[(i - r) * key_block + i - r];
+            if (p.dlse != nullptr) delta[i] -= p.dlse[head * p.total_q + first + i];
         }
     }
 }
 
-/// Rows of bf16 as pairs of rows. Rows are even, columns a multiple of 16.
-inline void pair_rows(const bf16* from, std::int64_t rows, std::int64_t columns,
-                      std::int64_t from_stride, std::uint32_t* to,
-                      std::int64_t to_stride) {
-    for (std::int64_t r = 0; r < rows; r += 2) {
-        for (std::int64_t c = 0; c < columns; c += 16) {
-            const words even = load_bf16(from + r * from_stride + c);
-            const words odd = load_bf16(from + (r + 1) * from_stride + c);
-            store_words(to + r / 2 * to_stride + c, even | (odd << 16));
-        }
-    }
+/// Hands out the parts of factors.
+template <int Parts>
+inline left_factor take_left(scratch_memory& memory, std::int64_t rows,
+                             std::int64_t columns) {
+    return {memory.take<bf16>(Parts * rows * columns), columns, rows * columns};
+}
+template <int Parts>
+inline right_factor take_right(scratch_memory& memory, std::int64_t rows,
+                               std::int64_t columns) {
+    return {memory.take<std::uint32_t>(Parts * rows / 2 * columns), columns,
+            rows / 2 * columns};
 }
 
-/// rows x head_dim as padded_rows x width, zeros around.
-inline void copy_rows(const bf16* from, std::int64_t stride, std::int64_t rows,
-                      std::int64_t head_dim, std::int64_t padded_rows, std::int64_t width,
-                      bf16* to) {
-    for (std::int64_t r = 0; r < rows; ++r) {
-        const bf16* const source = from + r * stride;
-        bf16* const target = to + r * width;
-        std::int64_t i = 0;
-        for (; i + 16 <= head_dim; i += 16)
-            store_bf16(target + i, load_bf16(source + i));
-        for (; i < head_dim; ++i)
-            target[i] = source[i];
-        for (; i < width; ++i)
-            target[i].bits = 0;
-    }
-    for (std::int64_t i = rows * width; i < padded_rows * width; ++i)
-        to[i].bits = 0;
+template <class Storage>
+inline std::int64_t chunk_of(const attention_problem<Storage>& p) {
+    const std::int64_t each = chunk_rows / (p.heads / p.kv_heads) / 32 * 32;
+    return each < query_block ? query_block : each;
 }
 
-inline const std::uint32_t* as_words(const bf16* rows) {
-    return reinterpret_cast<const std::uint32_t*>(rows);
-}
-inline const bf16* as_rows(const std::uint32_t* pairs) {
-    return reinterpret_cast<const bf16*>(pairs);
-}
-
-inline std::int64_t amx_scratch_bytes(const attention_problem<bf16>& p, std::int64_t rows,
-                                      std::int64_t queries) {
+template <class Storage>
+std::int64_t amx_scratch_bytes(const attention_problem<Storage>& p, std::int64_t rows,
+                               std::int64_t /* queries */, std::int64_t keys) {
+    constexpr std::int64_t parts = part_count<Storage>;
     const std::int64_t group = p.heads / p.kv_heads;
     const std::int64_t width = up(p.head_dim, 32);
-    // forward: q and out of all rows; backward: delta; both: their blocks.
-    const std::int64_t of_rows = group * (up(rows, 16) * (6 * width + 8) + 4 * queries);
-    const std::int64_t of_blocks =
-        width * (key_block * 20 + query_block * 10) + query_block * key_block * 14;
-    return of_rows + of_blocks + 24 * 64;
+    const std::int64_t forward = group * up(rows, 32) * (width * (2 * parts + 4) + 68) +
+                                 parts * (6 * key_block * width + 2 * strip * key_block);
+    const std::int64_t chunk = chunk_of(p);
+    const std::int64_t backward =
+        group * (chunk + 32) * (8 * parts * width + 4) +
+        (2 + 4 * parts) * query_block * width +
+        parts * key_block * (8 * width + 2 * strip + 4 * query_block) +
+        4 * width * (2 * up(keys, key_block) + key_block) + 4 * strip * key_block;
+    const std::int64_t most = forward > backward ? forward : backward;
+    return most + 4 * strip * key_block + 32 * 64;
 }
 
-inline void amx_forward(const attention_problem<bf16>& p, const attention_task& task,
+template <class Storage>
+inline void amx_forward(const attention_problem<Storage>& p, const attention_task& task,
                         void* scratch) {
+    constexpr int parts = part_count<Storage>;
     const tiles configured;
     const std::int64_t d = p.head_dim;
     const std::int64_t width = up(d, 32);
     const std::int64_t group = p.heads / p.kv_heads;
     const std::int64_t rows = task.end - task.begin;
-    const std::int64_t padded_rows = up(rows, 16);
+    const std::int64_t padded_rows = up(rows, 32);
     const std::int64_t q0 = p.cu_seqlens_q[task.document] + task.begin;
     const std::int64_t k0 = p.cu_seqlens_k[task.document];
     const std::int64_t keys = p.keys(task.document);
     const std::int64_t first_seen = task.begin + keys - p.queries(task.document);
+    const std::int64_t kv = task.kv_head * d;
 
     scratch_memory memory(scratch);
-    bf16* const q = memory.take<bf16>(group * padded_rows * width);
+    const left_factor q = take_left<parts>(memory, group * padded_rows, width);
     float* const out = memory.take<float>(group * padded_rows * width);
     float* const top = memory.take<float>(group * padded_rows);
-    float* const total = memory.take<float>(group * padded_rows);
-    bf16* const block = memory.take<bf16>(key_block * width);
-    std::uint32_t* const kt = memory.take<std::uint32_t>(width / 2 * key_block);
-    std::uint32_t* const v = memory.take<std::uint32_t>(key_block / 2 * width);
-    float* const scores = memory.take<float>(query_block * key_block);
-    bf16* const weights = memory.take<bf16>(query_block * key_block);
+    float* const totals = memory.take<float>(group * padded_rows * 16);
+    const left_factor block = take_left<parts>(memory, key_block, width);
+    const right_factor kt = take_right<parts>(memory, width, key_block);
+    const right_factor v = take_right<parts>(memory, key_block, width);
+    float* const scores = memory.take<float>(strip * key_block);
+    const left_factor weights = take_left<parts>(memory, strip, key_block);
     for (std::int64_t g = 0; g < group; ++g) {
-        copy_rows(p.q + q0 * p.q_stride + (task.kv_head * group + g) * d, p.q_stride,
-                  rows, d, padded_rows, width, q + g * padded_rows * width);
+        take_rows(p.q + q0 * p.q_stride + (task.kv_head * group + g) * d, p.q_stride,
+                  rows, d, padded_rows, q.from(g * padded_rows, 0));
     }
     fill(out, group * padded_rows * width, 0.0F);
     fill(top, group * padded_rows, -std::numeric_limits<float>::infinity());
-    fill(total, group * padded_rows, 0.0F);
+    fill(totals, group * padded_rows * 16, 0.0F);
 
     const key_range all_keys{p.causal, p.window, keys, first_seen};
     const std::int64_t last = all_keys.high(rows - 1);
@@ -236,70 +308,51 @@ inline void amx_forward(const attention_problem<bf16>& p, const attention_task& 
          kb += key_block) {
         const std::int64_t count = last - kb < key_block ? last - kb : key_block;
         const std::int64_t columns = up(count, 32);
-        const std::int64_t head = task.kv_head * d;
-        copy_rows(p.k + (k0 + kb) * p.k_stride + head, p.k_stride, count, d, columns,
-                  width, block);
-        transpose(as_words(block), columns, width / 2, width / 2, kt, key_block);
-        copy_rows(p.v + (k0 + kb) * p.v_stride + head, p.v_stride, count, d, columns,
-                  width, block);
-        pair_rows(block, columns, width, width, v, width);
-        const key_range seen{p.causal, p.window, count, first_seen - kb};
+        take_rows(p.k + (k0 + kb) * p.k_stride + kv, p.k_stride, count, d, columns,
+                  block);
+        transposed_right<parts>(block, columns, width, kt);
+        take_rows(p.v + (k0 + kb) * p.v_stride + kv, p.v_stride, count, d, columns,
+                  block);
+        right_of<parts>(block, columns, width, v);
         for (std::int64_t g = 0; g < group; ++g) {
-            for (std::int64_t qb = 0; qb < rows; qb += query_block) {
-                const std::int64_t n = rows - qb < query_block ? rows - qb : query_block;
-                if (seen.high(qb + n - 1) <= 0 || seen.low(qb) >= count) continue;
-                const std::int64_t end = up(seen.high(qb + n - 1), 32);
-                const std::int64_t first = g * padded_rows + qb;
-                product<false>(up(n, 16), end, width, q + first * width, width, kt,
-                               key_block, scores, key_block);
-                for (std::int64_t r = 0; r < up(n, 16); ++r) {
-                    float* const row = scores + r * key_block;
-                    bf16* const weight = weights + r * key_block;
-                    const std::int64_t high = r < n ? seen.high(qb + r) : 0;
-                    const std::int64_t low = r < n ? seen.low(qb + r) : 0;
-                    std::int64_t used = 0;
-                    if (low < high) {
-                        used = up(high, 16);
-                        for (std::int64_t c = 0; c < used; c += 16) {
-                            vec<float> x = load(row + c) * p.scale;
-                            if (p.softcap > 0) x = capped<float>(x, p.softcap);
-                            store<float>(row + c, x);
-                        }
-                        hide(row, low, high, used);
-                        add_to_softmax(row, used, top[first + r], total[first + r],
-                                       out + (first + r) * width, width);
-                    }
-                    for (std::int64_t c = 0; c < used; c += 16)
-                        store_bf16(weight + c, rounded(load(row + c)));
-                    for (std::int64_t c = used; c < end; c += 16)
-                        store_bf16(weight + c, words{});
-                }
-                product<true>(up(n, 16), width, end, weights, key_block, v, width,
-                              out + first * width, width);
+            for (std::int64_t r = 0; r < rows; r += strip) {
+                const strip_mask mask{rows - r < strip ? rows - r : strip,
+                                      {p.causal, p.window, count, first_seen + r - kb}};
+                const std::int64_t end = mask.columns();
+                if (end == 0 || mask.seen.low(0) >= count) continue;
+                const std::int64_t first = g * padded_rows + r;
+                product<parts, false>(mask.padded_rows(), end, width, q.from(first, 0),
+                                      kt, scores, key_block);
+                const auto softmax = p.softcap > 0 ? &continue_softmax<parts, true>
+                                                   : &continue_softmax<parts, false>;
+                softmax(mask, end, p.scale, p.softcap, scores,
+                        {top + first, totals + first * 16, out + first * width, width},
+                        weights);
+                product<parts, true>(mask.padded_rows(), width, end, weights, v,
+                                     out + first * width, width);
             }
         }
     }
     for (std::int64_t g = 0; g < group; ++g) {
         const std::int64_t head = task.kv_head * group + g;
         for (std::int64_t r = 0; r < rows; ++r) {
-            const float sum_of_row = total[g * padded_rows + r];
-            const float factor = sum_of_row > 0 ? 1.0F / sum_of_row : 0.0F;
-            const float* const from = out + (g * padded_rows + r) * width;
-            bf16* const to = p.out + (q0 + r) * p.out_stride + head * d;
-            std::int64_t i = 0;
-            for (; i + 16 <= d; i += 16)
-                store_bf16(to + i, rounded(load(from + i) * factor));
-            for (; i < d; ++i)
-                to[i] = bf16(from[i] * factor);
+            const std::int64_t row = g * padded_rows + r;
+            const float total = sum_of(load(totals + row * 16));
+            const float factor = total > 0 ? 1.0F / total : 0.0F;
+            Storage* const to = p.out + (q0 + r) * p.out_stride + head * d;
+            for (std::int64_t i = 0; i < d; i += 16)
+                store_first(to + i, load(out + row * width + i) * factor, d - i);
             p.lse[head * p.total_q + q0 + r] =
-                sum_of_row > 0 ? top[g * padded_rows + r] + std::log(sum_of_row)
-                               : -std::numeric_limits<float>::infinity();
+                total > 0 ? top[row] + std::log(total)
+                          : -std::numeric_limits<float>::infinity();
         }
     }
 }
 
-inline void amx_backward(const attention_problem<bf16>& p, const attention_task& task,
+template <class Storage>
+inline void amx_backward(const attention_problem<Storage>& p, const attention_task& task,
                          float* dq, void* scratch) {
+    constexpr int parts = part_count<Storage>;
     const tiles configured;
     const std::int64_t d = p.head_dim;
     const std::int64_t width = up(d, 32);
@@ -309,140 +362,153 @@ inline void amx_backward(const attention_problem<bf16>& p, const attention_task&
     const std::int64_t queries = p.queries(task.document);
     const std::int64_t dq_rows = up(queries, 32);
     const std::int64_t shift = p.keys(task.document) - queries;
-    constexpr std::int64_t half_block = query_block / 2;
+    const std::int64_t kv = task.kv_head * d;
+    const std::int64_t chunk = chunk_of(p);
+    const std::int64_t range = up(task.end - task.begin, key_block);
 
     scratch_memory memory(scratch);
-    bf16* const block = memory.take<bf16>(key_block * width);
-    std::uint32_t* const kt = memory.take<std::uint32_t>(width / 2 * key_block);
-    std::uint32_t* const vt = memory.take<std::uint32_t>(width / 2 * key_block);
-    std::uint32_t* const k = memory.take<std::uint32_t>(key_block / 2 * width);
-    float* const dkt = memory.take<float>(width * key_block);  // transposed, as dvt
-    float* const dvt = memory.take<float>(width * key_block);
-    bf16* const q = memory.take<bf16>(query_block * width);
-    bf16* const dout = memory.take<bf16>(query_block * width);
-    std::uint32_t* const pairs = memory.take<std::uint32_t>(half_block * width);
-    std::uint32_t* const qt = memory.take<std::uint32_t>(width * half_block);
-    std::uint32_t* const doutt = memory.take<std::uint32_t>(width * half_block);
-    float* const scores = memory.take<float>(query_block * key_block);
-    float* const dscores = memory.take<float>(query_block * key_block);
-    bf16* const ds_rows = memory.take<bf16>(query_block * key_block);
-    std::uint32_t* const weight_pairs =
-        memory.take<std::uint32_t>(half_block * key_block);
-    std::uint32_t* const ds_pairs = memory.take<std::uint32_t>(half_block * key_block);
-    float* const delta = memory.take<float>(group * queries);
-    row_deltas(p, task, delta);
+    const left_factor q = take_left<parts>(memory, group * chunk, width);
+    const left_factor dout = take_left<parts>(memory, group * chunk, width);
+    // Transposed, head after head: width x chunk each; rows a page's part apart would
+    // share places in the cache.
+    const left_factor qt = take_left<parts>(memory, group * width, chunk + 32);
+    const left_factor doutt = take_left<parts>(memory, group * width, chunk + 32);
+    float* const delta = memory.take<float>(group * chunk);
+    std::uint32_t* const pairs = memory.take<std::uint32_t>(query_block / 2 * width);
+    const left_factor out = take_left<parts>(memory, query_block, width);
+    const right_factor out_t = take_right<parts>(memory, width, query_block);
+    const left_factor block = take_left<parts>(memory, key_block, width);
+    const right_factor kt = take_right<parts>(memory, width, key_block);
+    const right_factor vt = take_right<parts>(memory, width, key_block);
+    const right_factor k = take_right<parts>(memory, key_block, width);
+    // Transposed, block after block: width x key_block each.
+    float* const dkt = memory.take<float>(width * range);
+    float* const dvt = memory.take<float>(width * range);
+    float* const turned = memory.take<float>(width * key_block);
+    float* const scores = memory.take<float>(strip * key_block);
+    float* const dweights = memory.take<float>(strip * key_block);
+    const left_factor ds = take_left<parts>(memory, strip, key_block);
+    const right_factor ds_pairs = take_right<parts>(memory, query_block, key_block);
+    const right_factor weight_pairs = take_right<parts>(memory, query_block, key_block);
     fill(dq, group * dq_rows * width, 0.0F);
+    fill(dkt, width * range, 0.0F);
+    fill(dvt, width * range, 0.0F);
 
-    for (std::int64_t kb = task.begin; kb < task.end; kb += key_block) {
-        const std::int64_t count = task.end - kb < key_block ? task.end - kb : key_block;
-        const std::int64_t columns = up(count, 32);
-        const std::int64_t kv = task.kv_head * d;
-        copy_rows(p.v + (k0 + kb) * p.v_stride + kv, p.v_stride, count, d, columns, width,
-                  block);
-        transpose(as_words(block), columns, width / 2, width / 2, vt, key_block);
-        copy_rows(p.k + (k0 + kb) * p.k_stride + kv, p.k_stride, count, d, columns, width,
-                  block);
-        transpose(as_words(block), columns, width / 2, width / 2, kt, key_block);
-        pair_rows(block, columns, width, width, k, width);
-        fill(dkt, width * key_block, 0.0F);
-        fill(dvt, width * key_block, 0.0F);
-        // From a whole tile on, so that dq's rows end with its padding.
-        const std::int64_t from_q = p.causal && kb > shift ? (kb - shift) / 32 * 32 : 0;
-        const std::int64_t past = kb + count + p.window - 1 - shift;
-        const std::int64_t end_q = p.window > 0 && past < queries ? past : queries;
+    for (std::int64_t qc = 0; qc < queries; qc += chunk) {
+        const std::int64_t chunk_end = queries - qc < chunk ? queries : qc + chunk;
+        if (p.causal && chunk_end + shift <= task.begin) continue;
+        if (p.window > 0 && qc + shift - p.window + 1 >= task.end) break;
         for (std::int64_t g = 0; g < group; ++g) {
             const std::int64_t head = task.kv_head * group + g;
-            for (std::int64_t qb = from_q; qb < end_q; qb += query_block) {
+            for (std::int64_t qb = qc; qb < chunk_end; qb += query_block) {
                 const std::int64_t n =
-                    end_q - qb < query_block ? end_q - qb : query_block;
+                    chunk_end - qb < query_block ? chunk_end - qb : query_block;
                 const std::int64_t padded_n = up(n, 32);
-                const key_range seen{p.causal, p.window, count, qb + shift - kb};
-                if (seen.high(n - 1) <= 0) continue;
-                const std::int64_t end = up(seen.high(n - 1), 32);
-                copy_rows(p.q + (q0 + qb) * p.q_stride + head * d, p.q_stride, n, d,
-                          padded_n, width, q);
-                copy_rows(p.dout + (q0 + qb) * p.dout_stride + head * d, p.dout_stride, n,
-                          d, padded_n, width, dout);
-                pair_rows(q, padded_n, width, width, pairs, width);
-                transpose(pairs, padded_n / 2, width, width, qt, half_block);
-                pair_rows(dout, padded_n, width, width, pairs, width);
-                transpose(pairs, padded_n / 2, width, width, doutt, half_block);
-                product<false>(padded_n, end, width, q, width, kt, key_block, scores,
-                               key_block);
-                product<false>(padded_n, end, width, dout, width, vt, key_block, dscores,
-                               key_block);
-                const float* const lse = p.lse + head * p.total_q + q0 + qb;
-                for (std::int64_t r = 0; r < padded_n; ++r) {
-                    float* const row = scores + r * key_block;
-                    const float* const drow = dscores + r * key_block;
-                    std::int64_t high = r < n ? seen.high(r) : 0;
-                    const std::int64_t low = r < n ? seen.low(r) : 0;
-                    if (high <= low) high = 0;
-                    const std::int64_t used = up(high, 16);
-                    if (used > 0) {
-                        for (std::int64_t c = 0; c < used; c += 16) {
-                            vec<float> x = load(row + c) * p.scale;
-                            if (p.softcap > 0) x = capped<float>(x, p.softcap);
-                            store<float>(row + c, x);
-                        }
-                        hide(row, low, high, used);
-                    }
-                    const float norm = r < n ? lse[r] : 0.0F;
-                    const float less = r < n ? delta[g * queries + qb + r] : 0.0F;
-                    std::uint32_t* const weight_pair = weight_pairs + r / 2 * key_block;
-                    std::uint32_t* const ds_pair = ds_pairs + r / 2 * key_block;
-                    bf16* const ds_row = ds_rows + r * key_block;
-                    for (std::int64_t c = 0; c < end; c += 16) {
-                        words weight{};
-                        words ds{};
-                        if (c < used) {
-                            const vec<float> x = load(row + c);
-                            const vec<float> e = exponential<float>(x - norm);
-                            vec<float> gradient = e * (load(drow + c) - less);
-                            if (p.softcap > 0) {
-                                const vec<float> t =
-                                    (e > vec<float>{} ? x : vec<float>{}) *
-                                    (1.0F / p.softcap);
-                                gradient *= 1.0F - t * t;  // d tanh = 1 - tanh²
-                            }
-                            weight = rounded(e);
-                            ds = rounded(gradient);
-                        }
-                        store_bf16(ds_row + c, ds);
-                        if (r % 2 == 0) {
-                            store_words(weight_pair + c, weight);
-                            store_words(ds_pair + c, ds);
-                        } else {
-                            store_words(weight_pair + c,
-                                        load_words(weight_pair + c) | (weight << 16));
-                            store_words(ds_pair + c,
-                                        load_words(ds_pair + c) | (ds << 16));
-                        }
-                    }
-                }
-                product<true>(padded_n, width, end, ds_rows, key_block, k, width,
-                              dq + (g * dq_rows + qb) * width, width);
-                product<true>(width, end, padded_n, as_rows(doutt), query_block,
-                              weight_pairs, key_block, dvt, key_block);
-                product<true>(width, end, padded_n, as_rows(qt), query_block, ds_pairs,
-                              key_block, dkt, key_block);
+                const std::int64_t row = g * chunk + qb - qc;
+                take_rows(p.q + (q0 + qb) * p.q_stride + head * d, p.q_stride, n, d,
+                          padded_n, q.from(row, 0));
+                take_rows(p.dout + (q0 + qb) * p.dout_stride + head * d, p.dout_stride, n,
+                          d, padded_n, dout.from(row, 0));
+                take_rows(p.out + (q0 + qb) * p.out_stride + head * d, p.out_stride, n, d,
+                          padded_n, out);
+                transposed_right<parts>(out, padded_n, width, out_t);
+                deltas_of(p, head, q0 + qb, n, dout.from(row, 0), out_t, scores,
+                          delta + row);
+                transposed_left<parts>(q.from(row, 0), padded_n, width, pairs,
+                                       qt.from(g * width, qb - qc));
+                transposed_left<parts>(dout.from(row, 0), padded_n, width, pairs,
+                                       doutt.from(g * width, qb - qc));
             }
         }
-        for (std::int64_t r = 0; r < count; ++r) {
-            const std::int64_t to = (k0 + kb + r) * p.dkv_stride + kv;
-            for (std::int64_t i = 0; i < d; ++i) {
-                p.dk[to + i] = bf16(dkt[i * key_block + r] * p.scale);
-                p.dv[to + i] = bf16(dvt[i * key_block + r]);
+        for (std::int64_t kb = task.begin; kb < task.end; kb += key_block) {
+            const std::int64_t count =
+                task.end - kb < key_block ? task.end - kb : key_block;
+            const std::int64_t columns = up(count, 32);
+            // Queries of the chunk that see any key of this block, from a whole strip on.
+            const std::int64_t seeing =
+                p.causal && kb > shift ? (kb - shift) / 32 * 32 : 0;
+            const std::int64_t from_q = seeing > qc ? seeing : qc;
+            const std::int64_t past = kb + count + p.window - 1 - shift;
+            const std::int64_t end_q =
+                p.window > 0 && past < chunk_end ? past : chunk_end;
+            if (from_q >= end_q) continue;
+            take_rows(p.v + (k0 + kb) * p.v_stride + kv, p.v_stride, count, d, columns,
+                      block);
+            transposed_right<parts>(block, columns, width, vt);
+            take_rows(p.k + (k0 + kb) * p.k_stride + kv, p.k_stride, count, d, columns,
+                      block);
+            transposed_right<parts>(block, columns, width, kt);
+            right_of<parts>(block, columns, width, k);
+            float* const dkt_block = dkt + (kb - task.begin) * width;
+            float* const dvt_block = dvt + (kb - task.begin) * width;
+            for (std::int64_t g = 0; g < group; ++g) {
+                const std::int64_t head = task.kv_head * group + g;
+                for (std::int64_t qb = from_q; qb < end_q; qb += query_block) {
+                    const std::int64_t n =
+                        end_q - qb < query_block ? end_q - qb : query_block;
+                    for (std::int64_t r = 0; r < n; r += strip) {
+                        const strip_mask mask{
+                            n - r < strip ? n - r : strip,
+                            {p.causal, p.window, count, qb + r + shift - kb}};
+                        const std::int64_t end = mask.columns();
+                        if (end == 0) continue;
+                        const std::int64_t row = g * chunk + qb + r - qc;
+                        product<parts, false>(mask.padded_rows(), end, width,
+                                              q.from(row, 0), kt, scores, key_block);
+                        product<parts, false>(mask.padded_rows(), end, width,
+                                              dout.from(row, 0), vt, dweights, key_block);
+                        const auto gradient = p.softcap > 0
+                                                  ? &softmax_gradient<parts, true>
+                                                  : &softmax_gradient<parts, false>;
+                        gradient(mask, end, p.scale, p.softcap, scores, dweights,
+                                 {p.lse + head * p.total_q + q0 + qb + r, delta + row},
+                                 weight_pairs.from(r, 0), ds, ds_pairs.from(r, 0));
+                        product<parts, true>(mask.padded_rows(), width, end, ds, k,
+                                             dq + (g * dq_rows + qb + r) * width, width);
+                    }
+                    for (std::int64_t c = 0; c < columns; c += 32) {
+                        // The first strip that sees key c.
+                        const std::int64_t first = kb + c - shift - qb;
+                        if (p.causal && first >= n) continue;
+                        const std::int64_t r =
+                            p.causal && first > 0 ? first / strip * strip : 0;
+                        const std::int64_t depth = up(n - r, 32);
+                        product<parts, true>(
+                            width, 32, depth, doutt.from(g * width, qb + r - qc),
+                            weight_pairs.from(r, c), dvt_block + c, key_block);
+                        product<parts, true>(
+                            width, 32, depth, qt.from(g * width, qb + r - qc),
+                            ds_pairs.from(r, c), dkt_block + c, key_block);
+                    }
+                }
             }
         }
     }
+    const auto write = [&](const float* from, float factor, Storage* to,
+                           std::int64_t count) {
+        transpose(reinterpret_cast<const std::uint32_t*>(from), width, key_block,
+                  key_block, reinterpret_cast<std::uint32_t*>(turned), width);
+        for (std::int64_t r = 0; r < count; ++r) {
+            for (std::int64_t i = 0; i < d; i += 16) {
+                store_first(to + r * p.dkv_stride + i,
+                            load(turned + r * width + i) * factor, d - i);
+            }
+        }
+    };
+    for (std::int64_t kb = task.begin; kb < task.end; kb += key_block) {
+        const std::int64_t count = task.end - kb < key_block ? task.end - kb : key_block;
+        const std::int64_t at = (k0 + kb) * p.dkv_stride + kv;
+        write(dkt + (kb - task.begin) * width, p.scale, p.dk + at, count);
+        write(dvt + (kb - task.begin) * width, 1.0F, p.dv + at, count);
+    }
 }
 
-inline attention_kernels<bf16> amx_kernels(const char* name) {
+template <class Storage>
+inline attention_kernels<Storage> amx_kernels(const char* name) {
     return {name,
-            &amx_scratch_bytes,
+            &amx_scratch_bytes<Storage>,
             [](std::int64_t queries) { return up(queries, 32); },
             [](std::int64_t head_dim) { return up(head_dim, 32); },
-            &amx_forward,
-            &amx_backward};
+            &amx_forward<Storage>,
+            &amx_backward<Storage>};
 }

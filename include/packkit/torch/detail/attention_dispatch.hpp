@@ -6,10 +6,12 @@
 
 #include <packkit/torch/detail/attention_problem.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -99,16 +101,19 @@ namespace packkit::lt::detail::avx512 {
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,"  \
                                                    "avx512vl,fma,avx2,amx-tile," \
-                                                   "amx-bf16"))),                \
+                                                   "amx-bf16,avx512bf16"))),     \
                              apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2,amx-tile,amx-bf16")
+#pragma GCC target( \
+    "avx512f,avx512dq,avx512bw,avx512vl,fma,avx2,amx-tile,amx-bf16,avx512bf16")
 #endif
 namespace packkit::lt::detail::amx {
 #include <packkit/torch/detail/simd.inl>
 //
 #include <packkit/torch/detail/attention_parts.inl>
+//
+#include <packkit/torch/detail/attention_tiles.inl>
 //
 #include <packkit/torch/detail/attention_amx.inl>
 }  // namespace packkit::lt::detail::amx
@@ -141,9 +146,9 @@ inline bool has_amx() {
         const bool has_bf16_tiles = (d >> 22 & 1U) != 0 && (d >> 24 & 1U) != 0;
         constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
         constexpr long tile_data = 18;
-        return has_bf16_tiles && __builtin_cpu_supports("avx512f") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512dq") &&
+        return has_bf16_tiles && __builtin_cpu_supports("avx512bf16") &&
+               __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
     }();
     return allowed;
@@ -158,8 +163,8 @@ template <class Storage>
 [[nodiscard]] std::vector<attention_kernels<Storage>> available_kernels() {
     std::vector<attention_kernels<Storage>> found;
 #ifdef PACKKIT_X86
-    if constexpr (std::is_same_v<Storage, bf16>) {
-        if (has_amx()) found.push_back(amx::amx_kernels("amx"));
+    if constexpr (!std::is_same_v<Storage, double>) {
+        if (has_amx()) found.push_back(amx::amx_kernels<Storage>("amx"));
     }
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
@@ -173,11 +178,15 @@ template <class Storage>
     return found;
 }
 
-/// The best of them.
+/// The best of them for so many queries in so many documents. Tiles are made for whole
+/// strips of 32 rows: for documents of fewer than 24 on average the vectors are faster.
 template <class Storage>
-[[nodiscard]] const attention_kernels<Storage>& best_kernels() {
-    static const attention_kernels<Storage> best = available_kernels<Storage>().front();
-    return best;
+[[nodiscard]] const attention_kernels<Storage>& best_kernels(std::int64_t queries,
+                                                             std::int64_t documents) {
+    static const std::vector<attention_kernels<Storage>> available =
+        available_kernels<Storage>();
+    const bool tiles = std::string_view(available.front().name) == "amx";
+    return available[tiles && queries < 24 * documents ? 1 : 0];
 }
 
 }  // namespace packkit::lt::detail

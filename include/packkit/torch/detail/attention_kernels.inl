@@ -53,7 +53,7 @@ inline void transpose_rows(const T* from, std::int64_t rows, std::int64_t head_d
 /// `queries` queries.
 template <class Storage>
 std::int64_t scratch_bytes(const attention_problem<Storage>& p, std::int64_t rows,
-                           std::int64_t queries) {
+                           std::int64_t queries, std::int64_t /* keys */) {
     using T = compute_type<Storage>;
     const std::int64_t group = p.heads / p.kv_heads;
     const std::int64_t width = padded<T>(p.head_dim);

@@ -104,10 +104,10 @@ template <class Storage>
 struct attention_kernels {
     using compute = compute_type<Storage>;
     const char* name;
-    /// Bytes of scratch that `forward` and `backward` need for a task of `rows` rows of a
-    /// document with `queries` queries.
+    /// Bytes of scratch for a forward task of up to `rows` rows, and for a backward task
+    /// of up to `keys` keys of a document with up to `queries` queries.
     std::int64_t (*scratch_bytes)(const attention_problem<Storage>&, std::int64_t rows,
-                                  std::int64_t queries);
+                                  std::int64_t queries, std::int64_t keys);
     /// Elements of `backward`'s `dq`: (query heads of the kv head, queries, head_dim),
     /// each padded: see `dq_rows` and `dq_width`.
     std::int64_t (*dq_rows)(std::int64_t queries);

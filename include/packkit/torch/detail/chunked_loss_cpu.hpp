@@ -89,6 +89,7 @@ public:
                 target[first[r]] - options_.first_token;
 
         each_slice([&](std::int64_t slice) { logits_of(slice, rows); });
+        const memory_scope scope(memory_use::logits);
         const at::Tensor whole = over_vocabulary(statistics(count), options_, sent_rows);
         const auto* const row = whole.const_data_ptr<double>();
         double loss = 0;

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The elementwise CPU kernels, compiled once for each instruction set, and the choice of
+/// the best that this machine has.
+#pragma once
+
+#include <packkit/torch/detail/elementwise_problem.hpp>
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#define PACKKIT_INLINE [[gnu::always_inline]] inline
+#if defined(__clang__)
+#define PACKKIT_UNROLL _Pragma("unroll")
+#else
+#define PACKKIT_UNROLL _Pragma("GCC unroll 16")
+#endif
+#define PACKKIT_TILE_ROWS 1
+#define PACKKIT_TILE_VECTORS 1
+
+// What the machine is assumed to have: vectors of 16 bytes.
+#define PACKKIT_VECTOR_BYTES 16
+namespace packkit::lt::detail::elementwise_plain {
+#include <packkit/torch/detail/simd.inl>
+//
+#include <packkit/torch/detail/elementwise.inl>
+}  // namespace packkit::lt::detail::elementwise_plain
+#undef PACKKIT_VECTOR_BYTES
+
+#if defined(__x86_64__)
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+#define PACKKIT_VECTOR_BYTES 32
+namespace packkit::lt::detail::elementwise_avx2 {
+#include <packkit/torch/detail/simd.inl>
+//
+#include <packkit/torch/detail/elementwise.inl>
+}  // namespace packkit::lt::detail::elementwise_avx2
+#undef PACKKIT_VECTOR_BYTES
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#if defined(__clang__)
+#pragma clang attribute push(                                               \
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2"))), \
+    apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2")
+#endif
+#define PACKKIT_VECTOR_BYTES 64
+namespace packkit::lt::detail::elementwise_avx512 {
+#include <packkit/torch/detail/simd.inl>
+//
+#include <packkit/torch/detail/elementwise.inl>
+}  // namespace packkit::lt::detail::elementwise_avx512
+#undef PACKKIT_VECTOR_BYTES
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#endif  // __x86_64__
+
+#undef PACKKIT_TILE_ROWS
+#undef PACKKIT_TILE_VECTORS
+#undef PACKKIT_INLINE
+#undef PACKKIT_UNROLL
+
+namespace packkit::lt::detail {
+
+/// All kernels that this machine can run, the best first.
+template <class Storage>
+[[nodiscard]] std::vector<elementwise_kernels<Storage>> available_elementwise_kernels() {
+    std::vector<elementwise_kernels<Storage>> found;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+        found.push_back(elementwise_avx512::elementwise<Storage>("avx512"));
+    }
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        found.push_back(elementwise_avx2::elementwise<Storage>("avx2"));
+    }
+#endif
+    found.push_back(elementwise_plain::elementwise<Storage>("plain"));
+    return found;
+}
+
+/// The best of them.
+template <class Storage>
+[[nodiscard]] const elementwise_kernels<Storage>& best_elementwise_kernels() {
+    static const auto best = available_elementwise_kernels<Storage>().front();
+    return best;
+}
+
+/// Whether the kernels know this tensor's device and dtype; else LibTorch's own do it.
+[[nodiscard]] inline bool has_elementwise_kernels(const at::Tensor& tensor) {
+    const auto dtype = tensor.scalar_type();
+    return tensor.is_cpu() &&
+           (dtype == at::kFloat || dtype == at::kDouble || dtype == at::kBFloat16);
+}
+
+/// body(kernels) of the storage of `dtype`. Precondition: has_elementwise_kernels.
+template <class Body>
+void with_elementwise_kernels(at::ScalarType dtype, Body body) {
+    if (dtype == at::kDouble) {
+        body(best_elementwise_kernels<double>());
+    } else if (dtype == at::kBFloat16) {
+        body(best_elementwise_kernels<bf16>());
+    } else {
+        body(best_elementwise_kernels<float>());
+    }
+}
+
+/// What the tensors of kernels are made of; for use where their type is deduced.
+template <class Kernels>
+using storage_of_kernels = typename std::decay_t<Kernels>::storage;
+
+template <class Storage>
+[[nodiscard]] const Storage* read_elements(const at::Tensor& tensor) {
+    return static_cast<const Storage*>(tensor.const_data_ptr());
+}
+
+template <class Storage>
+[[nodiscard]] Storage* write_elements(const at::Tensor& tensor) {
+    return static_cast<Storage*>(tensor.mutable_data_ptr());
+}
+
+/// Elements that a thread should have to do at least.
+inline constexpr std::int64_t elements_a_thread = 1 << 14;
+
+/// kernel(problem, begin, end) over [0, count), each worth `elements`.
+template <class Kernel, class Problem>
+void run_elementwise(std::int64_t count, std::int64_t elements, Kernel kernel,
+                     const Problem& problem) {
+    const std::int64_t grain = std::max<std::int64_t>(
+        1, elements_a_thread / std::max<std::int64_t>(1, elements));
+    at::parallel_for(0, count, grain, [&](std::int64_t begin, std::int64_t end) {
+        kernel(problem, begin, end);
+    });
+}
+
+}  // namespace packkit::lt::detail
