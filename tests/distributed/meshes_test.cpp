@@ -220,9 +220,9 @@ BOOST_AUTO_TEST_CASE(initial_weights_are_the_same_bits) {
     };
     const auto alone = weights_of({1, 4, {}}, "alone");
     BOOST_TEST(alone.size() > 4u * 259 * 32);
-    BOOST_TEST((weights_of(meshes[4], "zero2") == alone));
-    BOOST_TEST((weights_of(meshes[7], "tp4") == alone));
-    BOOST_TEST((weights_of(meshes[9], "fsdp_tp") == alone));
+    BOOST_TEST((weights_of(data_meshes[4], "zero2") == alone));
+    BOOST_TEST((weights_of(data_meshes[7], "tp4") == alone));
+    BOOST_TEST((weights_of(data_meshes[9], "fsdp_tp") == alone));
 }
 
 BOOST_AUTO_TEST_CASE(bytes_sent_are_those_of_the_formulas) {
