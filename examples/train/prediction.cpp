@@ -3,11 +3,13 @@
 
 #include "row_split.hpp"
 
+#include <packkit/attention_cut.hpp>
 #include <packkit/context_traffic.hpp>
 #include <packkit/packkit_train_activations.hpp>
 
 #include <algorithm>
 #include <map>
+#include <vector>
 
 namespace packkit::train {
 
@@ -66,7 +68,10 @@ collective_bytes context_bytes(const train_config& config, const model_shape& sh
     collective_bytes sent;
     if (mesh.cp == 1) return sent;
     const auto setup = setup_of(config, mesh);
-    const std::int64_t heads = (shape.num_key_value_heads + mesh.tp - 1) / mesh.tp;
+    const auto heads = static_cast<std::int64_t>(
+        key_value_heads_of(shape.num_attention_heads, shape.num_key_value_heads, mesh.tp,
+                           0)
+            .size());
     const std::int64_t token =
         2 * heads * shape.head_dim * compute_bytes(setup.precision);
     const std::int64_t forwards = setup.checkpointing == checkpointing_kind::full ? 2 : 1;
@@ -84,6 +89,19 @@ collective_bytes context_bytes(const train_config& config, const model_shape& sh
         }
     }
     return sent;
+}
+
+collective_bytes tensor_bytes(const train_config& config, const model_shape& shape,
+                              const mesh_shape& mesh, const data_plan& plan,
+                              std::int64_t step) {
+    std::vector<std::int64_t> tokens;
+    for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro) {
+        tokens.push_back(
+            mesh.cp == 1
+                ? plan.micro_batch_tokens(step, micro, 0)
+                : split_row(plan.boundaries_of(step, micro, 0), mesh.cp).tokens(0));
+    }
+    return tensor_parallel_bytes(model_layout(shape), setup_of(config, mesh), tokens);
 }
 
 prediction predict(const train_config& config, const model_shape& shape,
@@ -116,6 +134,7 @@ prediction predict(const train_config& config, const model_shape& shape,
     predicted.communication =
         estimate_communication(layout, predicted.setup, predicted.rows);
     predicted.communication.cp = context_bytes(config, shape, mesh, plan, 0);
+    predicted.communication.tp = tensor_bytes(config, shape, mesh, plan, 0);
     return predicted;
 }
 

@@ -37,6 +37,11 @@ collective_bytes context_bytes(const train_config& config, const model_shape& sh
                                const mesh_shape& mesh, const data_plan& plan,
                                std::int64_t step);
 
+/// Activations and gradients that rank 0 sends over tp in that step: exact.
+collective_bytes tensor_bytes(const train_config& config, const model_shape& shape,
+                              const mesh_shape& mesh, const data_plan& plan,
+                              std::int64_t step);
+
 /// O(steps) for the longest micro-batch of rank 0; where ranks share rows, the longest
 /// part of one in the first 256 steps.
 prediction predict(const train_config& config, const model_shape& shape,

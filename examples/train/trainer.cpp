@@ -551,6 +551,8 @@ void run::summarize() const {
     auto expected = prediction_;
     expected.communication.cp =
         context_bytes(config_, inputs_.shape, mesh_, plan_, last_->step - 1);
+    expected.communication.tp =
+        tensor_bytes(config_, inputs_.shape, mesh_, plan_, last_->step - 1);
     app::write_stdout("\n" + comparison_text(expected, *last_, *largest_));
 }
 

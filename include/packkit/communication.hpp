@@ -23,6 +23,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <span>
 
 namespace packkit {
 
@@ -299,6 +300,23 @@ inline collective_bytes partial_gradients(const model_layout& layout,
 }
 
 }  // namespace detail
+
+/// Bytes that one rank sends to the others of its tp group for an optimizer step whose
+/// micro-batches hold these many tokens there: rows of different length, or parts of
+/// rows. O(different parameters + micro-batches).
+[[nodiscard]] inline collective_bytes tensor_parallel_bytes(
+    const model_layout& layout, const training_setup& setup,
+    std::span<const std::int64_t> tokens) {
+    const std::int64_t shards =
+        setup.sharding == sharding_kind::ddp ? 1 : setup.sharding_ranks();
+    collective_bytes sent =
+        detail::partial_gradients(layout, setup, shards, setup.mesh.tp);
+    training_setup one = setup;
+    one.gradient_accumulation_steps = 1;
+    for (const std::int64_t count : tokens)
+        sent += detail::tensor_traffic(layout.shape(), one, count, setup.mesh.tp);
+    return sent;
+}
 
 /// Bytes sent by rank 0 for an optimizer step. No allocation; O(different parameters) if
 /// gradients are summed over replicas or tp, else O(1).

@@ -85,6 +85,10 @@ const std::vector<witnessed_run> runs{
     {"rows on 2, FSDP 2, ring, float64",
      4,
      {fsdp, fp64, "dp_shard_size=2", "context_parallel_size=2", "ring_attn_func=ring"}},
+    {"rows on 2 x TP 2, sequence parallel, one key head for two ranks",
+     4,
+     {"context_parallel_size=2", tp, sequence},
+     {{"num_key_value_heads", 1}}},
     {"alone, a sample a row", 1, {"sample_packing=false", "micro_batch_size=3"}},
     {"alone, full, deep", 1, {full}, {{"num_hidden_layers", 9}, {"vocab_size", 259}}},
     {"alone, selective, deep",
@@ -213,8 +217,8 @@ BOOST_AUTO_TEST_CASE(memory_and_bytes_by_hand) {
     const std::int64_t chunk = 256LL * (4 * (1024 + 128 + 16 * 128) + 3 * 8);
     BOOST_TEST(held["logits"] == chunk);
     // Kept a token: block input, two norms' outputs, second norm's input, q, attention's
-    // output; k and v; three of the feed-forward; log-sum-exp; the final norm's input, the
-    // head's and its gradient; tables; ids. The step's loss so far, a float64.
+    // output; k and v; three of the feed-forward; log-sum-exp; the final norm's input,
+    // the head's and its gradient; tables; ids. The step's loss so far, a float64.
     const std::int64_t token = 4 * (6 * 128 + 2 * 64 + 3 * 344 + 4 + 3 * 128 + 2 * 32);
     BOOST_TEST(held["activations"] == 384 * (token + 16) + 8);
     BOOST_TEST(held["gathered_parameters"] == 0);
