@@ -288,6 +288,9 @@ void read_output(const key_reader& keys, train_config& config) {
     set(config.auto_resume_from_checkpoints, keys.truth("auto_resume_from_checkpoints"));
     constexpr real_range seconds{0.0, 1e9, false, true, "a number of seconds > 0"};
     set(config.ddp_timeout, keys.real("ddp_timeout", seconds));
+    constexpr std::array reductions = {"fast"sv, "canonical"sv};
+    if (const auto order = keys.one_of("reduction", reductions))
+        config.canonical_reduction = *order == "canonical";
     set(config.replica_check_steps, keys.whole("replica_check_steps", 0));
     constexpr std::array devices = {"auto"sv, "cpu"sv, "cuda"sv};
     set(config.device, keys.one_of("device", devices));

@@ -148,6 +148,10 @@ struct train_config {
     std::string resume_from_checkpoint;  ///< "" when not set
     bool auto_resume_from_checkpoints = false;
     double ddp_timeout = 120.0;  ///< seconds
+    /// Key reduction: canonical. Sums of gradients and losses whose bits do not depend on
+    /// dp_replicate_size, dp_shard_size and gradient_accumulation_steps, powers of two all
+    /// of them, as long as their product stays.
+    bool canonical_reduction = false;
     /// After every so many steps replicas compare their parameters by hash; 0: never.
     std::int64_t replica_check_steps = 100;
     std::string device = "auto";  ///< auto, cpu or cuda

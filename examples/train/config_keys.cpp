@@ -64,6 +64,7 @@ constexpr std::array top_level = {"base_model"sv,
                                   "resume_from_checkpoint"sv,
                                   "auto_resume_from_checkpoints"sv,
                                   "ddp_timeout"sv,
+                                  "reduction"sv,
                                   "replica_check_steps"sv,
                                   "device"sv};
 

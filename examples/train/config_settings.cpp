@@ -138,6 +138,8 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     settings.add("resume_from_checkpoint", config.resume_from_checkpoint);
     settings.add("auto_resume_from_checkpoints", config.auto_resume_from_checkpoints);
     settings.add("ddp_timeout", config.ddp_timeout);
+    settings.add("reduction",
+                 std::string(config.canonical_reduction ? "canonical" : "fast"));
     settings.add("replica_check_steps", config.replica_check_steps);
     settings.add("device", config.device);
     return std::move(settings.list);

@@ -59,7 +59,7 @@ model::model(model_shape shape, model_groups groups, model_options options)
       options_(options),
       reductions_(std::make_unique<lt::reduction_queue>()) {
     const lt::shard_groups sharded{groups.shard, groups.replicate, reductions_.get(),
-                                   groups.tp};
+                                   groups.tp, options.gradient_sums};
     const auto master =
         at::TensorOptions().device(options.device).dtype(options.master_dtype);
     const auto shapes = unit_shapes(shape_);

@@ -24,6 +24,7 @@ struct model_options {
     at::ScalarType master_dtype = at::kFloat;   ///< parameters, gradients, optimizer
     at::ScalarType compute_dtype = at::kFloat;  ///< forward and backward
     bool reshard_after_forward = true;
+    lt::summation gradient_sums = lt::summation::fast;
     checkpointing_kind checkpointing = checkpointing_kind::none;  ///< of the blocks
     context_variant context = context_variant::gather;  ///< where ranks share rows
     /// Ranks of tp split tokens outside of layers (`lt::tensor_parallel`).

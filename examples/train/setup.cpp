@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -57,6 +58,7 @@ model_options choose_model_options(const train_config& config,
     chosen.compute_dtype = config.bf16 ? at::kBFloat16 : chosen.master_dtype;
     chosen.reshard_after_forward = config.reshard_after_forward;
     chosen.checkpointing = config.gradient_checkpointing;
+    if (config.canonical_reduction) chosen.gradient_sums = lt::summation::canonical;
     chosen.context = config.ring_attn_func;
     chosen.sequence_parallel = config.sequence_parallel;
 #ifdef PACKKIT_CUDA
@@ -95,12 +97,38 @@ model_options choose_model_options(const train_config& config,
     return chosen;
 }
 
+namespace {
+
+/// The tree of a canonical sum has 2^k leaves on each level.
+void check_canonical(const train_config& config, const mesh_shape& mesh) {
+    const auto refuse = [](const std::string& what, std::int64_t value,
+                           const std::string& expected) {
+        throw app::usage_error("reduction", "canonical with " + what + " " +
+                                                std::to_string(value) + "; expected " +
+                                                expected);
+    };
+    if (mesh.tp > 1) refuse("tensor_parallel_size", mesh.tp, "1");
+    const auto power = [&](const std::string& what, std::int64_t value) {
+        if (!std::has_single_bit(static_cast<std::uint64_t>(value)))
+            refuse(what, value, "a power of two");
+    };
+    power("dp_replicate_size", mesh.dp_replicate);
+    power("dp_shard_size × context_parallel_size", mesh.effective_shard_size());
+    power("gradient_accumulation_steps", config.gradient_accumulation_steps);
+}
+
+}  // namespace
+
 mesh_shape choose_mesh(const train_config& config, std::int64_t world_size) {
-    try {
-        return resolve_mesh(world_size, config.mesh);
-    } catch (const invalid_argument& fault) {
-        throw app::usage_error("mesh", fault.what());
-    }
+    const auto mesh = [&] {
+        try {
+            return resolve_mesh(world_size, config.mesh);
+        } catch (const invalid_argument& fault) {
+            throw app::usage_error("mesh", fault.what());
+        }
+    }();
+    if (config.canonical_reduction) check_canonical(config, mesh);
+    return mesh;
 }
 
 void check_cut(const model_shape& shape, const mesh_shape& mesh) {

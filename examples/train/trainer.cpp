@@ -18,6 +18,7 @@
 
 #include <packkit/flops.hpp>
 #include <packkit/learning_rate.hpp>
+#include <packkit/torch/canonical_sum.hpp>
 #include <packkit/torch/gradient_norm.hpp>
 #include <packkit/torch/memory_reuse.hpp>
 #include <packkit/torch/replica_check.hpp>
@@ -28,6 +29,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 #include <optional>
 
 namespace packkit::train {
@@ -159,6 +161,8 @@ private:
     at::Tensor accumulate_gradients(const rank_step& work, phase_timer& timer);
     /// Every rank's rank_report: (ranks, 3), float64, on the device.
     at::Tensor exchange(const at::Tensor& loss_sum);
+    /// Σ loss of the step over all ranks.
+    [[nodiscard]] double loss_of_all(const std::vector<rank_report>& reports) const;
     /// Operations a second of all ranks together.
     double peak_flops_of_all();
     void refuse_non_finite(std::int64_t step, const std::vector<rank_report>& reports,
@@ -318,8 +322,13 @@ int run::execute() {
 
 rank_step run::prepare(std::int64_t step) const {
     rank_step work{plan_.step(step), plan_.step_of_rank(step, data_rank()), {}};
-    for (std::int64_t micro = 0; micro < plan_.micro_steps(); ++micro)
-        work.micro_batches.push_back(plan_.micro_batch(step, micro, data_rank()));
+    const auto micro_steps = plan_.micro_steps();
+    for (std::int64_t micro = 0; micro < micro_steps; ++micro) {
+        // Canonical sums take them in the order of their tree.
+        const auto number =
+            config_.canonical_reduction ? lt::bit_reversed(micro, micro_steps) : micro;
+        work.micro_batches.push_back(plan_.micro_batch(step, number, data_rank()));
+    }
     return work;
 }
 
@@ -333,7 +342,10 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
 
     timer.enter(step_phase::optimizer);
     model_.sum_partial_gradients();
-    const auto norm = lt::gradient_norm(model_.units(), *groups_.shard, groups_.tp.get());
+    const auto norm =
+        config_.canonical_reduction
+            ? lt::canonical_gradient_norm(model_.units(), *groups_.shard)
+            : lt::gradient_norm(model_.units(), *groups_.shard, groups_.tp.get());
     const auto reports = exchange(loss_sum);
     const auto finite = at::isfinite(reports).all().logical_and(at::isfinite(norm));
     if (config_.max_grad_norm > 0)
@@ -354,15 +366,12 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
     metrics.learning_rate = rate;
     metrics.tokens = work.all.valid_targets;
     metrics.grad_norm = values[0];
-    for (std::size_t rank = 0; rank < of_ranks.size(); ++rank) {
-        const auto& report = of_ranks[rank];
-        // The ranks of a tp group have the loss of the same rows.
-        const auto place = coordinates_of(mesh_, static_cast<std::int64_t>(rank));
-        if (place.tp == 0) metrics.loss += report.loss_sum;
+    for (const auto& report : of_ranks) {
         if (report.stop_signal != 0) stop_signal = static_cast<int>(report.stop_signal);
     }
     set_slowest_rank(metrics, of_ranks);
-    metrics.loss /= static_cast<double>(std::max<std::int64_t>(1, metrics.tokens));
+    metrics.loss = loss_of_all(of_ranks) /
+                   static_cast<double>(std::max<std::int64_t>(1, metrics.tokens));
     metrics.epoch =
         static_cast<double>(step + 1) / static_cast<double>(plan_.steps_per_epoch());
     const auto seconds = timer.stop();
@@ -394,8 +403,7 @@ at::Tensor run::accumulate_gradients(const rank_step& work, phase_timer& timer) 
     // add up to the mean, however unevenly the targets lie.
     const auto valid =
         static_cast<double>(std::max<std::int64_t>(1, work.all.valid_targets));
-    auto loss_sum =
-        at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(placement_.device));
+    lt::tree_sum losses;
     for (auto& unit : model_.units())
         unit.parameters().zero_gradients();
     for (const auto& micro_batch : work.micro_batches) {
@@ -405,13 +413,33 @@ at::Tensor run::accumulate_gradients(const rank_step& work, phase_timer& timer) 
             unit.set_last_micro_step(&micro_batch == &work.micro_batches.back());
         timer.enter(step_phase::forward);
         const auto loss = model_.loss_sum(row);
-        loss_sum.add_(loss.detach());
+        losses.add(loss.detach().clone());
         timer.enter(step_phase::backward);
         (loss / valid).backward();
         for (auto& unit : model_.units())
             unit.parameters().finish_reduce();
     }
-    return loss_sum;
+    return losses.take();
+}
+
+double run::loss_of_all(const std::vector<rank_report>& reports) const {
+    std::vector<double> of_data_ranks(
+        static_cast<std::size_t>(mesh_.data_parallel_size()));
+    for (std::size_t rank = 0; rank < reports.size(); ++rank) {
+        const auto at = coordinates_of(mesh_, static_cast<std::int64_t>(rank));
+        // The ranks of a tp group have the loss of the same rows.
+        if (at.tp > 0) continue;
+        of_data_ranks[static_cast<std::size_t>(
+            data_rank_of(static_cast<std::int64_t>(rank)))] += reports[rank].loss_sum;
+    }
+    if (!config_.canonical_reduction)
+        return std::accumulate(of_data_ranks.begin(), of_data_ranks.end(), 0.0);
+    lt::tree_sum sum;
+    for (std::int64_t i = 0; i < mesh_.data_parallel_size(); ++i) {
+        const auto rank = lt::bit_reversed(i, mesh_.data_parallel_size());
+        sum.add(at::full({}, of_data_ranks[static_cast<std::size_t>(rank)], at::kDouble));
+    }
+    return sum.take().item<double>();
 }
 
 at::Tensor run::exchange(const at::Tensor& loss_sum) {

@@ -129,7 +129,7 @@ namespace textbook {
 namespace detail {
 
 /// Doubles in the report that every rank gives to all others once a step.
-inline constexpr std::int64_t report_values = 2;
+inline constexpr std::int64_t report_values = 3;
 
 [[nodiscard]] constexpr std::int64_t unit_count(const sharded_elements& elements) {
     return elements.embedding.copies + elements.blocks.copies + elements.head.copies;

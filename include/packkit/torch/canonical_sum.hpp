@@ -24,6 +24,12 @@
 
 namespace packkit::lt {
 
+/// In which order gradients are summed over micro-batches and ranks.
+enum class summation : std::uint8_t {
+    fast,      ///< as micro-batches and ranks come: least memory, overlapped
+    canonical  ///< by the tree: the same bits however the work was split
+};
+
 /// `index` with its log2(count) bits in reverse order.
 /// @throws invalid_argument unless `count` is a power of two
 [[nodiscard]] inline std::int64_t bit_reversed(std::int64_t index, std::int64_t count) {

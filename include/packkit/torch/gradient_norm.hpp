@@ -10,6 +10,7 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -66,6 +67,45 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
     shard.all_reduce(sum).wait();
     if (tensor != nullptr) tensor->all_reduce(sum).wait();
     return sum.sqrt().squeeze(0);
+}
+
+/// The same by sums that do not depend on how parameters are split: squares of a row
+/// never leave their rank, and rows are added in the order of the model. The host waits
+/// for the device.
+[[nodiscard]] inline at::Tensor canonical_gradient_norm(
+    std::span<fully_sharded_unit> units, communicator& shard) {
+    std::vector<at::Tensor> squares;
+    for (auto& unit : units) {
+        auto& parameters = unit.parameters();
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            const auto gradient = parameters.gradient(i);
+            const auto rows = gradient.size(0);
+            auto padded =
+                at::zeros({rows_per_shard(parameters.local_shape(i)[0], shard.size())},
+                          gradient.options().dtype(at::kDouble));
+            if (rows > 0) {
+                padded.narrow(0, 0, rows)
+                    .copy_(gradient.reshape({rows, -1}).to(at::kDouble).square().sum(1));
+            }
+            squares.push_back(padded);
+        }
+    }
+    const auto mine = at::cat(squares);
+    auto all = at::empty({shard.size(), mine.numel()}, mine.options());
+    shard.all_gather(all, mine).wait();
+    const auto read = all.cpu();
+    const auto* const of_ranks = read.const_data_ptr<double>();
+    double sum = 0;  // padding adds zeros, which change nothing
+    std::int64_t begin = 0;
+    for (const auto& part : squares) {
+        for (std::int64_t rank = 0; rank < shard.size(); ++rank) {
+            const auto* const rows = of_ranks + rank * mine.numel() + begin;
+            for (std::int64_t r = 0; r < part.numel(); ++r)
+                sum += rows[r];
+        }
+        begin += part.numel();
+    }
+    return at::full({}, std::sqrt(sum), mine.options());
 }
 
 /// Scales all accumulated gradients so that their norm, which is now `norm`, is at most

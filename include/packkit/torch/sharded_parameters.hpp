@@ -22,6 +22,7 @@
 
 #include <packkit/shard.hpp>
 #include <packkit/tensor_slice.hpp>
+#include <packkit/torch/canonical_sum.hpp>
 #include <packkit/torch/communicator.hpp>
 #include <packkit/torch/memory_counter.hpp>
 
@@ -68,6 +69,9 @@ struct shard_groups {
     communicator* replicate;  ///< ranks that hold the same part
     reduction_queue* reductions = nullptr;  ///< null: one of the unit's own
     communicator* tensor = nullptr;  ///< ranks that cut the parameters; null: none do
+    /// Canonical sums hold the full gradients of log2(micro-batches) + 1 of them, and
+    /// send once a step, at its end.
+    summation gradient_sums = summation::fast;
 };
 
 /// This rank's shards of a unit's parameters and the gradients accumulated for them.
@@ -184,6 +188,7 @@ private:
     [[nodiscard]] reduction_queue& reductions() {
         return groups_.reductions != nullptr ? *groups_.reductions : own_reductions_;
     }
+    void reduce_by_tree(const std::vector<at::Tensor>& gradients, bool last_micro_step);
     [[nodiscard]] std::vector<at::Tensor> unpack(const at::Tensor& flat) const;
     [[nodiscard]] at::Tensor pack(const std::vector<at::Tensor>& full) const;
 
@@ -195,6 +200,7 @@ private:
     at::Tensor shards_;
     at::Tensor gradients_;
     reduction_queue own_reductions_;
+    tree_sum sums_;
 };
 
 // --- implementation
@@ -335,9 +341,23 @@ inline at::Tensor sharded_parameters::pack(const std::vector<at::Tensor>& full) 
     return flat;
 }
 
+inline void sharded_parameters::reduce_by_tree(const std::vector<at::Tensor>& gradients,
+                                               bool last_micro_step) {
+    const memory_scope scope(memory_use::communication);
+    sums_.add(pack(gradients));
+    if (!last_micro_step) return;
+    const auto sum = sums_.take();
+    canonical_all_reduce(*groups_.replicate, sum);
+    canonical_reduce_scatter(*groups_.shard, gradients_, sum);
+}
+
 inline void sharded_parameters::reduce(std::vector<at::Tensor> gradients,
                                        bool last_micro_step) {
     reductions().finish();
+    if (groups_.gradient_sums == summation::canonical) {
+        reduce_by_tree(gradients, last_micro_step);
+        return;
+    }
     if (groups_.shard->size() == 1) {
         const memory_scope scope(memory_use::gradients);
         for (std::size_t i = 0; i < size(); ++i) {
