@@ -432,6 +432,8 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
         {"resume_from_checkpoint", {"resume_from_checkpoint=c"}},
         {"auto_resume_from_checkpoints", {"auto_resume_from_checkpoints=true"}},
         {"ddp_timeout", {"ddp_timeout=1"}},
+        {"reduction", {"reduction=canonical"}},
+        {"replica_check_steps", {"replica_check_steps=5"}},
         {"device", {"device=cpu"}}};
     for (const auto& [key, overrides] : changes) {
         const auto changed = settings(overrides);
