@@ -239,7 +239,7 @@ BOOST_AUTO_TEST_CASE(bytes_sent_are_those_of_the_formulas) {
     const std::int64_t even = 2 * block + 32;  // all but the vocabulary, rows divide
     const std::int64_t psi_half =
         4 * (2 * 130 * 32 + even / 2);  // 259 rows: 130 on each rank
-    const std::int64_t reports = 2 * 8;
+    const std::int64_t reports = 3 * 8;
     const auto sent = [&](const std::string& run, const char* kind) {
         return folder.metrics(run)[0]["bytes"][kind].get<std::int64_t>();
     };

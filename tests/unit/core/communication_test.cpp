@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(by_hand_two_ranks_and_rows_that_do_not_divide) {
     // 8,288 of the embedding, 8,320 of norm and head, each halved and sent twice.
     BOOST_TEST(ddp.dp_replicate.all_reduce == 4 * (8'288 + 2 * 8'128 + 8'320));
     BOOST_TEST(ddp.dp_replicate.collectives == 4);
-    BOOST_TEST(ddp.world.all_gather == 16);
+    BOOST_TEST(ddp.world.all_gather == 24);
     BOOST_TEST(ddp.world.all_reduce == 0);
 
     setup.mesh = {1, 2, 1, 1};
