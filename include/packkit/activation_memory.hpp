@@ -122,6 +122,7 @@ public:
     /// Adds the tensor of `copies` layers.
     constexpr void add(const activation_tensor& tensor, const model_shape& model,
                        bool sparse = false, std::int64_t copies = 1) {
+        key_value_heads_ = model.num_key_value_heads;
         auto& by_cut = tensor.width == activation_width::scores ? per_key_ : per_token_;
         by_cut.at(static_cast<std::size_t>(tensor.cut))
             .at(static_cast<std::size_t>(tensor.element)) +=
@@ -151,8 +152,14 @@ public:
         } else {
             whole = checked_sum(whole, per_token(activation_cut::sequence));
         }
-        std::int64_t part = checked_product(divided, tokens);
-        part = part / setup.mesh.tp + (part % setup.mesh.tp != 0 ? 1 : 0);
+        const auto parts = [tokens](std::int64_t elements, std::int64_t ranks) {
+            const std::int64_t all = checked_product(elements, tokens);
+            return all / ranks + (all % ranks != 0 ? 1 : 0);
+        };
+        const std::int64_t part =
+            checked_sum(parts(divided, setup.mesh.tp),
+                        parts(per_token(activation_cut::key_value_heads),
+                              std::min(setup.mesh.tp, key_value_heads_)));
         const std::int64_t result = checked_sum(checked_product(whole, tokens), part);
         // So that a few of them can still be added.
         if (result > (std::int64_t{1} << 60)) too_many(whole, tokens);
@@ -176,8 +183,9 @@ private:
     }
 
     using by_element = std::array<std::int64_t, 4>;
-    std::array<by_element, 4> per_token_{};
-    std::array<by_element, 4> per_key_{};
+    std::array<by_element, 5> per_token_{};
+    std::array<by_element, 5> per_key_{};
+    std::int64_t key_value_heads_ = 1;
 };
 
 /// A profile's lists summed for one model: made once, then the bytes of any setup are a

@@ -50,6 +50,8 @@ enum class activation_cut : std::uint8_t {
     never,
     gathered,  ///< whole, and only with sequence parallelism, which gathers it for a
                ///< layer
+    key_value_heads,  ///< into as many parts as there are heads, if tp is more: then
+                      ///< ranks share a head, and each has it
 };
 
 /// One tensor, or `count` alike.
