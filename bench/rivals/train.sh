@@ -42,7 +42,6 @@ if [[ -z ${PYTHON:-} ]]; then
         echo "train.sh: fetching torch and transformers into $folder" >&2
         python3 -m venv "$folder/venv"
         "$folder/venv/bin/pip" install -q --disable-pip-version-check \
-            --extra-index-url https://download.pytorch.org/whl/cpu \
             'torch==2.11.*' 'transformers==5.*' >&2
         touch "$folder/ready"
     fi

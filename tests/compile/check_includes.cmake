@@ -29,7 +29,7 @@ set(_guarded_cache_line "<emmintrin\\.h>")
 set(_guarded_large_array "<sys/mman\\.h>")
 set(_core "<packkit/(detail/)?[a-z0-9_]+\\.hpp>")
 set(_torch "<packkit/torch/((detail/)?[a-z0-9_]+\\.hpp|detail/[a-z0-9_]+\\.inl)>")
-set(_libtorch "<(torch|ATen|c10|nccl\\.h|cuda_runtime|immintrin\\.h|unistd\\.h|sys/)[^>]*>")
+set(_libtorch "<(torch|ATen|c10|nccl\\.h|cuda_runtime|immintrin\\.h|malloc\\.h|unistd\\.h|sys/)[^>]*>")
 
 file(GLOB _core_headers RELATIVE ${INCLUDE_DIR}
   ${INCLUDE_DIR}/packkit/*.hpp ${INCLUDE_DIR}/packkit/detail/*.hpp)

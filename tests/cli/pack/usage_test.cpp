@@ -57,7 +57,7 @@ const std::vector<bad_usage> usages = {
     {"x.txt --capacity 5 --excess-length-strategy trunc",
      "--excess-length-strategy: unknown strategy 'trunc'; expected one of drop, "
      "truncate, "
-     "split, raise"},
+     "split, raise; did you mean 'truncate'?"},
     {"x.txt --capacity 5 --excess-length-strategy rise",
      "--excess-length-strategy: unknown strategy 'rise'; expected one of drop, truncate, "
      "split, raise; did you mean 'raise'?"},

@@ -147,6 +147,6 @@ BOOST_AUTO_TEST_CASE(tables_list_ten_and_group_refusals) {
     const auto table = run_plan("search llama-3-70b --gpus 64 --gpu h100-80gb");
     BOOST_TEST(table.out.find("10 of ") != std::string::npos);
     BOOST_TEST(table.out.find("Refused: ") != std::string::npos);
-    BOOST_TEST(table.out.find("does not divide 8 key-value heads") != std::string::npos);
+    BOOST_TEST(table.out.find(" meshes, as dp_replicate ") != std::string::npos);
     BOOST_TEST(table.out.find("Advice") != std::string::npos);
 }
