@@ -7,14 +7,45 @@
 
 #include <packkit/torch/communicator.hpp>
 
-#include <barrier>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 namespace packkit::lt {
+
+namespace detail {
+
+/// std::barrier of libstdc++ spins before it sleeps, which costs most where ranks are
+/// more than processors.
+class sleeping_barrier {
+public:
+    explicit sleeping_barrier(int ranks) : ranks_(ranks) {}
+
+    void wait() {
+        std::unique_lock lock(mutex_);
+        const auto round = round_;
+        if (++arrived_ == ranks_) {
+            arrived_ = 0;
+            ++round_;
+            all_here_.notify_all();
+        } else {
+            all_here_.wait(lock, [&] { return round_ != round; });
+        }
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable all_here_;
+    int ranks_;
+    int arrived_ = 0;
+    std::uint64_t round_ = 0;
+};
+
+}  // namespace detail
 
 /// What the threads of one group share. Make one, then one `in_process_communicator` a
 /// thread.
@@ -33,7 +64,7 @@ private:
     int size_;
     std::vector<at::Tensor> slots_;
     std::vector<std::vector<std::int64_t>> chunks_;  // of the slots, in rank order
-    std::barrier<> barrier_;
+    detail::sleeping_barrier barrier_;
 };
 
 /// One thread's end of an `in_process_group`. Collectives complete inside the call.
@@ -119,7 +150,7 @@ protected:
         return {};
     }
 
-    void do_barrier() override { group_->barrier_.arrive_and_wait(); }
+    void do_barrier() override { group_->barrier_.wait(); }
 
 private:
     /// Publishes `mine`, lets `read` look at every rank's tensor, and returns when all
@@ -127,9 +158,9 @@ private:
     template <class Read>
     void exchange(const at::Tensor& mine, Read read) {
         group_->slots_[static_cast<std::size_t>(rank())] = mine;
-        group_->barrier_.arrive_and_wait();
+        group_->barrier_.wait();
         read();
-        group_->barrier_.arrive_and_wait();
+        group_->barrier_.wait();
     }
 
     [[nodiscard]] const at::Tensor& slot(int rank) const {
