@@ -3,16 +3,15 @@
 /// \file
 /// Seconds of a step by phase, also where the device works behind the host.
 
-#include <ATen/core/Tensor.h>
-#ifdef PACKKIT_CUDA
-#include <ATen/cuda/CUDAEvent.h>
-#endif
+#include <c10/core/Device.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <optional>
 #include <vector>
 
 namespace packkit::train {
@@ -25,7 +24,7 @@ inline constexpr std::size_t step_phases = 4;
 /// waits before `stop`.
 class phase_timer {
 public:
-    explicit phase_timer(at::Device device) : on_gpu_(device.is_cuda()) {}
+    explicit phase_timer(c10::Device device) : device_(device) {}
 
     /// `phase` runs from now on.
     void enter(step_phase phase) { marks_.push_back({phase, now()}); }
@@ -48,9 +47,7 @@ private:
     using clock = std::chrono::steady_clock;
     struct moment {
         clock::time_point host;
-#ifdef PACKKIT_CUDA
-        at::cuda::CUDAEvent device{cudaEventDefault};
-#endif
+        std::optional<c10::Event> device;
     };
     struct mark {
         step_phase phase;
@@ -60,23 +57,23 @@ private:
     [[nodiscard]] moment now() const {
         moment made;
         made.host = clock::now();
-#ifdef PACKKIT_CUDA
-        if (on_gpu_) made.device.record();
-#endif
+        if (!device_.is_cpu()) {
+            const c10::impl::VirtualGuardImpl stream_of(device_.type());
+            made.device.emplace(device_.type(), c10::EventFlag::BACKEND_DEFAULT);
+            made.device->record(stream_of.getStream(device_));
+        }
         return made;
     }
 
     [[nodiscard]] double between(const moment& from, const moment& until) const {
-#ifdef PACKKIT_CUDA
-        if (on_gpu_) {
-            until.device.synchronize();
-            return from.device.elapsed_time(until.device) / 1000.0;
+        if (until.device) {
+            until.device->synchronize();
+            return from.device->elapsedTime(*until.device) / 1000.0;
         }
-#endif
         return std::chrono::duration<double>(until.host - from.host).count();
     }
 
-    bool on_gpu_;
+    c10::Device device_;
     std::vector<mark> marks_;
 };
 
