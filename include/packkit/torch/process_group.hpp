@@ -12,6 +12,7 @@
 #include <packkit/torch/communicator.hpp>
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -43,22 +44,22 @@ protected:
     }
 
     pending do_all_gather(at::Tensor output, at::Tensor input) override {
-        auto flat_output = output.view({-1});
-        auto flat_input = input.view({-1});
+        auto flat_output = lent(output);
+        auto flat_input = lent(input);
         return waiting(backend_->_allgather_base(flat_output, flat_input),
                        {output, input});
     }
 
     pending do_reduce_scatter(at::Tensor output, at::Tensor input) override {
-        auto flat_output = output.view({-1});
-        auto flat_input = input.view({-1});
+        auto flat_output = lent(output);
+        auto flat_input = lent(input);
         return waiting(backend_->_reduce_scatter_base(flat_output, flat_input),
                        {output, input});
     }
 
     pending do_all_to_all(at::Tensor output, at::Tensor input) override {
-        auto flat_output = output.view({-1});
-        auto flat_input = input.view({-1});
+        auto flat_output = lent(output);
+        auto flat_input = lent(input);
         std::vector<std::int64_t> even;
         return waiting(backend_->alltoall_base(flat_output, flat_input, even, even),
                        {output, input});
@@ -67,8 +68,8 @@ protected:
     pending do_all_to_all(at::Tensor output, std::vector<std::int64_t> output_chunks,
                           at::Tensor input,
                           std::vector<std::int64_t> input_chunks) override {
-        auto flat_output = output.view({-1});
-        auto flat_input = input.view({-1});
+        auto flat_output = lent(output);
+        auto flat_input = lent(input);
         return waiting(
             backend_->alltoall_base(flat_output, flat_input, output_chunks, input_chunks),
             {output, input});
@@ -90,8 +91,20 @@ protected:
 
     static pending waiting(c10::intrusive_ptr<c10d::Work> work,
                            std::vector<at::Tensor> held) {
-        return pending(
-            [work = std::move(work), held = std::move(held)] { work->wait(); });
+        return pending([work = std::move(work), held = std::move(held)] {
+            try {
+                work->wait();
+            } catch (...) {
+                // The backend may still write there: never freed, for the run ends now.
+                static_cast<void>(new std::vector<at::Tensor>(held));
+                throw;
+            }
+        });
+    }
+
+    /// What the backend gets of a contiguous tensor: its elements in one dimension.
+    [[nodiscard]] virtual at::Tensor lent(const at::Tensor& tensor) const {
+        return tensor.view({-1});
     }
 
     [[nodiscard]] c10d::Backend& backend() { return *backend_; }
@@ -106,6 +119,12 @@ public:
     using process_group_communicator::process_group_communicator;
 
 protected:
+    /// Without owning the memory: Gloo's threads let go of tensors some time after a
+    /// collective is complete, and the memory is wanted then.
+    [[nodiscard]] at::Tensor lent(const at::Tensor& tensor) const override {
+        return at::from_blob(tensor.data_ptr(), {tensor.numel()}, tensor.options());
+    }
+
     using process_group_communicator::do_all_to_all;
 
     pending do_reduce_scatter(at::Tensor output, at::Tensor input) override {
