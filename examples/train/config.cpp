@@ -291,6 +291,11 @@ void read_output(const key_reader& keys, train_config& config) {
     constexpr std::array reductions = {"fast"sv, "canonical"sv};
     if (const auto order = keys.one_of("reduction", reductions))
         config.canonical_reduction = *order == "canonical";
+    if (config.canonical_reduction && config.offload_params) {
+        keys.conflict("reduction",
+                      "canonical sums full gradients on the device: it does not go with "
+                      "fsdp_config.offload_params");
+    }
     set(config.replica_check_steps, keys.whole("replica_check_steps", 0));
     constexpr std::array devices = {"auto"sv, "cpu"sv, "cuda"sv};
     set(config.device, keys.one_of("device", devices));

@@ -140,6 +140,13 @@ struct train_config {
     context_variant ring_attn_func = context_variant::gather;
     std::int64_t fsdp_version = 2;
     bool reshard_after_forward = true;  ///< key fsdp_config.reshard_after_forward
+    /// Key fsdp_config.prefetch_gathers: the next block's weights arrive while this one
+    /// is at work, and lie beside it.
+    bool prefetch_gathers = true;
+    /// Key fsdp_config.offload_params: parameters, gradients and optimizer state in host
+    /// memory, where the update takes place.
+    bool offload_params = false;
+    bool cpu_offload_pin_memory = true;  ///< key fsdp_config.cpu_offload_pin_memory
 
     std::string output_dir;
     std::int64_t save_steps = 0;        ///< 0: a checkpoint at the end only
@@ -149,8 +156,8 @@ struct train_config {
     bool auto_resume_from_checkpoints = false;
     double ddp_timeout = 120.0;  ///< seconds
     /// Key reduction: canonical. Sums of gradients and losses whose bits do not depend on
-    /// dp_replicate_size, dp_shard_size and gradient_accumulation_steps, powers of two all
-    /// of them, as long as their product stays.
+    /// dp_replicate_size, dp_shard_size and gradient_accumulation_steps, powers of two
+    /// all of them, as long as their product stays.
     bool canonical_reduction = false;
     /// After every so many steps replicas compare their parameters by hash; 0: never.
     std::int64_t replica_check_steps = 100;

@@ -101,27 +101,22 @@ config_node without_prefixes(const key_reader& keys, const config_node& given,
     return map;
 }
 
-/// Refuses a truth value that asks for something this trainer does not do.
-void refuse_if_on(const key_reader& fsdp, std::string_view key) {
-    if (fsdp.truth(key).value_or(false)) fsdp.fail(key, "true is not supported");
-}
-
-void check_fsdp_offload(const key_reader& fsdp, const train_config& config) {
-    const bool offload = fsdp.truth("offload_params").value_or(false);
-    if (!fsdp.truth("cpu_offload_pin_memory").value_or(true)) {
+void read_fsdp_offload(const key_reader& fsdp, train_config& config) {
+    config.offload_params = fsdp.truth("offload_params").value_or(false);
+    config.cpu_offload_pin_memory = fsdp.truth("cpu_offload_pin_memory").value_or(true);
+    if (!config.cpu_offload_pin_memory) {
         if (config.fsdp_version != 2) {
             fsdp.conflict(
                 "cpu_offload_pin_memory",
                 "FSDP1 does not support disabling cpu_offload_pin_memory, please "
                 "set `fsdp_version` to 2");
         }
-        if (!offload) {
+        if (!config.offload_params) {
             fsdp.conflict(
                 "cpu_offload_pin_memory",
                 "disabling cpu_offload_pin_memory requires enabling offload_params");
         }
     }
-    refuse_if_on(fsdp, "offload_params");
 }
 
 void check_fsdp_wrapping(const key_reader& fsdp) {
@@ -276,7 +271,9 @@ void read_fsdp(const key_reader& keys, train_config& config) {
     if (const auto reshard = fsdp.truth("reshard_after_forward")) {
         config.reshard_after_forward = *reshard;
     }
-    check_fsdp_offload(fsdp, config);
+    if (const auto prefetch = fsdp.truth("prefetch_gathers"))
+        config.prefetch_gathers = *prefetch;
+    read_fsdp_offload(fsdp, config);
     check_fsdp_wrapping(fsdp);
     read_checkpointing(keys, fsdp, config);
     if (fsdp.has("mixed_precision_policy")) {

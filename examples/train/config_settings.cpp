@@ -131,6 +131,9 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     settings.add("fully_sharded", config.mesh.fully_sharded);
     settings.add("fsdp_version", config.fsdp_version);
     settings.add("fsdp_config.reshard_after_forward", config.reshard_after_forward);
+    settings.add("fsdp_config.prefetch_gathers", config.prefetch_gathers);
+    settings.add("fsdp_config.offload_params", config.offload_params);
+    settings.add("fsdp_config.cpu_offload_pin_memory", config.cpu_offload_pin_memory);
     settings.add("output_dir", config.output_dir);
     settings.add("save_steps", config.save_steps);
     settings.add("save_total_limit", config.save_total_limit);

@@ -60,14 +60,16 @@ model::model(model_shape shape, model_groups groups, model_options options)
       reductions_(std::make_unique<lt::reduction_queue>()) {
     const lt::shard_groups sharded{groups.shard, groups.replicate, reductions_.get(),
                                    groups.tp, options.gradient_sums};
-    const auto master =
-        at::TensorOptions().device(options.device).dtype(options.master_dtype);
+    auto master = at::TensorOptions().device(options.device).dtype(options.master_dtype);
+    if (options.states != memory_place::device && !options.device.is_cpu())
+        master = master.device(at::kCPU).pinned_memory(options.states ==
+                                                       memory_place::pinned_host);
     const auto shapes = unit_shapes(shape_);
     units_.reserve(shapes.size());
     for (const auto& unit : shapes) {
         units_.emplace_back(
             lt::sharded_parameters(infos_of(unit, options.sequence_parallel), sharded,
-                                   master),
+                                   master, options.device),
             lt::fully_sharded_unit::options{options.compute_dtype,
                                             options.reshard_after_forward});
     }
@@ -133,36 +135,48 @@ row_context model::prepare(const packed_row& whole) const {
             {groups_.tp, options_.sequence_parallel}};
 }
 
+lt::neighbours model::beside(std::int64_t application) {
+    if (!options_.prefetch_gathers) return {};
+    const auto head = shape_.num_hidden_layers + 1;
+    const auto unit = [&](std::int64_t place) -> lt::fully_sharded_unit* {
+        if (place < 0 || place > head) return nullptr;
+        if (place == head && shape_.tie_word_embeddings) return &units_.front();
+        return &units_[static_cast<std::size_t>(place)];
+    };
+    return {unit(application - 1), unit(application + 1)};
+}
+
 at::Tensor model::hidden_states(const row_context& row) {
     auto x =
         units_.front().apply([&](const parameter_list& p,
                                  const at::Tensor&) { return embed(shape_, p[0], row); },
-                             lt::fully_sharded_unit::gradient_anchor());
+                             lt::fully_sharded_unit::gradient_anchor(), beside(0));
     for (std::int64_t layer = 0; layer < shape_.num_hidden_layers; ++layer) {
         x = units_[static_cast<std::size_t>(layer) + 1].apply(
             [this, layer, row](const parameter_list& p, const at::Tensor& input,
                                lt::recomputed_tensors& again) {
                 return block(shape_, layer, p, input, row, again);
             },
-            x, options_.checkpointing);
+            x, options_.checkpointing, beside(layer + 1));
     }
     return x;
 }
 
 at::Tensor model::apply_head(const row_context& row, const head_function& head) {
     const auto x = hidden_states(row);
+    const auto last = beside(shape_.num_hidden_layers + 1);
     if (shape_.tie_word_embeddings) {
         return units_.front().apply(
             [&](const parameter_list& p, const at::Tensor& input) {
                 return head(p[1], p[0], input);
             },
-            x);
+            x, last);
     }
     return units_.back().apply(
         [&](const parameter_list& p, const at::Tensor& input) {
             return head(p[0], p[1], input);
         },
-        x);
+        x, last);
 }
 
 at::Tensor model::loss_sum(const row_context& row) {

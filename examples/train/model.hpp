@@ -18,12 +18,19 @@
 
 namespace packkit::train {
 
+/// Memory of the device, or of the host: pinned, so that copies to the device run beside
+/// other work, or pageable.
+enum class memory_place : std::uint8_t { device, pinned_host, pageable_host };
+
 /// Where and in which precision the model lives.
 struct model_options {
     at::Device device = at::kCPU;
     at::ScalarType master_dtype = at::kFloat;   ///< parameters, gradients, optimizer
     at::ScalarType compute_dtype = at::kFloat;  ///< forward and backward
+    /// Where parameters, gradients and optimizer state are kept.
+    memory_place states = memory_place::device;
     bool reshard_after_forward = true;
+    bool prefetch_gathers = true;  ///< the next unit's weights arrive beside work
     lt::summation gradient_sums = lt::summation::fast;
     checkpointing_kind checkpointing = checkpointing_kind::none;  ///< of the blocks
     context_variant context = context_variant::gather;  ///< where ranks share rows
@@ -73,6 +80,8 @@ public:
 private:
     /// Embedding and blocks: (T, C).
     at::Tensor hidden_states(const row_context& row);
+    /// Of the unit applied as number `application`: the embedding is 0, the head last.
+    [[nodiscard]] lt::neighbours beside(std::int64_t application);
     /// What follows the blocks, of (norm's weight, head's weight, (T, C)).
     using head_function = std::function<at::Tensor(const at::Tensor&, const at::Tensor&,
                                                    const at::Tensor&)>;

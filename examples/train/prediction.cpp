@@ -22,6 +22,7 @@ training_setup setup_of(const train_config& config, const mesh_shape& mesh) {
     setup.sharding =
         mesh.effective_shard_size() > 1 ? sharding_kind::fsdp : sharding_kind::ddp;
     setup.reshard_after_forward = config.reshard_after_forward;
+    setup.prefetch_gathers = config.prefetch_gathers;
     setup.checkpointing = config.gradient_checkpointing;
     setup.sequence_parallel = config.sequence_parallel && mesh.tp > 1;
     setup.precision = config.bf16                            ? precision_kind::bf16_mixed

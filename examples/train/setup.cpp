@@ -57,6 +57,10 @@ model_options choose_model_options(const train_config& config,
     chosen.master_dtype = config.torch_dtype == dtype::float64 ? at::kDouble : at::kFloat;
     chosen.compute_dtype = config.bf16 ? at::kBFloat16 : chosen.master_dtype;
     chosen.reshard_after_forward = config.reshard_after_forward;
+    chosen.prefetch_gathers = config.prefetch_gathers;
+    if (config.offload_params)
+        chosen.states = config.cpu_offload_pin_memory ? memory_place::pinned_host
+                                                      : memory_place::pageable_host;
     chosen.checkpointing = config.gradient_checkpointing;
     if (config.canonical_reduction) chosen.gradient_sums = lt::summation::canonical;
     chosen.context = config.ring_attn_func;

@@ -213,6 +213,10 @@ void run::announce() const {
     for (const auto& warning : config_.warnings)
         log_("warning: " + warning);
     if (!inputs_.samples.note().empty()) log_("warning: " + inputs_.samples.note());
+    if (config_.offload_params && placement_.device.is_cpu())
+        log_(
+            "warning: fsdp_config.offload_params has no effect without a GPU: "
+            "parameters are in host memory anyway");
     const auto& report = inputs_.samples.report();
     log_("data: " + app::grouped(report.samples) + " samples, " +
          app::grouped(report.tokens) + " tokens, " + app::grouped(report.valid_targets) +

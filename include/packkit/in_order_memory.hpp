@@ -15,10 +15,11 @@
 namespace packkit::detail {
 
 /// Walks through loss, head, the two blocks that backward begins with (the second has
-/// another unit's gradients on their way), and the embedding.
+/// another unit's gradients on their way), the last one, and the embedding.
 ///
 /// A unit's gradients travel beside the backward of the unit after it, and have arrived
-/// when that unit's own set out.
+/// when that unit's own set out. Its weights travel beside the unit before it where they
+/// are prefetched.
 struct in_order_walk {
     const sharded_elements& elements;
     const activation_sums& activations;
@@ -75,13 +76,23 @@ struct in_order_walk {
         held.communication += reduction(of);
         consider(at, held);
     }
-    /// A unit is gathered beside what is held: its parts are received twice, once by the
-    /// process group, before weights are made of them.
+    /// A unit's weights on their way: parts of all ranks, and a converted copy of the
+    /// one that this rank sends.
+    [[nodiscard]] constexpr std::int64_t traveling(const unit& of) const {
+        const bool converts =
+            travel.gathers && travel.gathered_element != travel.reduced_element;
+        return travel.gather_buffer(of.shard) +
+               (converts ? of.shard * travel.gathered_element : 0);
+    }
+    /// The same while those of another unit are at work.
+    [[nodiscard]] constexpr std::int64_t ahead(const unit& of) const {
+        const bool again = setup.reshard_after_forward;  // otherwise all are here
+        return setup.prefetch_gathers && again ? traveling(of) : 0;
+    }
+    /// A unit is gathered beside what is held: weights are made of what has arrived.
     constexpr void consider_gather(peak_moment at, memory_bytes held, const unit& of) {
-        held.communication += 2 * travel.gather_buffer(of.shard);
-        if (travel.gathers && travel.gathered_element != travel.reduced_element) {
-            held.communication += of.shard * travel.gathered_element;
-        }
+        held.communication += travel.gather_buffer(of.shard);
+        if (travel.gathers) held.gathered_parameters += travel.gathered(of.whole);
         consider(at, held);
     }
 
@@ -130,6 +141,7 @@ struct in_order_walk {
             memory_bytes again = held;
             again.gathered_parameters = 0;
             consider_gather(peak_moment::head_backward, again, head);
+            held.communication += ahead(block);
         }
         memory_bytes rounding = held;
         if (travel.summed_element != travel.gradient_element)
@@ -140,9 +152,14 @@ struct in_order_walk {
         consider(peak_moment::head_backward, held);
         held = states;
         held.activations = row + kept + 2 * boundary;
-        std::int64_t stay = keeps ? all - (tied ? 0 : head.whole) : 0;
-        held.gathered_parameters = travel.gathered(stay);
+        // Of kept weights, those that the backward of `done` blocks leaves.
+        const auto stay = [&](std::int64_t done) {
+            const auto left = all - (tied ? 0 : head.whole) - done * block.whole;
+            return keeps ? std::max<std::int64_t>(left, 0) : 0;
+        };
+        held.gathered_parameters = travel.gathered(stay(0));
         memory_bytes waiting = held;
+        held.communication += ahead(block);
         if (tied) {
             waiting.gradients += travel.gradients(head.whole);
         } else {
@@ -152,15 +169,22 @@ struct in_order_walk {
 
         // The first block in backward finds the head's gradients on their way, the second
         // the first one's: gathered, at work in the feed-forward, differentiated,
-        // reduced.
+        // reduced. Beside the last one the embedding's weights arrive.
         const std::int64_t ring =
             setup.mesh.cp > 1 ? activations.ring.bytes(setup, tokens) : 0;
         const std::int64_t each = kept / layers;
-        for (std::int64_t done = 0; done < std::min<std::int64_t>(layers, 2); ++done) {
+        std::int64_t walked = 0;
+        for (const std::int64_t done : {std::int64_t{0}, std::int64_t{1}, layers - 1}) {
+            if (done < walked || done >= layers) continue;
+            walked = done + 1;
             const std::int64_t others = row + kept - each * (done + 1);
+            const std::int64_t next = ahead(walked < layers ? block : embedding);
+            waiting.activations = others + each + 2 * boundary;
+            waiting.gathered_parameters = travel.gathered(stay(done));
             held = waiting;
             if (!keeps) consider_gather(peak_moment::block_backward, held, block);
-            held.gathered_parameters = travel.gathered(keeps ? stay : block.whole);
+            held.communication += next;
+            held.gathered_parameters = travel.gathered(keeps ? stay(done) : block.whole);
             memory_bytes at_work = held;
             at_work.activations = others + each + working;
             at_work.communication += ring;
@@ -170,9 +194,9 @@ struct in_order_walk {
             held.gradients += travel.gradients(block.whole);
             consider(peak_moment::block_backward, held);
 
-            if (keeps) stay -= block.whole;
             waiting.activations = others + 2 * boundary;
-            waiting.gathered_parameters = travel.gathered(stay);
+            waiting.gathered_parameters = travel.gathered(stay(walked));
+            waiting.communication += next;
             if (travel.reduces && (done > 0 || !tied)) {
                 // Sums over replicas are asked for when shards have been summed.
                 memory_bytes finishing = waiting;
@@ -181,7 +205,7 @@ struct in_order_walk {
                     replica_buffers(done == 0 ? head.shard : block.shard);
                 consider(peak_moment::block_backward, finishing);
             }
-            waiting.communication = 0;
+            waiting.communication = next;
             consider_reduction(peak_moment::block_backward, waiting, block);
             waiting.communication = reduction(block);
         }

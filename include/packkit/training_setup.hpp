@@ -90,6 +90,8 @@ struct training_setup {
     sharding_kind sharding = sharding_kind::fsdp;
     /// FSDP: gathered parameters are freed after forward and gathered again for backward.
     bool reshard_after_forward = true;
+    /// FSDP: the next unit's parameters arrive while one is at work.
+    bool prefetch_gathers = true;
     precision_kind precision = precision_kind::bf16_mixed;
     optimizer_kind optimizer = optimizer_kind::adamw;
     checkpointing_kind checkpointing = checkpointing_kind::none;

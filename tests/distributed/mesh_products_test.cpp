@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Every mesh of 1, 2, 4 and 8 ranks against one process: ranks as threads, twenty steps
-/// with two micro-batches on the widest mesh, a Llama with grouped queries on packed
-/// ragged rows.
+/// of two micro-batches a rank, a Llama with grouped queries on packed ragged rows. The
+/// one process takes the rows of all ranks, one after the other.
 
 #include "thread_ranks.hpp"
 
@@ -34,7 +34,7 @@ using namespace packkit::train;
 namespace {
 
 constexpr std::int64_t steps = 20;
-constexpr std::int64_t rows_a_step = 16;  // two for each rank of dp 8
+constexpr std::int64_t rows_a_rank = 2;  // of a step: as many micro-batches
 
 model_shape small_llama() {
     model_shape shape;
@@ -81,9 +81,10 @@ struct outcome {
     std::vector<std::pair<std::string, at::Tensor>> gradients, weights;
 };
 
-/// Twenty steps of one rank. `place`: its data-parallel rank among `ranks`.
+/// Twenty steps of one rank. `place`: its data-parallel rank among `ranks`, who share
+/// `rows_a_step`.
 outcome train_rank(const lt::mesh_groups& groups, const model_options& options,
-                   std::int64_t place, std::int64_t ranks) {
+                   std::int64_t place, std::int64_t ranks, std::int64_t rows_a_step) {
     model subject(
         small_llama(),
         {groups.shard.get(), groups.replicate.get(), groups.cp.get(), groups.tp.get()},
@@ -141,7 +142,8 @@ outcome train_rank(const lt::mesh_groups& groups, const model_options& options,
 }
 
 /// Runs every rank of `mesh` as a thread and returns what rank 0 saw.
-outcome train_mesh(const mesh_shape& mesh, const model_options& options) {
+outcome train_mesh(const mesh_shape& mesh, const model_options& options,
+                   std::int64_t rows_a_step) {
     std::map<std::pair<std::string, std::int64_t>, std::shared_ptr<lt::in_process_group>>
         made;
     std::mutex making;
@@ -163,7 +165,7 @@ outcome train_mesh(const mesh_shape& mesh, const model_options& options) {
         const auto at = coordinates_of(mesh, world.rank());
         auto seen =
             train_rank(groups, options, at.dp_replicate * mesh.dp_shard + at.dp_shard,
-                       mesh.data_parallel_size());
+                       mesh.data_parallel_size(), rows_a_step);
         if (world.rank() == 0) first = std::move(seen);
     });
     return first;
@@ -202,12 +204,16 @@ struct variant {
 };
 
 /// Trains on every mesh, in each of `variants` or, `in_turns`, in one of them. What has
-/// two forms besides (tokens of tp, exchange of cp) takes turns.
+/// two forms besides (tokens of tp, exchange of cp, gathers ahead or when they are
+/// needed) takes turns.
 void compare_every_mesh(at::ScalarType dtype, double tolerance,
                         const std::vector<variant>& variants, bool in_turns) {
     auto options = options_of(dtype);
-    const auto alone = train_mesh({}, options);
-    BOOST_TEST_REQUIRE(alone.losses.back() < 0.9 * alone.losses.front());
+    std::map<std::int64_t, outcome> of_one;  // process, by the rows of a step
+    for (const std::int64_t ranks : {1, 2, 4, 8})
+        of_one[ranks * rows_a_rank] = train_mesh({}, options, ranks * rows_a_rank);
+    const auto& largest = of_one.rbegin()->second;
+    BOOST_TEST_REQUIRE(largest.losses.back() < 0.9 * largest.losses.front());
     double worst_loss = 0, worst_gradient = 0;
     std::size_t runs = 0, meshes = 0;
     const auto compare = [&](const mesh_shape& mesh, const variant& chosen) {
@@ -215,7 +221,10 @@ void compare_every_mesh(at::ScalarType dtype, double tolerance,
         options.checkpointing = chosen.checkpointing;
         options.sequence_parallel = runs % 2 == 0;
         options.context = runs % 4 < 2 ? context_variant::gather : context_variant::ring;
-        const auto found = train_mesh(mesh, options);
+        options.prefetch_gathers = runs % 3 != 0;
+        const auto rows = mesh.data_parallel_size() * rows_a_rank;
+        const auto& alone = of_one.at(rows);
+        const auto found = train_mesh(mesh, options, rows);
         const double loss = loss_difference(alone, found);
         const double gradient = gradient_difference(alone, found);
         BOOST_TEST_CONTEXT(to_string(mesh)

@@ -35,8 +35,9 @@ public:
 
     /// Updates every shard from its accumulated gradient with learning rate `rate`.
     /// `step` counts from 0. LibTorch's fused kernel, one call for all parameters with
-    /// and one for those without weight decay. `skip`: a float32 scalar on the device, or
-    /// nothing; where it is 1 neither parameters nor moments change.
+    /// and one for those without weight decay, where the shards are. `skip`: a float32
+    /// scalar on any device, or nothing; where it is 1 neither parameters nor moments
+    /// change.
     void update(double rate, std::int64_t step, const at::Tensor& skip = {}) {
         update_where(true, options_.weight_decay, rate, step, skip);
         update_where(false, 0.0, rate, step, skip);
@@ -69,11 +70,9 @@ private:
         at::_fused_adamw_(shards, gradients, first, second, {}, steps, rate,
                           options_.beta1, options_.beta2, weight_decay, options_.eps,
                           /*amsgrad=*/false,
-                          /*maximize=*/false, /*grad_scale=*/{}, found(skip));
-    }
-
-    static std::optional<at::Tensor> found(const at::Tensor& skip) {
-        return skip.defined() ? std::optional(skip) : std::nullopt;
+                          /*maximize=*/false, /*grad_scale=*/{},
+                          skip.defined() ? std::optional(skip.to(shards.front().device()))
+                                         : std::nullopt);
     }
 
     std::span<fully_sharded_unit> units_;

@@ -10,6 +10,11 @@
 /// with activation checkpointing (`activation_checkpoint.hpp`) only some of those, or the
 /// input alone. Recomputation takes place between that second gather and the derivatives,
 /// so it costs no bytes on the wire.
+///
+/// Communication runs beside computation: the weights of the next unit arrive, and the
+/// gradients of the last one leave (`reduction_queue`), while a unit is at work. A unit
+/// is so what a bucket is to DDP (Li et al. 2020, arXiv 2006.15704, section 3.2.3) and a
+/// prefetched module to FSDP (Zhao et al. 2023, arXiv 2304.11277, section 3.3.2).
 #pragma once
 
 #include <packkit/torch/activation_checkpoint.hpp>
@@ -21,6 +26,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -35,6 +41,16 @@ using unit_function =
 /// to drop are made through the last argument.
 using checkpointed_function = std::function<at::Tensor(
     const std::vector<at::Tensor>&, const at::Tensor&, recomputed_tensors&)>;
+
+class fully_sharded_unit;
+
+/// The units that are applied just before and after one, null where there is none or
+/// where nothing is to be gathered ahead: while it is at work, the next that is needed is
+/// on its way.
+struct neighbours {
+    fully_sharded_unit* before = nullptr;  ///< needed next in backward
+    fully_sharded_unit* after = nullptr;   ///< needed next in forward
+};
 
 /// A group of parameters that is gathered, used and freed together.
 ///
@@ -60,14 +76,18 @@ public:
     /// for the parameters. `input` is any tensor; for a unit whose input carries no
     /// gradient (an embedding) pass `gradient_anchor()`. Collective over the shard group.
     /// Keeps a reference to this unit until backward has run.
-    [[nodiscard]] at::Tensor apply(unit_function function, const at::Tensor& input);
+    [[nodiscard]] at::Tensor apply(unit_function function, const at::Tensor& input,
+                                   neighbours beside = {});
 
     /// The same, keeping for backward what `checkpointing` says. `function` runs a second
     /// time in backward with `full`, and so do parts of it with `selective`: what it
     /// refers to outlives the backward. What it throws there leaves `backward()`.
+    /// `beside`: gathered ahead; they must be applied there, the one before in a graph
+    /// whose backward follows this one's, or their weights lie here until they are.
     [[nodiscard]] at::Tensor apply(checkpointed_function function,
                                    const at::Tensor& input,
-                                   checkpointing_kind checkpointing);
+                                   checkpointing_kind checkpointing,
+                                   neighbours beside = {});
 
     /// An empty tensor that asks for gradients.
     [[nodiscard]] static at::Tensor gradient_anchor() {
@@ -84,6 +104,8 @@ private:
     struct application;
     struct function;
 
+    /// Starts to gather what `make_resident` will need, where that takes time.
+    void gather_ahead();
     void make_resident();
     void free_gathered();
     void finish_application(std::vector<at::Tensor> gradients);
@@ -94,6 +116,7 @@ private:
     std::vector<at::Tensor>
         gathered_;  // leaves of the inner graphs; storage comes and goes
     bool resident_ = false;
+    std::optional<gathering> ahead_;     // weights on their way
     int unfinished_ = 0;                 // applications whose backward is still to come
     std::vector<at::Tensor> gradients_;  // summed over finished applications
 };
@@ -104,9 +127,10 @@ private:
 /// One run of the unit: the inner graph from `input` and the gathered parameters to
 /// `output`. With full checkpointing there is none before backward.
 struct fully_sharded_unit::application : torch::CustomClassHolder {
-    application(fully_sharded_unit* of, const at::Tensor& given,
-                checkpointing_kind checkpointing)
+    application(fully_sharded_unit* of, fully_sharded_unit* needed_next,
+                const at::Tensor& given, checkpointing_kind checkpointing)
         : unit(of),
+          before(needed_next),
           input(given.detach().requires_grad_(given.requires_grad())),
           again(checkpointing == checkpointing_kind::selective) {}
 
@@ -116,6 +140,7 @@ struct fully_sharded_unit::application : torch::CustomClassHolder {
     }
 
     fully_sharded_unit* unit;
+    fully_sharded_unit* before;
     at::Tensor input;
     at::Tensor output;
     recomputed_tensors again;
@@ -127,9 +152,12 @@ struct fully_sharded_unit::function
     static at::Tensor forward(torch::autograd::AutogradContext* context,
                               const at::Tensor& input, fully_sharded_unit* unit,
                               const checkpointed_function* run,
-                              checkpointing_kind checkpointing) {
-        auto record = c10::make_intrusive<application>(unit, input, checkpointing);
+                              checkpointing_kind checkpointing,
+                              const neighbours* beside) {
+        auto record =
+            c10::make_intrusive<application>(unit, beside->before, input, checkpointing);
         unit->make_resident();
+        if (beside->after != nullptr) beside->after->gather_ahead();
         at::Tensor result;
         if (checkpointing == checkpointing_kind::full) {
             record->run_again = *run;
@@ -152,6 +180,7 @@ struct fully_sharded_unit::function
         auto& record = static_cast<application&>(*capsule);
         auto& unit = *record.unit;
         unit.make_resident();
+        if (record.before != nullptr) record.before->gather_ahead();
         if (record.run_again) {
             record.record_graph(std::exchange(record.run_again, nullptr));
         } else {
@@ -176,33 +205,42 @@ struct fully_sharded_unit::function
         }
         record.input.reset();  // the record itself lives as long as the outer graph
         unit.finish_application(std::move(gradients));
-        return {input_gradient, at::Tensor(), at::Tensor(), at::Tensor()};
+        return {input_gradient, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
 
-inline at::Tensor fully_sharded_unit::apply(unit_function run, const at::Tensor& input) {
+inline at::Tensor fully_sharded_unit::apply(unit_function run, const at::Tensor& input,
+                                            neighbours beside) {
     return apply([&run](const std::vector<at::Tensor>& parameters, const at::Tensor& x,
                         recomputed_tensors&) { return run(parameters, x); },
-                 input, checkpointing_kind::none);
+                 input, checkpointing_kind::none, beside);
 }
 
 inline at::Tensor fully_sharded_unit::apply(checkpointed_function run,
                                             const at::Tensor& input,
-                                            checkpointing_kind checkpointing) {
+                                            checkpointing_kind checkpointing,
+                                            neighbours beside) {
     if (!at::GradMode::is_enabled()) {
         make_resident();
+        if (beside.after != nullptr) beside.after->gather_ahead();
         recomputed_tensors nothing(false);
         auto result = run(gathered_, input, nothing);
         if (options_.reshard_after_forward) { free_gathered(); }
         return result;
     }
-    return function::apply(input, this, &run, checkpointing);
+    return function::apply(input, this, &run, checkpointing, &beside);
+}
+
+inline void fully_sharded_unit::gather_ahead() {
+    if (resident_ || ahead_ || parameters_.groups().shard->size() == 1) return;
+    ahead_ = parameters_.begin_gather(options_.compute_dtype);
 }
 
 inline void fully_sharded_unit::make_resident() {
     if (resident_) { return; }
     resident_ = true;
-    auto full = parameters_.gather(options_.compute_dtype);
+    auto full = ahead_ ? parameters_.finish_gather(*std::exchange(ahead_, std::nullopt))
+                       : parameters_.gather(options_.compute_dtype);
     if (gathered_.empty()) {
         for (auto& tensor : full) {
             gathered_.push_back(tensor.detach().requires_grad_(true));

@@ -33,7 +33,7 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
         }
     }
     if (parts.empty()) return;
-    const auto sum = at::cat(flat);
+    const auto sum = at::cat(flat).to(units.front().parameters().device());
     if (sum.numel() == 0) return;  // the same on every rank of the group
     tensor.all_reduce(sum).wait();
     std::int64_t offset = 0;
@@ -44,9 +44,9 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
 }
 
 /// The 2-norm of all accumulated gradients, each parameter counted once; equal on every
-/// rank: a float64 scalar on the gradients' device. `shard` is the group over which the
-/// parameters are split, `tensor` the one that cuts them, null if none does. Squares are
-/// added in float64.
+/// rank: a float64 scalar on the device of collectives. `shard` is the group over which
+/// the parameters are split, `tensor` the one that cuts them, null if none does. Squares
+/// are added in float64.
 [[nodiscard]] inline at::Tensor gradient_norm(std::span<fully_sharded_unit> units,
                                               communicator& shard,
                                               communicator* tensor = nullptr) {
@@ -63,7 +63,7 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
             squares = squares.defined() ? squares + square : square;
         }
     }
-    auto sum = squares.reshape({1}).contiguous();
+    auto sum = squares.reshape({1}).to(units.front().parameters().device()).contiguous();
     shard.all_reduce(sum).wait();
     if (tensor != nullptr) tensor->all_reduce(sum).wait();
     return sum.sqrt().squeeze(0);
@@ -118,8 +118,9 @@ inline void clip_gradients(std::span<fully_sharded_unit> units, const at::Tensor
     // On the CPU looking costs nothing, and saves a pass over gradients that are small.
     if (factor.is_cpu() && factor.item<double>() == 1.0) return;
     for (auto& unit : units) {
+        const auto here = factor.to(unit.parameters().flat_shards().device());
         for (std::size_t i = 0; i < unit.parameters().size(); ++i) {
-            unit.parameters().gradient(i).mul_(factor);
+            unit.parameters().gradient(i).mul_(here);
         }
     }
 }

@@ -50,7 +50,7 @@ struct replica_difference {
             names.push_back(parameters.info(i).name);
         }
     }
-    const auto mine = at::stack(hashes);
+    const auto mine = at::stack(hashes).to(units.front().parameters().device());
     auto all = at::empty({group.size(), mine.numel()}, mine.options());
     group.all_gather(all, mine).wait();
     const auto read = all.cpu();
@@ -79,7 +79,7 @@ struct replica_difference {
             names.push_back(parameters.info(i).name);
         }
     }
-    auto counts = at::stack(bad).to(at::kDouble);
+    auto counts = at::stack(bad).to(units.front().parameters().device()).to(at::kDouble);
     world.all_reduce(counts).wait();
     const auto read = counts.cpu();
     for (std::size_t i = 0; i < names.size(); ++i) {

@@ -31,6 +31,7 @@
 
 #include <cstdint>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,14 @@ struct parameter_info {
     /// Not cut, and the gradients of the ranks of `tensor` are parts of a sum:
     /// `sum_partial_gradients` adds them. Otherwise they are equal.
     bool partial_gradient = false;
+};
+
+/// A unit's parameters on their way from the ranks that hold them.
+struct gathering {
+    at::ScalarType dtype;
+    pending arriving{};
+    at::Tensor sent{};      ///< this rank's shards; nothing where one rank holds all
+    at::Tensor received{};  ///< (ranks, shard)
 };
 
 /// Gradients on their way to other ranks. Units that share a queue have one reduction
@@ -77,13 +86,20 @@ struct shard_groups {
 /// This rank's shards of a unit's parameters and the gradients accumulated for them.
 class sharded_parameters {
 public:
-    /// All shards start as zeros of `master` dtype (float32 or float64).
+    /// All shards start as zeros of `master` dtype (float32 or float64), on its device:
+    /// that of the computation, or the CPU while `device` computes and communicates. Then
+    /// shards travel to it when they are gathered, and gradients back when they are
+    /// reduced.
     sharded_parameters(std::vector<parameter_info> parameters, shard_groups groups,
-                       at::TensorOptions master);
+                       at::TensorOptions master,
+                       std::optional<at::Device> device = std::nullopt);
 
     [[nodiscard]] std::size_t size() const { return infos_.size(); }
     [[nodiscard]] const parameter_info& info(std::size_t i) const { return infos_[i]; }
     [[nodiscard]] const shard_groups& groups() const { return groups_; }
+
+    /// Where parameters are gathered to and collectives take place.
+    [[nodiscard]] at::Device device() const { return device_; }
 
     /// Rows and columns of the full parameter `i`, seen as a matrix, that lie here.
     [[nodiscard]] tensor_slice slice(std::size_t i) const {
@@ -109,16 +125,24 @@ public:
     /// Its accumulated gradient, same shape; zeros before the first backward of a step.
     [[nodiscard]] at::Tensor gradient(std::size_t i) const { return part(gradients_, i); }
 
-    /// True when gathering moves and converts nothing: one rank, and `dtype` is the
-    /// master dtype.
+    /// True when gathering moves and converts nothing: one rank, on its device, and
+    /// `dtype` is the master dtype.
     [[nodiscard]] bool is_whole(at::ScalarType dtype) const {
-        return groups_.shard->size() == 1 && dtype == shards_.scalar_type();
+        return groups_.shard->size() == 1 && dtype == shards_.scalar_type() &&
+               device_ == shards_.device();
     }
 
     /// Parameters as tensor parallelism leaves them, in `dtype`, each contiguous in
     /// storage of its own (views of the shards when `is_whole`). One all-gather of the
     /// unit in `dtype`.
-    [[nodiscard]] std::vector<at::Tensor> gather(at::ScalarType dtype) const;
+    [[nodiscard]] std::vector<at::Tensor> gather(at::ScalarType dtype) const {
+        return finish_gather(begin_gather(dtype));
+    }
+
+    /// The same in two halves, for the time between them: first shards set out, which
+    /// must not change before the second, which makes parameters of what has arrived.
+    [[nodiscard]] gathering begin_gather(at::ScalarType dtype) const;
+    [[nodiscard]] std::vector<at::Tensor> finish_gather(gathering begun) const;
 
     /// Adds the full-size `gradients` (one per parameter, undefined = zero) of one
     /// micro-batch: summed over the shard group in the master dtype, this rank's rows
@@ -189,7 +213,9 @@ private:
         return groups_.reductions != nullptr ? *groups_.reductions : own_reductions_;
     }
     void reduce_by_tree(const std::vector<at::Tensor>& gradients, bool last_micro_step);
-    [[nodiscard]] std::vector<at::Tensor> unpack(const at::Tensor& flat) const;
+    [[nodiscard]] gathering send(const at::Tensor& flat) const;
+    [[nodiscard]] std::vector<at::Tensor> unpack(const at::Tensor& received) const;
+    [[nodiscard]] pending sum_over_replicas();
     [[nodiscard]] at::Tensor pack(const std::vector<at::Tensor>& full) const;
 
     std::vector<parameter_info> infos_;
@@ -197,6 +223,7 @@ private:
     std::vector<tensor_slice> slices_;  // of each parameter, by tensor parallelism
     std::vector<std::int64_t>
         offsets_;  // of each parameter in a flat buffer, and the end
+    at::Device device_;
     at::Tensor shards_;
     at::Tensor gradients_;
     reduction_queue own_reductions_;
@@ -208,8 +235,11 @@ private:
 
 inline sharded_parameters::sharded_parameters(std::vector<parameter_info> parameters,
                                               shard_groups groups,
-                                              at::TensorOptions master)
-    : infos_(std::move(parameters)), groups_(groups) {
+                                              at::TensorOptions master,
+                                              std::optional<at::Device> device)
+    : infos_(std::move(parameters)),
+      groups_(groups),
+      device_(device.value_or(master.device())) {
     offsets_.push_back(0);
     for (std::size_t i = 0; i < infos_.size(); ++i) {
         if (infos_[i].shape.empty()) {
@@ -239,59 +269,66 @@ inline at::Tensor sharded_parameters::part(const at::Tensor& flat, std::size_t i
     return flat.narrow(0, offsets_[i], shape[0] * row_elements(i)).view(shape);
 }
 
-inline std::vector<at::Tensor> sharded_parameters::gather(at::ScalarType dtype) const {
-    if (groups_.shard->size() > 1) {
-        const memory_scope scope(memory_use::communication);
-        const auto flat = shards_.to(dtype);
-        auto full = unpack(flat);
-        if (!flat.is_same(shards_)) detail::take_storage(flat);
-        return full;
+inline gathering sharded_parameters::begin_gather(at::ScalarType dtype) const {
+    if (groups_.shard->size() == 1) return {dtype};
+    const memory_scope scope(memory_use::communication);
+    return send(shards_.to(device_, dtype));
+}
+
+inline gathering sharded_parameters::send(const at::Tensor& flat) const {
+    const memory_scope scope(memory_use::communication);
+    auto received = at::empty({groups_.shard->size(), flat.numel()}, flat.options());
+    auto arriving = groups_.shard->all_gather(received, flat);
+    return {flat.scalar_type(), std::move(arriving), flat, received};
+}
+
+inline std::vector<at::Tensor> sharded_parameters::finish_gather(gathering begun) const {
+    begun.arriving.wait();
+    if (begun.received.defined()) {
+        if (!begun.sent.is_same(shards_)) detail::take_storage(begun.sent);
+        return unpack(begun.received);
     }
     const memory_scope scope(memory_use::gathered_parameters);
     std::vector<at::Tensor> full;
-    for (std::size_t i = 0; i < size(); ++i) {
-        full.push_back(part(shards_, i).to(dtype));
-    }
+    for (std::size_t i = 0; i < size(); ++i)
+        full.push_back(part(shards_, i).to(device_, begun.dtype));
     return full;
 }
 
-inline std::vector<at::Tensor> sharded_parameters::unpack(const at::Tensor& flat) const {
-    const std::int64_t ranks = groups_.shard->size();
+inline std::vector<at::Tensor> sharded_parameters::unpack(
+    const at::Tensor& received) const {
     std::vector<at::Tensor> full;
     full.reserve(size());
-    if (ranks == 1) {
-        for (std::size_t i = 0; i < size(); ++i) {
-            full.push_back(part(flat, i));
-        }
-        return full;
-    }
-    const auto empty = [&](memory_use use, at::IntArrayRef shape) {
-        const memory_scope scope(use);
-        return at::empty(shape, flat.options());
-    };
-    const auto gathered = empty(memory_use::communication, {ranks, flat.numel()});
-    groups_.shard->all_gather(gathered, flat).wait();
     for (std::size_t i = 0; i < size(); ++i) {
         const auto rows = slices_[i].rows.size();
-        full.push_back(empty(memory_use::gathered_parameters, local_shape(i)));
+        const memory_scope scope(memory_use::gathered_parameters);
+        full.push_back(at::empty(local_shape(i), received.options()));
         auto target = full.back().view({rows, row_elements(i)});
-        for (std::int64_t rank = 0; rank < ranks; ++rank) {
-            const auto range = shard_of(rows, ranks, rank);
+        for (std::int64_t rank = 0; rank < received.size(0); ++rank) {
+            const auto range = shard_of(rows, received.size(0), rank);
             if (range.empty()) { break; }
             const auto count = range.size() * row_elements(i);
             target.slice(0, range.begin, range.end)
-                .copy_(gathered[rank]
+                .copy_(received[rank]
                            .narrow(0, offsets_[i], count)
                            .view({range.size(), row_elements(i)}));
         }
     }
-    detail::take_storage(gathered);
+    detail::take_storage(received);
     return full;
 }
 
 inline std::vector<at::Tensor> sharded_parameters::gather_full(
     const at::Tensor& flat) const {
-    auto full = unpack(flat);
+    std::vector<at::Tensor> full;
+    if (groups_.shard->size() > 1) {
+        auto begun = send(flat.to(device_));
+        begun.arriving.wait();
+        full = unpack(begun.received);
+    } else {
+        for (std::size_t i = 0; i < size(); ++i)
+            full.push_back(part(flat, i).to(device_));
+    }
     if (groups_.tensor == nullptr || groups_.tensor->size() == 1) return full;
     for (std::size_t i = 0; i < size(); ++i) {
         if (infos_[i].cut != tensor_cut::replicated) full[i] = gather_slices(i, full[i]);
@@ -323,7 +360,7 @@ inline at::Tensor sharded_parameters::gather_slices(std::size_t i,
 inline at::Tensor sharded_parameters::pack(const std::vector<at::Tensor>& full) const {
     const std::int64_t ranks = groups_.shard->size();
     const memory_scope scope(memory_use::communication);
-    auto flat = at::zeros({ranks, offsets_.back()}, shards_.options());
+    auto flat = at::zeros({ranks, offsets_.back()}, shards_.options().device(device_));
     for (std::size_t i = 0; i < size(); ++i) {
         if (!full[i].defined()) { continue; }
         const auto rows = slices_[i].rows.size();
@@ -351,6 +388,16 @@ inline void sharded_parameters::reduce_by_tree(const std::vector<at::Tensor>& gr
     canonical_reduce_scatter(*groups_.shard, gradients_, sum);
 }
 
+inline pending sharded_parameters::sum_over_replicas() {
+    if (gradients_.device() == device_) return groups_.replicate->all_reduce(gradients_);
+    auto there = gradients_.to(device_);
+    auto sum = groups_.replicate->all_reduce(there);
+    return pending([this, there, sum = std::move(sum)]() mutable {
+        sum.wait();
+        gradients_.copy_(there);
+    });
+}
+
 inline void sharded_parameters::reduce(std::vector<at::Tensor> gradients,
                                        bool last_micro_step) {
     reductions().finish();
@@ -358,30 +405,28 @@ inline void sharded_parameters::reduce(std::vector<at::Tensor> gradients,
         reduce_by_tree(gradients, last_micro_step);
         return;
     }
+    const bool sums_replicas = last_micro_step && groups_.replicate->size() > 1;
     if (groups_.shard->size() == 1) {
         const memory_scope scope(memory_use::gradients);
         for (std::size_t i = 0; i < size(); ++i) {
-            if (gradients[i].defined()) { gradient(i).add_(gradients[i]); }
+            if (gradients[i].defined())
+                gradient(i).add_(gradients[i].to(gradients_.device()));
         }
         gradients.clear();
-        if (last_micro_step && groups_.replicate->size() > 1) {
-            reductions().hold(groups_.replicate->all_reduce(gradients_));
-        }
+        if (sums_replicas) reductions().hold(sum_over_replicas());
         return;
     }
     const memory_scope scope(memory_use::communication);
-    auto send = pack(gradients);
+    auto sent = pack(gradients);
     gradients.clear();
-    auto mine = at::empty_like(gradients_);
-    auto scatter = groups_.shard->reduce_scatter(mine, send);
+    auto mine = at::empty(gradients_.sizes(), sent.options());
+    auto scatter = groups_.shard->reduce_scatter(mine, sent);
     reductions().hold(pending(
-        [this, scatter = std::move(scatter), send, mine, last_micro_step]() mutable {
+        [this, scatter = std::move(scatter), sent, mine, sums_replicas]() mutable {
             scatter.wait();
-            detail::take_storage(send);
-            gradients_.add_(mine);
-            if (last_micro_step && groups_.replicate->size() > 1) {
-                groups_.replicate->all_reduce(gradients_).wait();
-            }
+            detail::take_storage(sent);
+            gradients_.add_(mine.to(gradients_.device()));
+            if (sums_replicas) sum_over_replicas().wait();
         }));
 }
 

@@ -398,8 +398,9 @@ BOOST_AUTO_TEST_CASE(fsdp) {
     BOOST_TEST(error("auto_wrap_policy: SIZE_BASED_WRAP, min_num_params: 1") ==
                "config.yaml:2: fsdp_config.auto_wrap_policy: SIZE_BASED_WRAP is not "
                "supported: each layer is a unit of its own; use TRANSFORMER_BASED_WRAP");
-    BOOST_TEST(error("offload_params: true") ==
-               "config.yaml:2: fsdp_config.offload_params: true is not supported");
+    BOOST_TEST(error("offload_params: 3") ==
+               "config.yaml:2: fsdp_config.offload_params: expected true or false, found "
+               "'3'");
     BOOST_TEST(error("cpu_offload_pin_memory: false") ==
                "config.yaml:2: disabling cpu_offload_pin_memory requires enabling "
                "offload_params");
