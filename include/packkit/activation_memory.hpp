@@ -199,6 +199,7 @@ struct activation_sums {
     activation_sum ring, row, head, loss, cut_loss, boundary, block_end, head_end;
     std::int64_t largest_matrix = 0;  ///< elements of the feed-forward's last matrix
     std::int64_t head_matrix = 0;     ///< elements of the head's matrix
+    std::int64_t norm_weight = 0;     ///< elements of a norm's weight
     std::int64_t dense_layers = 0, sparse_layers = 0;
     std::int64_t loss_chunk_tokens = 0;
     weight_traffic weights;
@@ -232,6 +233,7 @@ struct activation_sums {
         add_all(head_end, profile.head_end, model, false);
         largest_matrix = model.hidden_size * model.intermediate_size;
         head_matrix = model.hidden_size * model.vocab_size;
+        norm_weight = model.hidden_size;
     }
 
     [[nodiscard]] constexpr std::int64_t layers() const {

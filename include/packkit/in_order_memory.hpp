@@ -191,7 +191,7 @@ struct in_order_walk {
             at_work.gradients += travel.gradients(block.largest_parameter);
             consider(peak_moment::block_backward, at_work);
             held.activations = others + activations.block_end.bytes(setup, tokens);
-            held.gradients += travel.gradients(block.whole);
+            held.gradients += travel.gradients(block.whole - activations.norm_weight);
             consider(peak_moment::block_backward, held);
 
             waiting.activations = others + 2 * boundary;

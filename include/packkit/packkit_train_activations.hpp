@@ -67,13 +67,16 @@ inline constexpr activation_tensor packkit_train_boundary[] = {
     {"gradient between blocks", activation_width::hidden, activation_element::compute,
      activation_cut::sequence, checkpointing_kind::full},
 };
-// At the first norm: the block's input and output, gradients of both, temporaries.
+// Before the first norm, at the last of the three projections to be differentiated: the
+// block's input and output, the gradient of the output, that of the residual.
 inline constexpr activation_tensor packkit_train_block_end[] = {
     {"input, output and gradients", activation_width::hidden, activation_element::compute,
      activation_cut::sequence, checkpointing_kind::full, 4},
-    {"temporaries of the norm", activation_width::hidden,
-     activation_element::accumulation, activation_cut::sequence, checkpointing_kind::full,
-     3},
+    {"norm's output, its gradients from queries and from keys and values",
+     activation_width::hidden, activation_element::compute, activation_cut::never,
+     checkpointing_kind::full, 3},
+    {"gradient of queries", activation_width::query, activation_element::compute,
+     activation_cut::tensor},
 };
 inline constexpr activation_tensor packkit_train_row[] = {
     {"ids and targets", activation_width::one, activation_element::index,
@@ -96,20 +99,17 @@ inline constexpr activation_tensor packkit_train_loss[] = {
      activation_element::accumulation, activation_cut::never, checkpointing_kind::none,
      loss_slices},
 };
-// The gradient of the norm's output, and temporaries.
 inline constexpr activation_tensor packkit_train_head_end[] = {
-    {"final norm's input, gradient of its output", activation_width::hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 2},
-    {"temporaries of the norm", activation_width::hidden,
-     activation_element::accumulation, activation_cut::sequence, checkpointing_kind::full,
-     3},
+    {"final norm's input, gradients of its output and input", activation_width::hidden,
+     activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 3},
 };
 
 }  // namespace detail::activation_lists
 
-/// packkit-train: its own norm, which keeps no copies; a loss in chunks of tokens; one
-/// unit gathered at a time; one reduction of gradients under way beside the next unit's
-/// backward, which over Gloo holds what is sent and what is received.
+/// packkit-train: its own norm, which keeps no copies; a loss in chunks of tokens;
+/// besides the unit at work the next one's weights, as they arrive; one reduction of
+/// gradients under way beside the next unit's backward, which over Gloo holds what is
+/// sent and what is received.
 inline constexpr activation_profile packkit_train_activations = {
     .name = "packkit-train",
     .block = detail::activation_lists::packkit_train_block,

@@ -272,7 +272,7 @@ inline at::Tensor sharded_parameters::part(const at::Tensor& flat, std::size_t i
 inline gathering sharded_parameters::begin_gather(at::ScalarType dtype) const {
     if (groups_.shard->size() == 1) return {dtype};
     const memory_scope scope(memory_use::communication);
-    return send(shards_.to(device_, dtype));
+    return send(shards_.to(device_, dtype, /*non_blocking=*/true));
 }
 
 inline gathering sharded_parameters::send(const at::Tensor& flat) const {
@@ -291,7 +291,7 @@ inline std::vector<at::Tensor> sharded_parameters::finish_gather(gathering begun
     const memory_scope scope(memory_use::gathered_parameters);
     std::vector<at::Tensor> full;
     for (std::size_t i = 0; i < size(); ++i)
-        full.push_back(part(shards_, i).to(device_, begun.dtype));
+        full.push_back(part(shards_, i).to(device_, begun.dtype, /*non_blocking=*/true));
     return full;
 }
 

@@ -9,6 +9,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <mutex>
+#include <string>
 #include <vector>
 
 using namespace packkit;
@@ -273,4 +274,110 @@ BOOST_AUTO_TEST_CASE(shards_and_replicas_have_the_same_bits) {
         BOOST_TEST(at::equal(sharded[rank],
                              replicated.slice(0, rows[rank].begin, rows[rank].end)));
     }
+}
+
+namespace {
+
+/// Two ranks that hold the same: notes when weights set out and when they are waited for.
+class noting_communicator final : public lt::communicator {
+public:
+    explicit noting_communicator(std::vector<std::string>& notes)
+        : communicator("noting", 0, 2), notes_(notes) {}
+
+protected:
+    lt::pending do_all_gather(at::Tensor output, at::Tensor input) override {
+        const auto unit = std::to_string(input.numel());
+        notes_.push_back("send " + unit);
+        return lt::pending([this, unit, output, input] {
+            output.view({2, -1}).copy_(input.view({1, -1}));
+            notes_.push_back("receive " + unit);
+        });
+    }
+    lt::pending do_reduce_scatter(at::Tensor output, at::Tensor input) override {
+        const auto unit = std::to_string(output.numel());
+        notes_.push_back("reduce " + unit);
+        return lt::pending([this, unit, output, input] {
+            output.copy_(input.view({2, -1}).sum(0));
+            notes_.push_back("reduced " + unit);
+        });
+    }
+    lt::pending do_all_reduce(at::Tensor) override { return {}; }
+    lt::pending do_all_to_all(at::Tensor, at::Tensor) override { return {}; }
+    lt::pending do_all_to_all(at::Tensor, std::vector<std::int64_t>, at::Tensor,
+                              std::vector<std::int64_t>) override {
+        return {};
+    }
+    lt::pending do_send_recv(at::Tensor, int, at::Tensor, int) override { return {}; }
+    void do_barrier() override {}
+
+private:
+    std::vector<std::string>& notes_;
+};
+
+/// What three units in a row send and receive, and when each is at work. Their shards
+/// have 1, 2 and 3 elements.
+std::vector<std::string> notes_of(bool ahead, bool reshard) {
+    std::vector<std::string> notes;
+    noting_communicator two(notes);
+    lt::single_communicator alone("alone");
+    lt::reduction_queue reductions;
+    std::vector<lt::fully_sharded_unit> units;
+    for (std::int64_t elements = 1; elements <= 3; ++elements) {
+        lt::sharded_parameters parameters({{"w", {2 * elements}}},
+                                          {&two, &alone, &reductions}, at::kDouble);
+        parameters.flat_shards().fill_(2.0);
+        units.emplace_back(std::move(parameters), lt::fully_sharded_unit::options{
+                                                      .compute_dtype = at::kDouble,
+                                                      .reshard_after_forward = reshard});
+    }
+    auto x = at::ones({1}, at::kDouble).requires_grad_(true);
+    auto y = x;
+    for (std::size_t u = 0; u < 3; ++u) {
+        lt::neighbours beside;
+        if (ahead && u > 0) beside.before = &units[u - 1];
+        if (ahead && u < 2) beside.after = &units[u + 1];
+        y = units[u].apply(
+            [&notes, u](const std::vector<at::Tensor>& p, const at::Tensor& input) {
+                notes.push_back("work " + std::to_string(u + 1));
+                return p[0].sum() * input;
+            },
+            y, beside);
+    }
+    y.backward();
+    reductions.finish();
+    BOOST_TEST(y.item<double>() == 4.0 * 8.0 * 12.0);
+    BOOST_TEST(x.grad().item<double>() == 4.0 * 8.0 * 12.0);
+    // Two ranks' sums of d(p1 + ...)/dp = the other units' product.
+    BOOST_TEST(units[0].parameters().gradient(0)[0].item<double>() == 2 * 8.0 * 12.0);
+    return notes;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_next_unit_arrives_while_one_is_at_work) {
+    const std::vector<std::string> expected{
+        "send 1",    "receive 1", "send 2",    "work 1",   "receive 2",
+        "send 3",    "work 2",    "receive 3", "work 3",    // forward
+        "send 3",    "receive 3", "send 2",    "reduce 3",  // backward
+        "receive 2", "send 1",    "reduced 3", "reduce 2", "receive 1",
+        "reduced 2", "reduce 1",  "reduced 1"};
+    BOOST_TEST(notes_of(true, true) == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(or_when_it_is_needed) {
+    const std::vector<std::string> expected{
+        "send 1",    "receive 1", "work 1",    "send 2",    "receive 2",
+        "work 2",    "send 3",    "receive 3", "work 3",                  // forward
+        "send 3",    "receive 3", "reduce 3",  "send 2",    "receive 2",  // backward
+        "reduced 3", "reduce 2",  "send 1",    "receive 1", "reduced 2",
+        "reduce 1",  "reduced 1"};
+    BOOST_TEST(notes_of(false, true) == expected, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(what_stays_is_not_sent_again) {
+    const std::vector<std::string> expected{
+        "send 1",    "receive 1", "send 2",    "work 1",   "receive 2",
+        "send 3",    "work 2",    "receive 3", "work 3",   "reduce 3",
+        "reduced 3", "reduce 2",  "reduced 2", "reduce 1", "reduced 1"};
+    BOOST_TEST(notes_of(true, false) == expected, boost::test_tools::per_element());
 }
