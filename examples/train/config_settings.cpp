@@ -131,6 +131,9 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     settings.add("fully_sharded", config.mesh.fully_sharded);
     settings.add("fsdp_version", config.fsdp_version);
     settings.add("fsdp_config.reshard_after_forward", config.reshard_after_forward);
+    settings.add("fsdp_config.state_dict_type", to_string(config.state_dict_type));
+    settings.add("fsdp_config.final_state_dict_type",
+                 to_string(config.final_state_dict_type));
     settings.add("output_dir", config.output_dir);
     settings.add("save_steps", config.save_steps);
     settings.add("save_total_limit", config.save_total_limit);
