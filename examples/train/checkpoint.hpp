@@ -1,76 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Checkpoints: a Hugging Face folder plus what resume needs, complete or not there at
-/// all.
-///
-///     output_dir/checkpoint-20/config.json             opens in Transformers
-///                              model.safetensors       full parameters in the master
-///                              dtype optimizer.safetensors   exp_avg.<name>,
-///                              exp_avg_sq.<name> trainer_state.json      step, identity
-///                              of the run, checksums
-///
-/// A folder is written under a temporary name, made durable and renamed; older ones are
-/// removed only after that. Full tensors do not depend on the mesh, so any mesh can go on
-/// from them.
+/// Checkpoints of a model in training, written and read by all its ranks
+/// (checkpoint_folder.hpp: what they look like).
 
+#include "checkpoint_folder.hpp"
 #include "common/json.hpp"
+#include "config.hpp"
 #include "model.hpp"
 
 #include <packkit/torch/adamw.hpp>
 
 #include <cstdint>
-#include <map>
-#include <optional>
 #include <string>
-#include <vector>
 
 namespace packkit::train {
 
-/// What must be the same for a run to go on from a checkpoint: name → value as text,
-/// among them sequence_len.
-using run_identity = std::map<std::string, std::string>;
-
-/// A complete checkpoint found on disk.
-struct resume_point {
-    std::string folder;
-    std::int64_t step = 0;  ///< steps done
+/// Where and how checkpoints are saved.
+struct save_settings {
+    std::string output_dir;
+    checkpoint_form form = checkpoint_form::full;
+    std::int64_t keep = 0;  ///< the newest so many stay; 0: all
 };
 
-/// Writes output_dir/checkpoint-<step>. Collective: every rank calls it, rank 0
-/// (`is_writer`) writes; `model_config` is the config.json that the model was made from.
-/// Then keeps the newest `keep` checkpoints (0: all). Returns the
-/// folder. Throws std::runtime_error naming the path and the system's reason; earlier
-/// checkpoints stay.
-std::string save_checkpoint(const std::string& output_dir, std::int64_t step,
+/// Writes output_dir/checkpoint-<step>. Collective over `world`, all ranks of the model:
+/// of a full one rank 0 writes what is gathered unit by unit, of a sharded one each rank
+/// of the first replica its own slices, into a folder that all share; rank 0 shows the
+/// folder once all are done. `model_config` is the config.json that the model was made
+/// from. Returns the folder.
+/// \throws std::runtime_error naming the path and the system's reason; where another rank
+/// has failed lt::communication_error naming that rank. Earlier checkpoints stay, and
+/// nothing of the new one.
+std::string save_checkpoint(const save_settings& settings, std::int64_t step,
                             model& state, lt::adamw& optimizer,
                             const app::ordered_json& model_config,
-                            const run_identity& identity, std::int64_t keep,
-                            bool is_writer);
+                            const run_identity& identity, lt::communicator& world);
 
-/// The newest checkpoint below `output_dir` that is whole (all files there, checksums
-/// right); damaged ones are passed over, each with a line in `warnings`.
-std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
-                                                   std::vector<std::string>& warnings);
-
-/// The checkpoint in `folder`. Throws app::input_error naming the file that is missing or
-/// damaged.
-resume_point open_checkpoint(const std::string& folder);
-
-/// Throws app::input_error naming the first value that differs, and both values.
-void check_identity(const resume_point& from, const run_identity& identity);
-
-/// Fills parameters and moments.
+/// Fills this rank's slices of parameters and moments, whatever mesh wrote them.
+/// \throws app::input_error naming file and tensor.
 void load_checkpoint(const resume_point& from, model& state, lt::adamw& optimizer);
 
-/// Fills the parameters from a Hugging Face folder's model.safetensors. Throws
+/// Fills the parameters from a Hugging Face folder or a checkpoint. Throws
 /// app::input_error naming file and tensor when one is missing or has another shape.
 void load_weights(const std::string& folder, model& state);
-
-/// Whether `output_dir` holds anything of a run: checkpoints or metrics.
-bool holds_a_run(const std::string& output_dir);
-
-/// Removes checkpoints, leftovers and metrics of an earlier run.
-void remove_run(const std::string& output_dir);
 
 }  // namespace packkit::train

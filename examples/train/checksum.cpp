@@ -30,12 +30,11 @@ std::uint64_t running_checksum::value() const {
     return XXH3_64bits_digest(&state_->xxh3);
 }
 
-std::string running_checksum::hex() const {
+std::string checksum_text(std::uint64_t value) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string text(16, '0');
-    std::uint64_t rest = value();
-    for (auto digit = text.rbegin(); digit != text.rend(); ++digit, rest >>= 4U) {
-        *digit = digits[rest & 15U];
+    for (auto digit = text.rbegin(); digit != text.rend(); ++digit, value >>= 4U) {
+        *digit = digits[value & 15U];
     }
     return text;
 }

@@ -11,6 +11,9 @@
 
 namespace packkit::train {
 
+/// 16 hex digits.
+std::string checksum_text(std::uint64_t value);
+
 /// XXH3-64 of bytes that come piece by piece; the pieces' borders make no difference.
 class running_checksum {
 public:
@@ -24,8 +27,8 @@ public:
     void update(std::span<const std::byte> bytes);
     /// The checksum of all bytes so far.
     [[nodiscard]] std::uint64_t value() const;
-    /// value() as 16 hex digits.
-    [[nodiscard]] std::string hex() const;
+    /// value() as text.
+    [[nodiscard]] std::string hex() const { return checksum_text(value()); }
 
 private:
     struct state;

@@ -307,6 +307,10 @@ std::string_view to_string(dtype type) {
     return type == dtype::float64 ? "float64" : "float32";
 }
 
+std::string_view to_string(checkpoint_form form) {
+    return form == checkpoint_form::sharded ? "SHARDED_STATE_DICT" : "FULL_STATE_DICT";
+}
+
 train_config load_config(const std::string& path,
                          std::span<const std::string> overrides) {
     config_node root = read_config_file(path);

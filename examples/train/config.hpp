@@ -75,6 +75,13 @@ enum class dtype : std::uint8_t { float32, float64 };
 /// "float32", "float64".
 [[nodiscard]] std::string_view to_string(dtype type);
 
+/// How the tensors of a checkpoint lie: whole in two files that rank 0 writes, or each
+/// rank's own slices in a file of its own. Either opens on every mesh.
+enum class checkpoint_form : std::uint8_t { full, sharded };
+
+/// "FULL_STATE_DICT", "SHARDED_STATE_DICT".
+[[nodiscard]] std::string_view to_string(checkpoint_form form);
+
 /// All settings after checking, with defaults filled in and paths resolved.
 /// \details Names are those of the keys; where a member is named differently the key is
 /// given. Defaults are Axolotl's where it has the key.
@@ -147,6 +154,11 @@ struct train_config {
     /// memory, where the update takes place.
     bool offload_params = false;
     bool cpu_offload_pin_memory = true;  ///< key fsdp_config.cpu_offload_pin_memory
+    /// Key fsdp_config.state_dict_type.
+    checkpoint_form state_dict_type = checkpoint_form::full;
+    /// Of the checkpoint after the last step; key fsdp_config.final_state_dict_type,
+    /// unless set: as state_dict_type.
+    checkpoint_form final_state_dict_type = checkpoint_form::full;
 
     std::string output_dir;
     std::int64_t save_steps = 0;        ///< 0: a checkpoint at the end only

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -135,6 +136,21 @@ void check_fsdp_wrapping(const key_reader& fsdp) {
     }
     constexpr std::array layers = {"LlamaDecoderLayer"sv};
     static_cast<void>(fsdp.one_of("transformer_layer_cls_to_wrap", layers));
+}
+
+std::optional<checkpoint_form> read_checkpoint_form(const key_reader& fsdp,
+                                                    std::string_view key) {
+    constexpr std::array forms = {"FULL_STATE_DICT"sv, "SHARDED_STATE_DICT"sv,
+                                  "LOCAL_STATE_DICT"sv};
+    const auto form = fsdp.one_of(key, forms);
+    if (!form) return std::nullopt;
+    if (*form == "LOCAL_STATE_DICT") {
+        fsdp.fail(key,
+                  "LOCAL_STATE_DICT is not supported: only the mesh that wrote it could "
+                  "read it; use SHARDED_STATE_DICT");
+    }
+    return *form == "SHARDED_STATE_DICT" ? checkpoint_form::sharded
+                                         : checkpoint_form::full;
 }
 
 /// What a file of such a name holds, or "".
@@ -279,13 +295,10 @@ void read_fsdp(const key_reader& keys, train_config& config) {
     if (fsdp.has("mixed_precision_policy")) {
         fsdp.fail("mixed_precision_policy", "is not supported; use bf16: true");
     }
-    constexpr std::array states = {"FULL_STATE_DICT"sv, "SHARDED_STATE_DICT"sv,
-                                   "LOCAL_STATE_DICT"sv};
-    for (const auto key : {"state_dict_type"sv, "final_state_dict_type"sv}) {
-        if (!fsdp.one_of(key, states)) continue;
-        config.warnings.push_back("`fsdp_config." + std::string(key) +
-                                  "` has no effect: a checkpoint opens on every mesh");
-    }
+    config.state_dict_type =
+        read_checkpoint_form(fsdp, "state_dict_type").value_or(checkpoint_form::full);
+    config.final_state_dict_type = read_checkpoint_form(fsdp, "final_state_dict_type")
+                                       .value_or(config.state_dict_type);
     for (const auto key :
          {"sync_module_states"sv, "cpu_ram_efficient_loading"sv, "use_orig_params"sv}) {
         if (!fsdp.truth(key)) continue;

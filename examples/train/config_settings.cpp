@@ -134,6 +134,9 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     settings.add("fsdp_config.prefetch_gathers", config.prefetch_gathers);
     settings.add("fsdp_config.offload_params", config.offload_params);
     settings.add("fsdp_config.cpu_offload_pin_memory", config.cpu_offload_pin_memory);
+    settings.add("fsdp_config.state_dict_type", to_string(config.state_dict_type));
+    settings.add("fsdp_config.final_state_dict_type",
+                 to_string(config.final_state_dict_type));
     settings.add("output_dir", config.output_dir);
     settings.add("save_steps", config.save_steps);
     settings.add("save_total_limit", config.save_total_limit);

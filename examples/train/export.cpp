@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "export.hpp"
 
-#include "checkpoint.hpp"
+#include "checkpoint_folder.hpp"
 #include "common/atomic_file.hpp"
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
@@ -15,10 +15,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace packkit::train {
@@ -40,9 +42,9 @@ const weight_type& type_in_file(const weight_files& files, const std::string& te
     for (const auto& known : weight_types) {
         if (known.safetensors == files.info(tensor).dtype) return known;
     }
-    throw app::input_error(files.file_of(tensor), "tensor " + tensor + " has dtype " +
-                                                      files.info(tensor).dtype +
-                                                      ", which holds no weights");
+    throw app::input_error(files.place_of(tensor), "tensor " + tensor + " has dtype " +
+                                                       files.info(tensor).dtype +
+                                                       ", which holds no weights");
 }
 
 const weight_type& type_named(const std::string& name) {
@@ -68,6 +70,28 @@ std::string find_checkpoint(const std::string& path) {
                       (warnings.empty() ? std::string() : ": " + warnings.front()));
     }
     return newest->folder;
+}
+
+/// Elements of a tensor that are held at once.
+constexpr std::int64_t elements_at_once = std::int64_t{1} << 22U;
+
+/// Copies a tensor row by row, so that no more than a part of it is ever in memory.
+void copy_tensor(const weight_files& files, const tensor_spec& tensor,
+                 at::ScalarType from, at::ScalarType to, safetensors_writer& writer) {
+    const auto whole = whole_slice(tensor.shape);
+    const auto width = std::max<std::int64_t>(1, whole.columns.size());
+    const auto rows_at_once = std::max<std::int64_t>(1, elements_at_once / width);
+    const auto bytes_of = [](const at::Tensor& held) {
+        return std::span(static_cast<std::byte*>(held.data_ptr()),
+                         static_cast<std::size_t>(held.nbytes()));
+    };
+    for (std::int64_t row = 0; row < whole.rows.end; row += rows_at_once) {
+        const tensor_slice part{{row, std::min(row + rows_at_once, whole.rows.end)},
+                                whole.columns};
+        const auto held = at::empty({part.elements()}, from);
+        files.read(tensor.name, part, bytes_of(held));
+        writer.write(bytes_of(held.to(to)));
+    }
 }
 
 /// Removes an unfinished folder unless it was kept.
@@ -120,17 +144,8 @@ std::string export_checkpoint(const std::string& checkpoint, const std::string& 
     const partial_folder partial(folder + ".partial-" + std::to_string(getpid()));
     safetensors_writer writer(partial.file("model.safetensors"), list);
     for (const auto& tensor : list) {
-        const auto bytes = files.data(tensor.name);
-        const auto& from = type_in_file(files, tensor.name);
-        if (!wanted || wanted->type == from.type) {
-            writer.write(bytes);
-            continue;
-        }
-        const auto held = at::empty(tensor.shape, from.type);
-        std::memcpy(held.data_ptr(), bytes.data(), bytes.size());
-        const auto converted = held.to(wanted->type);
-        writer.write({static_cast<const std::byte*>(converted.data_ptr()),
-                      static_cast<std::size_t>(converted.nbytes())});
+        const auto from = type_in_file(files, tensor.name).type;
+        copy_tensor(files, tensor, from, wanted ? wanted->type : from, writer);
     }
     writer.finish();
     app::write_file_atomically(

@@ -112,6 +112,7 @@ public:
 
     /// XXH3-64 of the whole file as 16 hex digits, after finish().
     [[nodiscard]] std::string checksum() const { return checksum_.hex(); }
+    [[nodiscard]] std::uint64_t checksum_value() const { return checksum_.value(); }
     /// Bytes of the whole file, header included.
     [[nodiscard]] std::uint64_t file_bytes() const { return header_bytes_ + data_bytes_; }
 

@@ -258,14 +258,25 @@ std::optional<resume_point> run::choose_resume_point(const run_options& options)
             if (found) folder = found->folder;
         }
     }
-    if (environment_.world_size > 1) {
+    const auto of_all = [this](const char* what, const std::string& mine) {
+        if (environment_.world_size == 1) return std::vector<std::string>{mine};
         const auto timeout = std::chrono::milliseconds(
             static_cast<std::int64_t>(config_.ddp_timeout * 1000.0));
-        folder = lt::exchange_values(*store_, "resume", environment_.rank,
-                                     environment_.world_size, folder, timeout)[0];
-    }
+        return lt::exchange_values(*store_, what, environment_.rank,
+                                   environment_.world_size, mine, timeout);
+    };
+    folder = of_all("resume", folder).front();
     if (folder.empty()) return std::nullopt;
-    return open_checkpoint(folder);
+    // Each rank looks through a part of the files, and all hear what one finds.
+    resume_point found;
+    std::string fault;
+    try {
+        found = open_checkpoint(folder, {environment_.rank, environment_.world_size});
+    } catch (const app::input_error& error) { fault = error.what(); }
+    for (const auto& heard : of_all("resume from", fault)) {
+        if (!heard.empty()) throw app::usage_error(heard);
+    }
+    return found;
 }
 
 void run::start_or_resume(const run_options& options) {
@@ -530,9 +541,12 @@ void run::record(const step_metrics& metrics) {
 }
 
 void run::save(std::int64_t steps_done) {
-    saved_ = save_checkpoint(config_.output_dir, steps_done, model_, optimizer_,
-                             inputs_.model_config, identity_, config_.save_total_limit,
-                             first_rank());
+    const bool is_last = steps_done == plan_.total_steps();
+    saved_ = save_checkpoint(
+        {config_.output_dir,
+         is_last ? config_.final_state_dict_type : config_.state_dict_type,
+         config_.save_total_limit},
+        steps_done, model_, optimizer_, inputs_.model_config, identity_, *groups_.world);
     if (!bar_) log_("saved " + saved_);
 }
 

@@ -48,4 +48,15 @@ struct tensor_slice {
     detail::throw_invalid_argument("tensor_cut has no value ", static_cast<int>(cut));
 }
 
+/// What shard `shard` of `shards` holds of `slice`, whose rows are sharded, at its place
+/// in the matrix.
+/// @throws invalid_argument as `shard_of`
+[[nodiscard]] constexpr tensor_slice shard_of_slice(tensor_slice slice,
+                                                    std::int64_t shards,
+                                                    std::int64_t shard) {
+    const auto rows = shard_of(slice.rows.size(), shards, shard);
+    slice.rows = {slice.rows.begin + rows.begin, slice.rows.begin + rows.end};
+    return slice;
+}
+
 }  // namespace packkit

@@ -4,15 +4,9 @@
 /// of two micro-batches a rank, a Llama with grouped queries on packed ragged rows. The
 /// one process takes the rows of all ranks, one after the other.
 
-#include "thread_ranks.hpp"
-
-#include "model.hpp"
+#include "small_training.hpp"
 
 #include <packkit/mesh_factorizations.hpp>
-#include <packkit/random.hpp>
-#include <packkit/torch/adamw.hpp>
-#include <packkit/torch/gradient_norm.hpp>
-#include <packkit/torch/rendezvous.hpp>
 
 #include <ATen/ATen.h>
 
@@ -22,8 +16,6 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,44 +28,7 @@ namespace {
 constexpr std::int64_t steps = 20;
 constexpr std::int64_t rows_a_rank = 2;  // of a step: as many micro-batches
 
-model_shape small_llama() {
-    model_shape shape;
-    shape.vocab_size = 43;
-    shape.hidden_size = 32;
-    shape.intermediate_size = 20;
-    shape.num_hidden_layers = 2;
-    shape.num_attention_heads = 8;
-    shape.num_key_value_heads = 2;
-    shape.head_dim = 4;
-    shape.max_position_embeddings = 64;
-    return shape;
-}
-
-/// Row `number` of all rows: documents of 1 to 12 tokens whose next token follows from
-/// the token, so that there is something to learn.
-packed_row row_of(std::uint64_t number) {
-    packed_row row;
-    row.cu_seqlens.push_back(0);
-    std::uint64_t drawn = 0;
-    for (int document = 0; document < 4; ++document) {
-        const auto length = 1 + random_below(12, number, drawn++);
-        auto id = random_below(43, number, drawn++);
-        for (std::uint64_t i = 0; i < length; ++i) {
-            row.input_ids.push_back(static_cast<std::int64_t>(id));
-            id = (id * 5 + 3) % 43;
-            row.targets.push_back(i + 1 < length ? static_cast<std::int64_t>(id) : -100);
-            row.position_ids.push_back(static_cast<std::int64_t>(i));
-        }
-        row.cu_seqlens.push_back(static_cast<std::int32_t>(row.input_ids.size()));
-    }
-    return row;
-}
-
-std::int64_t targets_of(const packed_row& row) {
-    return static_cast<std::int64_t>(
-        std::count_if(row.targets.begin(), row.targets.end(),
-                      [](std::int64_t target) { return target >= 0; }));
-}
+using test::mesh_rank;
 
 /// What a run shows: losses, and full gradients of the first step and weights before it.
 struct outcome {
@@ -81,14 +36,10 @@ struct outcome {
     std::vector<std::pair<std::string, at::Tensor>> gradients, weights;
 };
 
-/// Twenty steps of one rank. `place`: its data-parallel rank among `ranks`, who share
-/// `rows_a_step`.
-outcome train_rank(const lt::mesh_groups& groups, const model_options& options,
-                   std::int64_t place, std::int64_t ranks, std::int64_t rows_a_step) {
-    model subject(
-        small_llama(),
-        {groups.shard.get(), groups.replicate.get(), groups.cp.get(), groups.tp.get()},
-        options);
+/// Twenty steps of one rank.
+outcome train_rank(const mesh_rank& rank, const model_options& options,
+                   std::int64_t rows_a_step) {
+    model subject(test::small_llama(), rank.model_groups(), options);
     subject.initialize(3);
     lt::adamw optimizer(subject.units(), {0.9, 0.98, 1e-8, 0.1});
     outcome seen;
@@ -107,36 +58,12 @@ outcome train_rank(const lt::mesh_groups& groups, const model_options& options,
     };
     seen.weights = full_tensors([](auto& p, std::size_t i) { return p.shard(i); });
     for (std::int64_t step = 0; step < steps; ++step) {
-        std::int64_t valid = 0;
-        for (std::int64_t i = 0; i < rows_a_step; ++i)
-            valid +=
-                targets_of(row_of(static_cast<std::uint64_t>(step * rows_a_step + i)));
-        double loss = 0;
-        for (auto& unit : subject.units())
-            unit.parameters().zero_gradients();
-        for (std::int64_t i = place; i < rows_a_step; i += ranks) {
-            const auto row = subject.prepare(
-                row_of(static_cast<std::uint64_t>(step * rows_a_step + i)));
-            for (auto& unit : subject.units())
-                unit.set_last_micro_step(i + ranks >= rows_a_step);
-            const auto sum = subject.loss_sum(row);
-            loss += sum.item<double>();
-            (sum / static_cast<double>(valid)).backward();
-            for (auto& unit : subject.units())
-                unit.parameters().finish_reduce();
-        }
-        subject.sum_partial_gradients();
+        const auto loss = test::accumulate_step(subject, rank, step, rows_a_step);
         if (step == 0)
             seen.gradients =
                 full_tensors([](auto& p, std::size_t i) { return p.gradient(i); });
-        const auto norm =
-            lt::gradient_norm(subject.units(), *groups.shard, groups.tp.get());
-        lt::clip_gradients(subject.units(), norm, 1.0);
-        optimizer.update(3e-3, step);
-        // The ranks of tp have the loss of the same rows.
-        auto all = at::full({1}, groups.tp->rank() == 0 ? loss : 0.0, at::kDouble);
-        groups.world->all_reduce(all).wait();
-        seen.losses.push_back(all.item<double>() / static_cast<double>(valid));
+        test::update_step(subject, optimizer, rank, step);
+        seen.losses.push_back(test::loss_of_all(rank, loss));
     }
     return seen;
 }
@@ -144,29 +71,10 @@ outcome train_rank(const lt::mesh_groups& groups, const model_options& options,
 /// Runs every rank of `mesh` as a thread and returns what rank 0 saw.
 outcome train_mesh(const mesh_shape& mesh, const model_options& options,
                    std::int64_t rows_a_step) {
-    std::map<std::pair<std::string, std::int64_t>, std::shared_ptr<lt::in_process_group>>
-        made;
-    std::mutex making;
     outcome first;
-    test::run_ranks(static_cast<int>(mesh.world_size()), [&](lt::communicator& world) {
-        const auto groups = lt::make_mesh_groups(
-            mesh, world.rank(),
-            [&](const std::string& name, const std::vector<std::int64_t>& members)
-                -> std::unique_ptr<lt::communicator> {
-                const auto size = static_cast<int>(members.size());
-                const auto place =
-                    std::find(members.begin(), members.end(), world.rank());
-                const std::lock_guard lock(making);
-                auto& group = made[{name, members.front()}];
-                if (!group) group = std::make_shared<lt::in_process_group>(size);
-                return std::make_unique<lt::in_process_communicator>(
-                    name, static_cast<int>(place - members.begin()), group);
-            });
-        const auto at = coordinates_of(mesh, world.rank());
-        auto seen =
-            train_rank(groups, options, at.dp_replicate * mesh.dp_shard + at.dp_shard,
-                       mesh.data_parallel_size(), rows_a_step);
-        if (world.rank() == 0) first = std::move(seen);
+    test::run_mesh(mesh, [&](const mesh_rank& rank) {
+        auto seen = train_rank(rank, options, rows_a_step);
+        if (rank.groups.world->rank() == 0) first = std::move(seen);
     });
     return first;
 }

@@ -6,7 +6,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 
 using namespace packkit;
 
@@ -146,6 +149,141 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_passed_over) {
     BOOST_TEST(resumed.err.find("model.safetensors: is damaged") != std::string::npos);
     BOOST_TEST(resumed.err.find("after step 10") != std::string::npos);
     BOOST_TEST(test::loss_difference(expected, folder.metrics("out")) == 0.0);
+}
+
+BOOST_AUTO_TEST_CASE(a_sharded_checkpoint_is_worth_a_full_one) {
+    const test::training_folder folder;
+    const std::vector<std::string> settings{
+        "torch_dtype=float64", "save_steps=10", "tensor_parallel_size=2",
+        "gradient_accumulation_steps=2", "fsdp_version=2"};
+    const std::vector<std::string> four{"--processes", "4"};
+    const auto full = train(folder, "full", joined(settings, four));
+    BOOST_TEST_REQUIRE(full.exit_code == 0, full.err);
+    const std::string form = "fsdp_config.state_dict_type=SHARDED_STATE_DICT";
+    const auto sharded =
+        train(folder, "sharded",
+              joined(joined(settings, four),
+                     {form, "fsdp_config.final_state_dict_type=FULL_STATE_DICT"}));
+    BOOST_TEST_REQUIRE(sharded.exit_code == 0, sharded.err);
+    const auto expected = folder.metrics("full");
+    BOOST_TEST(test::loss_difference(expected, folder.metrics("sharded")) == 0.0);
+    const auto has = [&](const std::string& file) {
+        return std::filesystem::exists(folder.path("sharded/" + file));
+    };
+    BOOST_TEST(has("checkpoint-10/shard-00004-of-00004.safetensors"));
+    BOOST_TEST(!has("checkpoint-10/model.safetensors"));
+    BOOST_TEST(has("checkpoint-20/model.safetensors"));
+    BOOST_TEST(!has("checkpoint-20/shards.index.json"));
+
+    // Whoever opens one finds the same.
+    folder.write("tokens.json", R"({"documents": [[1, 200, 3], [17]]})");
+    const auto logits = [&](const std::string& model) {
+        const auto result = folder.run({"logits", model, "tokens.json"});
+        BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+        return result.out;
+    };
+    const auto exported = [&](const std::string& from, const std::string& to) {
+        const auto result =
+            folder.run({"export", from + "/checkpoint-10", to, "--dtype", "bfloat16"});
+        BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+        return test::file_content(folder.path(to + "/model.safetensors"));
+    };
+    BOOST_TEST(logits("sharded/checkpoint-10") == logits("full/checkpoint-10"));
+    const bool same_file = exported("full", "a") == exported("sharded", "b");
+    BOOST_TEST(same_file);
+
+    forget_second_half(folder, "sharded");
+    const auto resumed = train(folder, "sharded",
+                               {"torch_dtype=float64", "save_steps=10", form, "--resume",
+                                "context_parallel_size=2", "--processes", "2"});
+    BOOST_TEST_REQUIRE(resumed.exit_code == 0, resumed.err);
+    BOOST_TEST(resumed.err.find("after step 10") != std::string::npos);
+    BOOST_TEST(test::loss_difference(expected, folder.metrics("sharded")) <= 1e-12);
+    BOOST_TEST(has("checkpoint-20/shard-00002-of-00002.safetensors"));
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_shard_is_named_and_passed_over) {
+    const test::training_folder folder;
+    const auto settings =
+        joined(two_ranks, {"fsdp_config.state_dict_type=SHARDED_STATE_DICT"});
+    const auto straight = train(folder, "out", settings);
+    BOOST_TEST_REQUIRE(straight.exit_code == 0, straight.err);
+    const auto expected = folder.metrics("out");
+    const auto path = folder.path("out/checkpoint-20/shard-00002-of-00002.safetensors");
+    {
+        std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+        const auto middle =
+            static_cast<std::streamoff>(std::filesystem::file_size(path) / 2);
+        file.seekg(middle);
+        const char byte = static_cast<char>(file.get() ^ 4);
+        file.seekp(middle);
+        file.put(byte);
+    }
+    const auto named = train(
+        folder, "other",
+        joined(settings, {"resume_from_checkpoint=" + folder.path("out/checkpoint-20")}));
+    BOOST_TEST(named.exit_code == 2);
+    BOOST_TEST(named.err.find("shard-00002-of-00002.safetensors: is damaged") !=
+                   std::string::npos,
+               named.err);
+    const auto exported = folder.run({"export", "out/checkpoint-20", "exported"});
+    BOOST_TEST(exported.exit_code == 2);
+    BOOST_TEST(!std::filesystem::exists(folder.path("exported")));
+    const auto newest_whole = folder.run({"export", "out", "exported"});
+    BOOST_TEST(newest_whole.out.find("checkpoint-10") != std::string::npos,
+               newest_whole.err);
+    const std::vector<std::pair<std::string, std::function<void()>>> damages{
+        {"is damaged: its checksum is ", [] {}},  // as above
+        {"is damaged: its checksum is ",
+         [&] {
+             std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
+         }},
+        {"is missing", [&] { std::filesystem::remove(path); }}};
+    for (const auto& [message, damage] : damages) {
+        damage();
+        const auto resumed = train(folder, "out", joined(settings, {"--resume"}));
+        BOOST_TEST_REQUIRE(resumed.exit_code == 0, resumed.err);
+        BOOST_TEST(resumed.err.find("shard-00002-of-00002.safetensors: " + message) !=
+                       std::string::npos,
+                   resumed.err);
+        BOOST_TEST(resumed.err.find("after step 10") != std::string::npos);
+        BOOST_TEST(test::loss_difference(expected, folder.metrics("out")) == 0.0);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_rank_without_room_for_its_shard_leaves_no_checkpoint) {
+    const test::training_folder folder;
+    // Files of rank 1 end after 50 kB; its shard needs four times that.
+    const auto rank = [&](int number) {
+        test::process_options options;
+        options.environment = {{"RANK", std::to_string(number)},
+                               {"WORLD_SIZE", "2"},
+                               {"MASTER_ADDR", "127.0.0.1"},
+                               {"MASTER_PORT", "29679"}};
+        options.folder = folder.path();
+        const std::string limit = number == 1 ? "ulimit -f 100; " : "";
+        return test::run_process(
+            {"/bin/sh", "-c",
+             limit + "exec " PACKKIT_TRAIN " run.yaml fsdp_version=2 max_steps=1 "
+                     "gradient_accumulation_steps=2 "
+                     "fsdp_config.state_dict_type=SHARDED_STATE_DICT"},
+            options);
+    };
+    auto other = std::async(std::launch::async, [&] { return rank(1); });
+    const auto first = rank(0);
+    const auto second = other.get();
+    BOOST_TEST(first.exit_code == 1);
+    BOOST_TEST(second.exit_code == 1);
+    BOOST_TEST(first.err.find("rank 1 could not write its part of the checkpoint") !=
+                   std::string::npos,
+               first.err);
+    BOOST_TEST(second.err.find("shard-00002-of-00002.safetensors: cannot be written: "
+                               "File too large (the file needs ") != std::string::npos,
+               second.err);
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path("out"))) {
+        const auto name = entry.path().filename().string();
+        BOOST_TEST(!name.starts_with("checkpoint-"), name);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_checkpoint_of_another_run_is_refused) {

@@ -103,11 +103,11 @@ public:
 
     /// Rows and columns of the full parameter `i`, seen as a matrix, that lie here.
     [[nodiscard]] tensor_slice slice(std::size_t i) const {
-        auto part = slices_[i];
-        const auto rows =
-            shard_of(part.rows.size(), groups_.shard->size(), groups_.shard->rank());
-        part.rows = {part.rows.begin + rows.begin, part.rows.begin + rows.end};
-        return part;
+        return shard_of_slice(slices_[i], groups_.shard->size(), groups_.shard->rank());
+    }
+    /// The same on the rank of these numbers in the shard and the tensor group.
+    [[nodiscard]] tensor_slice slice_on(std::size_t i, int shard, int tensor) const {
+        return shard_of_slice(slice_at(i, tensor), groups_.shard->size(), shard);
     }
     [[nodiscard]] index_range rows(std::size_t i) const { return slice(i).rows; }
 

@@ -32,6 +32,14 @@ BOOST_AUTO_TEST_CASE(parts_are_the_whole) {
     BOOST_TEST(slice_of(5, 6, tensor_cut::columns, 4, 3).elements() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(shards_of_a_slice) {
+    constexpr tensor_slice slice{{3, 8}, {2, 6}};
+    static_assert(shard_of_slice(slice, 2, 0) == tensor_slice{{3, 6}, {2, 6}});
+    static_assert(shard_of_slice(slice, 2, 1) == tensor_slice{{6, 8}, {2, 6}});
+    BOOST_TEST(shard_of_slice(slice, 4, 3).elements() == 0);
+    BOOST_CHECK((shard_of_slice(slice, 1, 0) == slice));
+}
+
 BOOST_AUTO_TEST_CASE(heads_that_cannot_be_cut) {
     BOOST_TEST(attention_cut_refusal(32, 8, 64).empty());
     BOOST_TEST(attention_cut_refusal(12, 8, 16) ==

@@ -411,6 +411,14 @@ BOOST_AUTO_TEST_CASE(fsdp) {
         error("activation_checkpointing: full") ==
         "config.yaml:2: fsdp_config.activation_checkpointing: expected true or false, "
         "found 'full'");
+    BOOST_TEST(error("state_dict_type: LOCAL_STATE_DICT") ==
+               "config.yaml:2: fsdp_config.state_dict_type: LOCAL_STATE_DICT is not "
+               "supported: only the mesh that wrote it could read it; use "
+               "SHARDED_STATE_DICT");
+    BOOST_TEST(error("final_state_dict_type: SHARDED_STATE") ==
+               "config.yaml:2: fsdp_config.final_state_dict_type: expected one of "
+               "FULL_STATE_DICT, SHARDED_STATE_DICT, LOCAL_STATE_DICT, found "
+               "'SHARDED_STATE'; did you mean 'SHARDED_STATE_DICT'?");
     BOOST_TEST(error("mixed_precision_policy: bf16") ==
                "config.yaml:2: fsdp_config.mixed_precision_policy: is not supported; use "
                "bf16: true");

@@ -241,8 +241,33 @@ BOOST_AUTO_TEST_CASE(fsdp_is_on_with_its_keys) {
         "fsdp_version: 2\nfsdp_config: {offload_params: false, activation_checkpointing: "
         "false, auto_wrap_policy: TRANSFORMER_BASED_WRAP, transformer_layer_cls_to_wrap: "
         "LlamaDecoderLayer, state_dict_type: FULL_STATE_DICT, use_orig_params: true}");
-    BOOST_TEST(warns(usual, "`fsdp_config.state_dict_type` has no effect"));
     BOOST_TEST(warns(usual, "`fsdp_config.use_orig_params` has no effect"));
+}
+
+BOOST_AUTO_TEST_CASE(form_of_checkpoints) {
+    const auto forms = [](const std::string& keys) {
+        const auto config = loaded("fsdp_version: 2\nfsdp_config: {" + keys + "}");
+        std::string text;
+        for (const auto& [key, value] : resolved_settings(config)) {
+            if (key.ends_with("state_dict_type")) text += key + "=" + value + " ";
+        }
+        return text;
+    };
+    const auto both = [](const std::string& regular, const std::string& last) {
+        return "fsdp_config.state_dict_type=" + regular +
+               "_STATE_DICT fsdp_config.final_state_dict_type=" + last + "_STATE_DICT ";
+    };
+    BOOST_TEST(forms("") == both("FULL", "FULL"));
+    BOOST_TEST(forms("state_dict_type: SHARDED_STATE_DICT") ==
+               both("SHARDED", "SHARDED"));
+    BOOST_TEST(forms("fsdp_state_dict_type: SHARDED_STATE_DICT") ==
+               both("SHARDED", "SHARDED"));
+    BOOST_TEST(forms("state_dict_type: SHARDED_STATE_DICT, final_state_dict_type: "
+                     "FULL_STATE_DICT") == both("SHARDED", "FULL"));
+    BOOST_TEST(forms("final_state_dict_type: SHARDED_STATE_DICT") ==
+               both("FULL", "SHARDED"));
+    BOOST_TEST(loaded("fsdp_version: 2\nfsdp_config: {state_dict_type: FULL_STATE_DICT}")
+                   .warnings.empty());
 }
 
 BOOST_AUTO_TEST_CASE(activation_checkpointing) {
@@ -430,6 +455,10 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
         {"fsdp_config.cpu_offload_pin_memory",
          {"fsdp_version=2", "fsdp_config.offload_params=true",
           "fsdp_config.cpu_offload_pin_memory=false"}},
+        {"fsdp_config.state_dict_type",
+         {"fsdp_config.state_dict_type=SHARDED_STATE_DICT"}},
+        {"fsdp_config.final_state_dict_type",
+         {"fsdp_config.final_state_dict_type=SHARDED_STATE_DICT"}},
         {"output_dir", {"output_dir=o"}},
         {"save_steps", {"save_steps=1"}},
         {"save_total_limit", {"save_total_limit=1"}},
