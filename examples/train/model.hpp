@@ -29,6 +29,8 @@ struct model_options {
     context_variant context = context_variant::gather;  ///< where ranks share rows
     /// Ranks of tp split tokens outside of layers (`lt::tensor_parallel`).
     bool sequence_parallel = false;
+    double residual_dropout = 0;  ///< probability, in training
+    std::uint64_t dropout_seed = 0;
 };
 
 /// The groups of ranks that a model lives on. All outlive it.
@@ -71,6 +73,7 @@ public:
     [[nodiscard]] std::int64_t parameter_bytes() const;
 
 private:
+    [[nodiscard]] residual_dropout prepare_dropout(const packed_row& row) const;
     /// Embedding and blocks: (T, C).
     at::Tensor hidden_states(const row_context& row);
     /// What follows the blocks, of (norm's weight, head's weight, (T, C)).

@@ -64,6 +64,8 @@ model_options choose_model_options(const train_config& config,
     if (config.canonical_reduction) chosen.gradient_sums = lt::summation::canonical;
     chosen.context = config.ring_attn_func;
     chosen.sequence_parallel = config.sequence_parallel;
+    chosen.residual_dropout = config.residual_dropout;
+    chosen.dropout_seed = config.seed;
 #ifdef PACKKIT_CUDA
     const bool available = at::hasCUDA() && c10::cuda::device_count() > 0;
     if (config.device == "cuda" && !available) {
