@@ -222,6 +222,7 @@ void read_optimizer(const key_reader& keys, train_config& config) {
     set(config.adam_beta2, keys.real("adam_beta2", share));
     set(config.adam_epsilon, keys.real("adam_epsilon", positive));
     set(config.max_grad_norm, keys.real("max_grad_norm", not_negative));
+    set(config.residual_dropout, keys.real("residual_dropout", share));
 }
 
 /// How context-parallel ranks get each other's keys and values.

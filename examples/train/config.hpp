@@ -130,6 +130,9 @@ struct train_config {
     double adam_beta2 = 0.999;
     double adam_epsilon = 1e-8;
     double max_grad_norm = 1.0;  ///< 0: gradients are not clipped
+    /// Probability of dropout of what attention and feed-forward add to the residual
+    /// stream; the same elements on every mesh.
+    double residual_dropout = 0.0;
 
     dtype torch_dtype = dtype::float32;
     bool bf16 = false;  ///< compute in bf16, parameters stay float32

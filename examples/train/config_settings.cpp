@@ -113,6 +113,7 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     settings.add("adam_beta2", config.adam_beta2);
     settings.add("adam_epsilon", config.adam_epsilon);
     settings.add("max_grad_norm", config.max_grad_norm);
+    settings.add("residual_dropout", config.residual_dropout);
     settings.add("torch_dtype", to_string(config.torch_dtype));
     settings.add("bf16", config.bf16);
     const bool keeps_all = config.gradient_checkpointing == checkpointing_kind::none;

@@ -84,20 +84,20 @@ std::int64_t data_plan::steps_per_epoch() const {
     return static_cast<std::int64_t>(sampler_.steps_per_epoch());
 }
 
-std::vector<std::span<const std::uint32_t>> data_plan::rows_of(std::int64_t global_step,
-                                                               std::int64_t micro_step,
-                                                               std::int64_t rank) const {
+std::vector<std::size_t> data_plan::rows_of(std::int64_t global_step,
+                                            std::int64_t micro_step,
+                                            std::int64_t rank) const {
     const auto at =
         cursor::from_global_step(static_cast<std::uint64_t>(global_step),
                                  static_cast<std::uint64_t>(steps_per_epoch()));
     return with_sampler(at.epoch, [&](const batch_sampler& sampler) {
-        std::vector<std::span<const std::uint32_t>> rows;
+        std::vector<std::size_t> rows;
         for (std::int64_t r = 0; r < rows_per_micro_batch_; ++r) {
             const auto bin = sampler.bin(
                 static_cast<std::size_t>(at.step),
                 static_cast<std::size_t>(micro_step * rows_per_micro_batch_ + r),
                 static_cast<std::size_t>(rank));
-            if (bin) rows.push_back(bins_[*bin]);
+            if (bin) rows.push_back(*bin);
         }
         return rows;
     });
@@ -109,7 +109,7 @@ std::int64_t data_plan::micro_batch_tokens(std::int64_t global_step,
     std::int64_t tokens = 0;
     for (const auto row : rows_of(global_step, micro_step, rank)) {
         std::int64_t real = 0;
-        for (const std::uint32_t sample : row)
+        for (const std::uint32_t sample : bins_[row])
             real += lengths()[sample];
         tokens += pad_ ? row_capacity_ : real;
     }
@@ -127,7 +127,7 @@ std::vector<std::int32_t> data_plan::boundaries_of(std::int64_t global_step,
     };
     for (const auto row : rows_of(global_step, micro_step, rank)) {
         const std::int64_t start = tokens;
-        for (const std::uint32_t sample : row)
+        for (const std::uint32_t sample : bins_[row])
             add(lengths()[sample]);
         if (pad_ && tokens < start + row_capacity_) add(start + row_capacity_ - tokens);
     }
@@ -140,7 +140,7 @@ std::vector<std::uint32_t> data_plan::samples_of(std::int64_t global_step,
                                                  std::int64_t rank) const {
     std::vector<std::uint32_t> samples;
     for (const auto row : rows_of(global_step, micro_step, rank)) {
-        samples.insert(samples.end(), row.begin(), row.end());
+        samples.insert(samples.end(), bins_[row].begin(), bins_[row].end());
     }
     return samples;
 }
@@ -163,7 +163,7 @@ step_plan data_plan::step_of_rank(std::int64_t global_step, std::int64_t rank) c
                                        static_cast<std::uint64_t>(steps_per_epoch()));
     for (std::int64_t micro = 0; micro < micro_steps_; ++micro) {
         for (const auto row : rows_of(global_step, micro, rank))
-            add_work(plan, row);
+            add_work(plan, bins_[row]);
     }
     return plan;
 }
@@ -177,9 +177,9 @@ void data_plan::add_work(step_plan& plan, std::span<const std::uint32_t> row) co
     }
 }
 
-void data_plan::append_row(packed_row& batch, std::span<const std::uint32_t> row) const {
+void data_plan::append_row(packed_row& batch, std::size_t bin) const {
     const auto start = batch.input_ids.size();
-    for (const std::uint32_t sample : row) {
+    for (const std::uint32_t sample : bins_[bin]) {
         const auto tokens = samples_.tokens(sample);
         const auto labels = samples_.labels(sample);
         batch.input_ids.insert(batch.input_ids.end(), tokens.begin(), tokens.end());
@@ -201,12 +201,16 @@ void data_plan::append_row(packed_row& batch, std::span<const std::uint32_t> row
     if (padding > 0) {
         batch.cu_seqlens.push_back(static_cast<std::int32_t>(batch.input_ids.size()));
     }
+    const auto first = static_cast<std::int64_t>(bin) * row_capacity_;
+    for (std::size_t i = start; i < batch.input_ids.size(); ++i)
+        batch.token_numbers.push_back(first + static_cast<std::int64_t>(i - start));
 }
 
 packed_row data_plan::micro_batch(std::int64_t global_step, std::int64_t micro_step,
                                   std::int64_t rank) const {
     packed_row batch;
     batch.cu_seqlens.push_back(0);
+    batch.step = global_step;
     for (const auto row : rows_of(global_step, micro_step, rank))
         append_row(batch, row);
     if (batch.input_ids.empty()) {
@@ -214,6 +218,7 @@ packed_row data_plan::micro_batch(std::int64_t global_step, std::int64_t micro_s
         batch.position_ids.push_back(0);
         batch.targets.push_back(default_ignore_index);
         batch.cu_seqlens.push_back(1);
+        batch.token_numbers.push_back(0);
     }
     return batch;
 }

@@ -28,6 +28,10 @@ struct packed_row {
     std::vector<std::int64_t> targets;       ///< −100: no target
     std::vector<std::int64_t> position_ids;  ///< restart at 0 in each document
     std::vector<std::int32_t> cu_seqlens;    ///< documents, and padding as one of its own
+    /// A number for each token of the step's global batch, the same on every mesh: the
+    /// row's among all rows × row capacity + the place in the row.
+    std::vector<std::int64_t> token_numbers = {};
+    std::int64_t step = 0;  ///< from 0
 };
 
 /// Work of one step, over all ranks or of one.
@@ -95,8 +99,10 @@ public:
     [[nodiscard]] std::uint64_t hash() const;
 
 private:
-    [[nodiscard]] std::vector<std::span<const std::uint32_t>> rows_of(
-        std::int64_t global_step, std::int64_t micro_step, std::int64_t rank) const;
+    /// Numbers of the rows among all bins.
+    [[nodiscard]] std::vector<std::size_t> rows_of(std::int64_t global_step,
+                                                   std::int64_t micro_step,
+                                                   std::int64_t rank) const;
     /// Calls `use` with the sampler of an epoch, for one thread at a time.
     template <class Use>
     auto with_sampler(std::uint64_t epoch, Use use) const {
@@ -105,7 +111,7 @@ private:
         return use(std::as_const(sampler_));
     }
     void add_work(step_plan& plan, std::span<const std::uint32_t> row) const;
-    void append_row(packed_row& batch, std::span<const std::uint32_t> row) const;
+    void append_row(packed_row& batch, std::size_t bin) const;
 
     const token_store& samples_;
     bin_list<> bins_;

@@ -16,6 +16,7 @@
 #include <packkit/model_shape.hpp>
 #include <packkit/torch/activation_checkpoint.hpp>
 #include <packkit/torch/context_parallel.hpp>
+#include <packkit/torch/dropout.hpp>
 #include <packkit/torch/gated_activation.hpp>
 #include <packkit/torch/linear_cross_entropy.hpp>
 #include <packkit/torch/memory_counter.hpp>
@@ -28,13 +29,31 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace packkit::train {
 
 using parameter_list = std::vector<at::Tensor>;
+
+/// Dropout of what a layer adds to the residual stream (Vaswani et al. 2017, arXiv
+/// 1706.03762, section 5.4), the same elements on every mesh.
+struct residual_dropout {
+    double p = 0;
+    std::uint64_t seed = 0;
+    std::uint32_t step = 0;
+    at::Tensor tokens;  ///< (rows of the residual stream here): `dropout_mask`
+
+    [[nodiscard]] at::Tensor operator()(const at::Tensor& added, std::int64_t layer,
+                                        const char* part) const {
+        if (p == 0) return added;
+        const auto name = "model.layers." + std::to_string(layer) + part;
+        return lt::dropout(added, p, lt::dropout_key::of(seed, name, step), tokens);
+    }
+};
 
 /// What a micro-batch brings to every block, on the device.
 struct row_context {
@@ -45,6 +64,7 @@ struct row_context {
     lt::document_layout layout;                 ///< document boundaries
     std::optional<lt::context_layout> context;  ///< where ranks share the row
     lt::tensor_parallel tp{};                   ///< ranks that share the work on this row
+    residual_dropout dropout{};
 
     /// What all ranks of tp see of x, (rows here, C), as (T, C).
     [[nodiscard]] at::Tensor enter(const at::Tensor& x) const {
@@ -224,6 +244,7 @@ inline at::Tensor block(const model_shape& model, std::int64_t layer,
     auto mixed = again(normed, x, p.next());
     mixed = attention(model, layer, p, mixed, row);
     if (traits.post_norms) mixed = norm(model, mixed, p.next());
+    mixed = row.dropout(mixed, layer, ".self_attn");
     const auto& weight = p.next();
     auto [h, fed] = add_norm(model, x, mixed, weight);
     again.remember(fed, normed, h, weight);
@@ -231,7 +252,7 @@ inline at::Tensor block(const model_shape& model, std::int64_t layer,
               ? experts(model, p, fed, row, again)
               : feed_forward(model, p, row.enter(fed), again, traits.mlp_bias, row.tp);
     if (traits.post_norms) fed = norm(model, fed, p.next());
-    return h + fed;
+    return h + row.dropout(fed, layer, ".mlp");
 }
 
 /// Final norm and head: (T, C) → (T, V), of V what this rank of tp has.

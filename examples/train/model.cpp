@@ -108,6 +108,29 @@ void model::load(const std::function<at::Tensor(const std::string&)>& read) {
     }
 }
 
+residual_dropout model::prepare_dropout(const packed_row& row) const {
+    residual_dropout dropout{options_.residual_dropout,
+                             options_.dropout_seed,
+                             static_cast<std::uint32_t>(row.step),
+                             {}};
+    if (dropout.p == 0) return dropout;
+    const lt::tensor_parallel tp{groups_.tp, options_.sequence_parallel};
+    const auto count = row.token_numbers.size();
+    if (count != row.input_ids.size()) {
+        throw invalid_argument("dropout of " + std::to_string(row.input_ids.size()) +
+                               " tokens, of which " + std::to_string(count) +
+                               " have a number");
+    }
+    const auto here = static_cast<std::size_t>(tp.rows(static_cast<std::int64_t>(count)));
+    const auto begin =
+        options_.sequence_parallel ? here * static_cast<std::size_t>(tp.rank()) : 0;
+    std::vector<std::int64_t> numbers(here, 0);  // beyond the last token: anything
+    for (std::size_t i = 0; i < here && begin + i < count; ++i)
+        numbers[i] = row.token_numbers[begin + i];
+    dropout.tokens = lt::upload(numbers, options_.device);
+    return dropout;
+}
+
 row_context model::prepare(const packed_row& whole) const {
     packed_row part;
     std::optional<lt::context_layout> context;
@@ -132,7 +155,8 @@ row_context model::prepare(const packed_row& whole) const {
             local,
             lt::document_layout(row.cu_seqlens, options_.device),
             std::move(context),
-            {groups_.tp, options_.sequence_parallel}};
+            {groups_.tp, options_.sequence_parallel},
+            prepare_dropout(row)};
 }
 
 lt::neighbours model::beside(std::int64_t application) {

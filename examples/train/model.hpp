@@ -36,6 +36,8 @@ struct model_options {
     context_variant context = context_variant::gather;  ///< where ranks share rows
     /// Ranks of tp split tokens outside of layers (`lt::tensor_parallel`).
     bool sequence_parallel = false;
+    double residual_dropout = 0;  ///< probability, in training
+    std::uint64_t dropout_seed = 0;
 };
 
 /// The groups of ranks that a model lives on. All outlive it.
@@ -78,6 +80,7 @@ public:
     [[nodiscard]] std::int64_t parameter_bytes() const;
 
 private:
+    [[nodiscard]] residual_dropout prepare_dropout(const packed_row& row) const;
     /// Embedding and blocks: (T, C).
     at::Tensor hidden_states(const row_context& row);
     /// Of the unit applied as number `application`: the embedding is 0, the head last.

@@ -26,11 +26,14 @@ packed_row part_of(const packed_row& row, const context_split& split, std::size_
     packed_row part;
     part.position_ids = split.position_ids(rank);
     part.cu_seqlens = split.local_cu_seqlens(rank);
+    part.step = row.step;
     for (const std::int64_t position : split.row_positions(rank)) {
         const auto at = static_cast<std::size_t>(position);
         const bool padding = at >= row.input_ids.size();
         part.input_ids.push_back(padding ? 0 : row.input_ids[at]);
         part.targets.push_back(padding ? default_ignore_index : row.targets[at]);
+        if (!row.token_numbers.empty())
+            part.token_numbers.push_back(padding ? 0 : row.token_numbers[at]);
     }
     return part;
 }

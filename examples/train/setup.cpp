@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "setup.hpp"
 
+#include "checksum.hpp"
 #include "common/errors.hpp"
 #include "common/json.hpp"
 #include "common/progress.hpp"
 #include "model_config.hpp"
 
 #include <packkit/attention_cut.hpp>
+#include <packkit/random.hpp>
+#include <packkit/version.hpp>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -65,6 +68,8 @@ model_options choose_model_options(const train_config& config,
     if (config.canonical_reduction) chosen.gradient_sums = lt::summation::canonical;
     chosen.context = config.ring_attn_func;
     chosen.sequence_parallel = config.sequence_parallel;
+    chosen.residual_dropout = config.residual_dropout;
+    chosen.dropout_seed = config.seed;
 #ifdef PACKKIT_CUDA
     const bool available = at::hasCUDA() && c10::cuda::device_count() > 0;
     if (config.device == "cuda" && !available) {
@@ -147,17 +152,49 @@ bool is_loopback(const std::string& host) {
     return host == "localhost" || host.starts_with("127.") || host == "::1";
 }
 
-/// This rank's settings as one JSON object.
-std::string settings_text(const train_config& config, const token_store& samples) {
+// What must be the same on all ranks besides the configuration.
+constexpr const char* program_key = "program (hash)";
+constexpr const char* model_key = "config.json of base_model (hash)";
+constexpr const char* data_key = "content of datasets (hash)";
+// In place of all settings: why a rank does not come.
+constexpr const char* failure_key = "failed";
+constexpr const char* exchange_key = "settings";
+
+constexpr auto replace_what_is_no_utf8 = app::ordered_json::error_handler_t::replace;
+
+std::chrono::milliseconds timeout_of(const train_config& config) {
+    return std::chrono::milliseconds(
+        static_cast<std::int64_t>(config.ddp_timeout * 1000.0));
+}
+
+/// This rank's program and settings as one JSON object. The program as the system runs
+/// it, even if its file has been replaced since.
+std::string settings_text(const train_config& config, const run_inputs& inputs) {
     app::ordered_json settings;
+    settings[program_key] = PACKKIT_VERSION " (" + file_checksum("/proc/self/exe") + ")";
     for (const auto& [key, value] : resolved_settings(config))
         settings[key] = value;
-    settings["content of datasets (hash)"] = std::to_string(samples.content_hash());
+    settings[model_key] = std::to_string(hash64(inputs.model_config.dump()));
+    settings[data_key] = std::to_string(inputs.samples.content_hash());
     return settings.dump();
 }
 
-/// Throws for the first setting in which two ranks differ.
+/// What ranks need that differ in `key`.
+std::string needed_for(const std::string& key) {
+    if (key == program_key) return "the same build";
+    if (key == model_key) return "the same model";
+    return key == data_key ? "the same data" : "the same configuration";
+}
+
+/// Throws what a rank failed of, or for the first setting in which two ranks differ.
 void compare_settings(const std::vector<std::string>& texts) {
+    for (std::size_t rank = 0; rank < texts.size(); ++rank) {
+        const auto settings = app::ordered_json::parse(texts[rank]);
+        if (settings.contains(failure_key)) {
+            throw app::usage_error("rank " + std::to_string(rank),
+                                   settings[failure_key].get<std::string>());
+        }
+    }
     const auto first = app::ordered_json::parse(texts.front());
     for (std::size_t rank = 1; rank < texts.size(); ++rank) {
         const auto other = app::ordered_json::parse(texts[rank]);
@@ -167,10 +204,10 @@ void compare_settings(const std::vector<std::string>& texts) {
                                               : "(not set)";
             };
             if (text(other) != text(first)) {
-                throw app::usage_error(
-                    key, "rank 0 has " + text(first) + ", rank " + std::to_string(rank) +
-                             " has " + text(other) +
-                             "; all ranks need the same configuration");
+                throw app::usage_error(key, "rank 0 has " + text(first) + ", rank " +
+                                                std::to_string(rank) + " has " +
+                                                text(other) + "; all ranks need " +
+                                                needed_for(key));
             }
         }
     }
@@ -178,20 +215,41 @@ void compare_settings(const std::vector<std::string>& texts) {
 
 }  // namespace
 
+c10::intrusive_ptr<c10d::Store> open_store(const train_config& config,
+                                           const rank_environment& environment) {
+    if (environment.world_size == 1) return {};
+    return lt::connect_store(
+        {.host = environment.master_addr,
+         .port = environment.master_port,
+         .is_server = environment.rank == 0 && !environment.store_is_hosted,
+         .timeout = timeout_of(config)});
+}
+
+void tell_failure(c10d::Store* store, const rank_environment& environment,
+                  const std::string& what) {
+    if (store == nullptr) return;
+    const auto text = app::ordered_json{{failure_key, what}}.dump(
+        -1, ' ', false, replace_what_is_no_utf8);
+    try {
+        if (environment.rank == 0) {  // may host the store: stays until the others know
+            static_cast<void>(lt::exchange_values(*store, exchange_key, 0,
+                                                  environment.world_size, text,
+                                                  std::chrono::seconds(5)));
+        } else {
+            lt::leave_value(*store, exchange_key, environment.rank,
+                            environment.world_size, text);
+        }
+    } catch (const std::exception&) {}  // this rank has its own failure to tell
+}
+
 lt::mesh_groups meet(const train_config& config, const rank_environment& environment,
-                     const mesh_shape& mesh, const token_store& samples,
-                     at::Device device, c10::intrusive_ptr<c10d::Store>& store) {
-    const auto timeout =
-        std::chrono::milliseconds(static_cast<std::int64_t>(config.ddp_timeout * 1000.0));
+                     const mesh_shape& mesh, const run_inputs& inputs, at::Device device,
+                     const c10::intrusive_ptr<c10d::Store>& store) {
+    const auto timeout = timeout_of(config);
     if (environment.world_size > 1) {
-        store = lt::connect_store(
-            {.host = environment.master_addr,
-             .port = environment.master_port,
-             .is_server = environment.rank == 0 && !environment.store_is_hosted,
-             .timeout = timeout});
-        compare_settings(lt::exchange_values(*store, "settings", environment.rank,
+        compare_settings(lt::exchange_values(*store, exchange_key, environment.rank,
                                              environment.world_size,
-                                             settings_text(config, samples), timeout));
+                                             settings_text(config, inputs), timeout));
     }
     const lt::group_options options{
         .timeout = timeout,

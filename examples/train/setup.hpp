@@ -15,6 +15,7 @@
 
 #include <packkit/torch/rendezvous.hpp>
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,12 +45,32 @@ mesh_shape choose_mesh(const train_config& config, std::int64_t world_size);
 /// Throws app::usage_error when the ranks of tp cannot cut the model.
 void check_cut(const model_shape& shape, const mesh_shape& mesh);
 
-/// Meets the other ranks, checks that all have the same configuration and data, and makes
-/// the groups. Throws app::usage_error naming the first key that differs, and both
-/// values.
+/// The store where the ranks meet; null where there is one rank.
+c10::intrusive_ptr<c10d::Store> open_store(const train_config& config,
+                                           const rank_environment& environment);
+
+/// The other ranks' `meet` throws `what` as this rank's; it will not come itself.
+void tell_failure(c10d::Store* store, const rank_environment& environment,
+                  const std::string& what);
+
+/// prepare(); the other ranks are told what it throws.
+template <class Prepare>
+auto or_tell_failure(c10d::Store* store, const rank_environment& environment,
+                     Prepare prepare) {
+    try {
+        return prepare();
+    } catch (const std::exception& fault) {
+        tell_failure(store, environment, fault.what());
+        throw;
+    }
+}
+
+/// Meets the other ranks, checks that all have the same program, configuration, model and
+/// data, and makes the groups. Throws app::usage_error naming the first that differs, and
+/// both values, or what another rank failed of.
 lt::mesh_groups meet(const train_config& config, const rank_environment& environment,
-                     const mesh_shape& mesh, const token_store& samples,
-                     at::Device device, c10::intrusive_ptr<c10d::Store>& store);
+                     const mesh_shape& mesh, const run_inputs& inputs, at::Device device,
+                     const c10::intrusive_ptr<c10d::Store>& store);
 
 /// What a checkpoint must agree with.
 run_identity identity_of(const train_config& config, const model_shape& shape,

@@ -113,10 +113,14 @@ public:
           environment_(read_rank_environment()),
           log_(environment_.rank == 0),
           mesh_(choose_mesh(config, environment_.world_size)),
-          placement_(choose_model_options(config, environment_)),
-          inputs_(read_inputs(config, mesh_, environment_.rank == 0)),
-          groups_(meet(config, environment_, mesh_, inputs_.samples, placement_.device,
-                       store_)),
+          store_(open_store(config, environment_)),
+          placement_(or_tell_failure(
+              store_.get(), environment_,
+              [&] { return choose_model_options(config, environment_); })),
+          inputs_(or_tell_failure(
+              store_.get(), environment_,
+              [&] { return read_inputs(config, mesh_, environment_.rank == 0); })),
+          groups_(meet(config, environment_, mesh_, inputs_, placement_.device, store_)),
           parameters_(parameter_count(inputs_.shape)),
           flops_(token_flops_of(model_layout(inputs_.shape), flop_convention::A)),
           plan_(inputs_.samples, config, mesh_),
@@ -178,9 +182,9 @@ private:
     rank_environment environment_;
     logger log_;
     mesh_shape mesh_;
+    c10::intrusive_ptr<c10d::Store> store_;
     model_options placement_;
     run_inputs inputs_;
-    c10::intrusive_ptr<c10d::Store> store_;
     lt::mesh_groups groups_;
     std::int64_t parameters_;  // of the whole model
     token_flops flops_;

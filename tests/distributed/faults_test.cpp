@@ -3,103 +3,26 @@
 /// Whatever happens to a rank: all processes end in time, one line names rank, step and
 /// cause, and the newest checkpoint goes on.
 
-#include "training_run.hpp"
+#include "background_job.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <signal.h>
 
-#include <charconv>
 #include <chrono>
 #include <future>
-#include <optional>
-#include <thread>
+#include <string>
+#include <vector>
 
 using namespace packkit;
 namespace fs = std::filesystem;
 
 namespace {
 
+using test::background_job;
+using test::error_line;
+using test::processes_in;
 using clock_type = std::chrono::steady_clock;
-
-/// Processes that work in `folder`, by the RANK in their environment; −1 for the
-/// launcher.
-std::vector<std::pair<int, pid_t>> processes_in(const std::string& folder) {
-    std::vector<std::pair<int, pid_t>> found;
-    for (const auto& entry : fs::directory_iterator("/proc")) {
-        const auto name = entry.path().filename().string();
-        pid_t pid = 0;
-        if (std::from_chars(name.data(), name.data() + name.size(), pid).ec !=
-            std::errc()) {
-            continue;
-        }
-        std::error_code gone;
-        if (fs::read_symlink(entry.path() / "cwd", gone) != fs::canonical(folder) ||
-            gone) {
-            continue;
-        }
-        std::ifstream file(entry.path() / "environ", std::ios::binary);
-        const std::string environment((std::istreambuf_iterator<char>(file)), {});
-        const auto at = ('\0' + environment).find(std::string("\0RANK=", 6));
-        int rank = -1;
-        if (at != std::string::npos) {
-            std::from_chars(environment.data() + at + 5,
-                            environment.data() + environment.size(), rank);
-        }
-        found.emplace_back(rank, pid);
-    }
-    return found;
-}
-
-std::optional<pid_t> pid_of(const std::string& folder, int rank) {
-    for (const auto& [r, pid] : processes_in(folder)) {
-        if (r == rank) return pid;
-    }
-    return std::nullopt;
-}
-
-/// A job in the background that can be hurt.
-class background_job {
-public:
-    background_job(const test::training_folder& folder,
-                   std::vector<std::string> arguments)
-        : folder_(folder), result_(std::async(std::launch::async, [this, arguments] {
-              return folder_.run(arguments);
-          })) {}
-
-    /// Waits until `steps` lines of metrics are there.
-    void wait_for_steps(std::size_t steps) const {
-        const auto end = clock_type::now() + std::chrono::seconds(60);
-        while (clock_type::now() < end) {
-            std::ifstream file(folder_.path("out/metrics.jsonl"));
-            std::size_t lines = 0;
-            for (std::string line; std::getline(file, line);)
-                ++lines;
-            if (lines >= steps) return;
-            std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        }
-        BOOST_FAIL("the job does not get to its step");
-    }
-
-    void send(int rank, int signal) {
-        const auto pid = pid_of(folder_.path(), rank);
-        BOOST_TEST_REQUIRE(pid.has_value());
-        sent_ = clock_type::now();
-        kill(*pid, signal);
-    }
-
-    test::process_result wait() { return result_.get(); }
-
-    /// Seconds from the last signal until now.
-    [[nodiscard]] double seconds_since_signal() const {
-        return std::chrono::duration<double>(clock_type::now() - sent_).count();
-    }
-
-private:
-    const test::training_folder& folder_;
-    std::future<test::process_result> result_;
-    clock_type::time_point sent_ = clock_type::now();
-};
 
 const std::vector<std::string> long_run{"run.yaml",
                                         "max_steps=2000",
@@ -108,14 +31,6 @@ const std::vector<std::string> long_run{"run.yaml",
                                         "ddp_timeout=5",
                                         "--processes",
                                         "2"};
-
-/// The last line of stderr, which must be the only one with the program's name.
-std::string error_line(const test::process_result& result) {
-    const auto at = result.err.rfind("packkit-train: ");
-    BOOST_TEST_REQUIRE(at != std::string::npos, result.err);
-    BOOST_TEST(result.err.find("packkit-train: ") == at, result.err);
-    return result.err.substr(at);
-}
 
 }  // namespace
 

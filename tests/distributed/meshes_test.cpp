@@ -132,6 +132,31 @@ BOOST_AUTO_TEST_CASE(rows_on_several_ranks_in_float32) {
     compare_meshes(row_meshes, {"torch_dtype=float32"}, 2e-6);
 }
 
+BOOST_AUTO_TEST_CASE(dropout_is_the_same_on_every_mesh) {
+    const std::vector<std::string> settings{"torch_dtype=float64",
+                                            "residual_dropout=0.2"};
+    compare_meshes({{4, 1, {"fsdp_version=2", "dp_shard_size=2"}},
+                    {2, 4, {"tensor_parallel_size=2", "sequence_parallel=true"}},
+                    {2, 4, {"context_parallel_size=2"}},
+                    {1, 4, {"gradient_checkpointing=true"}}},
+                   settings, 1e-12);
+    // It does something, and something else with another seed or at another step.
+    const test::training_folder folder;
+    const auto losses = [&](const std::string& name, std::vector<std::string> more) {
+        more.insert(more.end(), {"torch_dtype=float64", "learning_rate=1e-300"});
+        const auto result = folder.run(arguments_for({1, 1, {}}, name, more));
+        BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+        return folder.metrics(name);
+    };
+    const auto without = losses("without", {"max_steps=2"});
+    const auto with = losses("with", {"max_steps=2", settings[1]});
+    BOOST_TEST(test::loss_difference(without, with) > 1e-5);
+    const std::string p = "residual_dropout=1";
+    const auto refused = folder.run({"run.yaml", p});
+    BOOST_TEST(refused.exit_code == 2);
+    BOOST_TEST(refused.err.find("residual_dropout") != std::string::npos, refused.err);
+}
+
 BOOST_AUTO_TEST_CASE(without_packing_and_with_rows_that_do_not_fill_a_step) {
     // 7 samples on 4 ranks: some ranks have nothing to do, and take part all the same.
     const test::training_folder folder;

@@ -7,6 +7,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <ostream>
@@ -224,6 +225,75 @@ BOOST_AUTO_TEST_CASE(memory_and_bytes_by_hand) {
     BOOST_TEST(held["gathered_parameters"] == 0);
     BOOST_TEST(held["communication"] == 0);
     BOOST_TEST(step["collectives"] == 0);
+}
+
+BOOST_AUTO_TEST_CASE(states_of_a_rank_are_its_share_of_the_whole) {
+    // Units whose gathered weights are there at the same time.
+    constexpr std::int64_t units_at_once = 1;
+    struct shared_run {
+        std::string name;
+        int processes;
+        std::int64_t shards;  // ranks that share states out
+        std::vector<std::string> settings;
+    };
+    const std::vector<shared_run> shared{
+        {"alone", 1, 1, {}},
+        {"DDP 2", 2, 1, {}},
+        {"FSDP 2", 2, 2, {fsdp}},
+        {"FSDP 4", 4, 4, {fsdp}},
+        {"HSDP 2 x 2", 4, 2, {fsdp, "dp_shard_size=2", "dp_replicate_size=2"}},
+        {"FSDP 2, rows on 2", 4, 4, {fsdp, "dp_shard_size=2", "context_parallel_size=2"}},
+    };
+    // No dimension but the hidden size is a multiple of the ranks.
+    const witness_folder folder(
+        app::json{{"vocab_size", 1021}, {"intermediate_size", 341}});
+    struct matrix {
+        std::int64_t rows, columns;
+    };
+    const std::vector<matrix> block{{128, 1},   {128, 128}, {64, 128},
+                                    {64, 128},  {128, 128}, {128, 1},
+                                    {341, 128}, {341, 128}, {128, 341}};
+    const std::vector<matrix> head{{128, 1}, {1021, 128}};
+    const auto elements = [](const std::vector<matrix>& unit, std::int64_t ranks) {
+        std::int64_t sum = 0;
+        for (const auto& of : unit)
+            sum += (of.rows + ranks - 1) / ranks * of.columns;
+        return sum;
+    };
+    const auto share = [&](std::int64_t ranks) {
+        return 4 * (elements({{1021, 128}}, ranks) + 3 * elements(block, ranks) +
+                    elements(head, ranks));
+    };
+    const std::int64_t largest = 4 * std::max(elements(block, 1), elements(head, 1));
+    for (const auto& run : shared) {
+        BOOST_TEST_CONTEXT(run.name) {
+            std::vector<std::string> arguments{"run.yaml",
+                                               "sequence_len=384",
+                                               "max_steps=2",
+                                               "gradient_accumulation_steps=1",
+                                               "--overwrite",
+                                               "--processes",
+                                               std::to_string(run.processes)};
+            arguments.insert(arguments.begin() + 1, run.settings.begin(),
+                             run.settings.end());
+            const auto result = folder.run(arguments);
+            BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+            for (const auto& step : folder.metrics("out")) {
+                const auto& held = step["allocated_bytes"];
+                BOOST_TEST(held["parameters"] == share(run.shards));
+                BOOST_TEST(held["optimizer"] == 2 * share(run.shards));
+                BOOST_TEST(held["gradients"] >= share(run.shards));
+                BOOST_TEST(held["gradients"] <= share(run.shards) + largest);
+                BOOST_TEST(held["gathered_parameters"] <=
+                           (run.shards == 1 ? 0 : units_at_once * largest));
+            }
+        }
+    }
+    // Of the whole, to what rounding rows up adds.
+    for (const std::int64_t ranks : {2, 4}) {
+        BOOST_TEST(deviation(static_cast<double>(share(ranks) * ranks),
+                             static_cast<double>(share(1))) < 0.01);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_plan_of_a_run) {

@@ -11,6 +11,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/CPUAllocator.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -93,9 +94,13 @@ public:
         const std::lock_guard lock(mutex_);
         return peak_;
     }
+    [[nodiscard]] memory_usage largest() const {
+        const std::lock_guard lock(mutex_);
+        return largest_;
+    }
     void reset_peak() {
         const std::lock_guard lock(mutex_);
-        peak_ = now_;
+        peak_ = largest_ = now_;
         peak_total_ = total_;
         peak_number_ = number_;
     }
@@ -109,6 +114,7 @@ public:
             usage.bytes[static_cast<std::size_t>(to)] += bytes;
         };
         rebook(now_);
+        note_largest(to);
         if (header.number <= peak_number_) rebook(peak_);
         header.use = to;
     }
@@ -133,7 +139,10 @@ private:
         const std::lock_guard lock(mutex_);
         now_.bytes[static_cast<std::size_t>(use)] += bytes;
         total_ += bytes;
-        if (bytes > 0) ++number_;
+        if (bytes > 0) {
+            ++number_;
+            note_largest(use);
+        }
         if (total_ > peak_total_) {
             peak_total_ = total_;
             peak_number_ = number_;
@@ -142,9 +151,14 @@ private:
         return number_;
     }
 
+    void note_largest(memory_use use) {
+        const auto i = static_cast<std::size_t>(use);
+        largest_.bytes[i] = std::max(largest_.bytes[i], now_.bytes[i]);
+    }
+
     c10::Allocator* base_;
     mutable std::mutex mutex_;
-    memory_usage now_, peak_;
+    memory_usage now_, peak_, largest_;
     std::int64_t total_ = 0, peak_total_ = 0;
     std::uint64_t number_ = 0, peak_number_ = 0;
 };
@@ -170,6 +184,13 @@ inline void count_memory() {
 [[nodiscard]] inline memory_usage memory_peak() {
     const auto* counted = detail::counting_allocator::installed();
     return counted != nullptr ? counted->peak() : memory_usage{};
+}
+
+/// The most that was held for each use since the last `reset_memory_peak`, not for all at
+/// the same time. What changed its use counts for both, from when it did.
+[[nodiscard]] inline memory_usage memory_largest() {
+    const auto* counted = detail::counting_allocator::installed();
+    return counted != nullptr ? counted->largest() : memory_usage{};
 }
 
 inline void reset_memory_peak() {

@@ -62,6 +62,30 @@ BOOST_AUTO_TEST_CASE(every_tensor_is_counted_under_its_scope_until_it_is_freed) 
     BOOST_TEST((lt::memory_now().bytes == before.bytes));
 }
 
+BOOST_AUTO_TEST_CASE(each_use_has_a_largest_of_its_own) {
+    lt::reset_memory_peak();
+    const auto base = lt::memory_largest();
+    BOOST_TEST((base.bytes == lt::memory_now().bytes));
+    {
+        const lt::memory_scope scope(gathered_parameters);
+        { const auto a = of_bytes(400); }
+        const auto b = of_bytes(300);
+        const auto c = of_bytes(90);
+    }
+    {
+        const lt::memory_scope scope(logits);
+        const auto d = of_bytes(1000);
+        lt::set_memory_use(d, gradients);
+    }
+    const auto largest = lt::memory_largest();
+    BOOST_TEST(largest[gathered_parameters] - base[gathered_parameters] == 400);
+    BOOST_TEST(largest[logits] - base[logits] == 1000);
+    BOOST_TEST(largest[gradients] - base[gradients] == 1000);
+    BOOST_TEST(largest[parameters] == base[parameters]);
+    lt::reset_memory_peak();
+    BOOST_TEST((lt::memory_largest().bytes == lt::memory_now().bytes));
+}
+
 BOOST_AUTO_TEST_CASE(the_peak_is_what_was_held_when_most_was_held) {
     const auto base = lt::memory_now();
     lt::reset_memory_peak();

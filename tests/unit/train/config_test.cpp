@@ -436,6 +436,7 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
         {"adam_beta2", {"adam_beta2=0"}},
         {"adam_epsilon", {"adam_epsilon=1"}},
         {"max_grad_norm", {"max_grad_norm=0"}},
+        {"residual_dropout", {"residual_dropout=0.1"}},
         {"torch_dtype", {"torch_dtype=float64"}},
         {"bf16", {"bf16=true"}},
         {"gradient_checkpointing", {"gradient_checkpointing=selective"}},

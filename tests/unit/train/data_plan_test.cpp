@@ -122,7 +122,18 @@ BOOST_AUTO_TEST_CASE(the_global_batch_does_not_depend_on_its_split) {
             BOOST_TEST_REQUIRE(a.size() == b.size());
             for (std::size_t i = 0; i < a.size(); ++i) {
                 BOOST_TEST((a[i].input_ids == b[i].input_ids));
+                BOOST_TEST((a[i].token_numbers == b[i].token_numbers));
+                BOOST_TEST(a[i].step == step);
+                BOOST_TEST(b[i].step == step);
             }
+            // Every token has a number of its own.
+            std::set<std::int64_t> numbers;
+            std::size_t tokens = 0;
+            for (const auto& row : a) {
+                numbers.insert(row.token_numbers.begin(), row.token_numbers.end());
+                tokens += row.input_ids.size();
+            }
+            BOOST_TEST(numbers.size() == tokens);
         }
     }
 }

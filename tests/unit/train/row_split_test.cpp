@@ -61,6 +61,7 @@ BOOST_AUTO_TEST_CASE(every_token_and_target_is_on_one_rank) {
                             BOOST_TEST(part.input_ids[i] == row.input_ids[at]);
                             BOOST_TEST(part.targets[i] == row.targets[at]);
                             BOOST_TEST(part.position_ids[i] == row.position_ids[at]);
+                            BOOST_TEST(part.token_numbers[i] == row.token_numbers[at]);
                         }
                     }
                     BOOST_TEST(times == std::vector<int>(times.size(), 1),
