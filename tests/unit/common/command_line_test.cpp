@@ -4,6 +4,7 @@
 
 #include <expect.hpp>
 
+#include <CLI/CLI.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <string>
