@@ -10,7 +10,8 @@ usage: cmake/check.sh [--quick]
   set-up    Debian packages, and LibTorch and Arrow into .deps/ (see cmake/dependencies.sh)
   release   builds everything and runs every test
   asan      builds everything but LibTorch with ASan and UBSan; runs unit, property, fuzz and cli tests
-  cuda      where a CUDA 13 toolkit is found: builds packkit-train with CUDA and NCCL, runs nothing
+  cuda      where a CUDA 13 toolkit is found: builds packkit-train with CUDA and NCCL, and the tests
+            for a GPU, which skip themselves where there is none
 
   --quick   set-up and release only
 
@@ -70,8 +71,9 @@ summary() {
 
 # configure PRESET ARGUMENT...: configures and builds it, or only $target of it.
 configure() {
-  cmake --preset "$1" "${@:2}" &&
-    cmake --build --preset "$1" -j "$jobs" ${target:+--target "$target"}
+  local targets
+  read -r -a targets <<<"${target:-all}"
+  cmake --preset "$1" "${@:2}" && cmake --build --preset "$1" -j "$jobs" --target "${targets[@]}"
 }
 
 # run_tests PRESET ARGUMENT...: ctest there; no test at all is a failure too.
@@ -113,9 +115,10 @@ if ! $quick; then
   step "asan: unit, property, fuzz, cli tests" run_tests asan -L '^(unit|property|fuzz|cli)$'
   if nvcc=$(find_cuda_13); then
     need_nccl
-    # The only program with CUDA in it.
-    target=packkit-train step "cuda: build" configure cuda -DCUDAToolkit_ROOT="${nvcc%/bin/nvcc}" \
-      -DPACKKIT_BUILD_TESTS=OFF -DPACKKIT_BUILD_BENCH=OFF
+    # The only program with CUDA in it, and the tests that a GPU runs.
+    target="packkit-train gpu_tests" step "cuda: build" configure cuda \
+      -DCUDAToolkit_ROOT="${nvcc%/bin/nvcc}" -DPACKKIT_BUILD_TESTS=ON -DPACKKIT_BUILD_BENCH=OFF
+    step "cuda: gpu tests" run_tests cuda -L '^gpu$'
   else
     record "cuda: build" - "skipped: no CUDA 13 toolkit (nvcc) found"
   fi

@@ -5,6 +5,7 @@
 #include "common/errors.hpp"
 #include "config_chat.hpp"
 #include "config_checks.hpp"
+#include "config_fsdp.hpp"
 #include "config_keys.hpp"
 #include "config_reader.hpp"
 #include "config_tree.hpp"

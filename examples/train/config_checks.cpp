@@ -3,7 +3,6 @@
 
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
-#include "config_checkpointing.hpp"
 #include "config_keys.hpp"
 
 #include <algorithm>
@@ -21,13 +20,6 @@ using app::in_quotes;
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-[[noreturn]] void refuse_unknown(const key_reader& keys, const config_member& member,
-                                 std::span<const std::string_view> known) {
-    throw app::input_error(place_of(keys.file(), member.line),
-                           "key " + in_quotes(keys.prefix() + member.key) +
-                               " is unknown" + app::did_you_mean(member.key, known));
 }
 
 [[noreturn]] void refuse_unsupported(const key_reader& keys, const config_member& member,
@@ -77,82 +69,6 @@ void check_conflicts(const key_reader& keys) {
     }
 }
 
-/// fsdp_config with the deprecated fsdp_ prefixes taken off.
-config_node without_prefixes(const key_reader& keys, const config_node& given,
-                             std::vector<std::string>& warnings) {
-    config_node map = given;
-    bool stripped = false;
-    for (auto& member : map.members) {
-        if (!member.key.starts_with("fsdp_")) continue;
-        const std::string name = member.key.substr(5);
-        if (map.find(name) != nullptr) {
-            throw app::input_error(place_of(keys.file(), member.line),
-                                   "fsdp_config: key " + in_quotes(name) +
-                                       " appears twice, once with the prefix fsdp_");
-        }
-        member.key = name;
-        stripped = true;
-    }
-    if (stripped) {
-        warnings.emplace_back(
-            "Configuring FSDP fields with the `fsdp_` prefix is deprecated. Please omit "
-            "the "
-            "`fsdp_` prefix from any fields in `fsdp_config`.");
-    }
-    return map;
-}
-
-void read_fsdp_offload(const key_reader& fsdp, train_config& config) {
-    config.offload_params = fsdp.truth("offload_params").value_or(false);
-    config.cpu_offload_pin_memory = fsdp.truth("cpu_offload_pin_memory").value_or(true);
-    if (!config.cpu_offload_pin_memory) {
-        if (config.fsdp_version != 2) {
-            fsdp.conflict(
-                "cpu_offload_pin_memory",
-                "FSDP1 does not support disabling cpu_offload_pin_memory, please "
-                "set `fsdp_version` to 2");
-        }
-        if (!config.offload_params) {
-            fsdp.conflict(
-                "cpu_offload_pin_memory",
-                "disabling cpu_offload_pin_memory requires enabling offload_params");
-        }
-    }
-}
-
-void check_fsdp_wrapping(const key_reader& fsdp) {
-    constexpr std::array policies = {"TRANSFORMER_BASED_WRAP"sv, "SIZE_BASED_WRAP"sv};
-    if (fsdp.one_of("auto_wrap_policy", policies) == "SIZE_BASED_WRAP") {
-        if (!fsdp.has("min_num_params")) {
-            fsdp.conflict(
-                "auto_wrap_policy",
-                "fsdp_config.min_num_params is required when auto_wrap_policy is "
-                "SIZE_BASED_WRAP");
-        }
-        fsdp.fail(
-            "auto_wrap_policy",
-            "SIZE_BASED_WRAP is not supported: each layer is a unit of its own; use "
-            "TRANSFORMER_BASED_WRAP");
-    }
-    constexpr std::array layers = {"LlamaDecoderLayer"sv};
-    static_cast<void>(fsdp.one_of("transformer_layer_cls_to_wrap", layers));
-}
-
-std::optional<checkpoint_form> read_checkpoint_form(const key_reader& fsdp,
-                                                    std::string_view key) {
-    constexpr std::array forms = {"FULL_STATE_DICT"sv, "SHARDED_STATE_DICT"sv,
-                                  "LOCAL_STATE_DICT"sv};
-    const auto form = fsdp.one_of(key, forms);
-    if (!form) return std::nullopt;
-    if (*form == "LOCAL_STATE_DICT") {
-        fsdp.fail(key,
-                  "LOCAL_STATE_DICT is not supported: only the mesh that wrote it could "
-                  "read it; use SHARDED_STATE_DICT");
-    }
-    return *form == "SHARDED_STATE_DICT" ? checkpoint_form::sharded
-                                         : checkpoint_form::full;
-}
-
 /// What a file of such a name holds, or "".
 std::string_view kind_of_name(std::string_view path) {
     constexpr std::array<std::pair<std::string_view, std::string_view>, 4> endings = {
@@ -167,6 +83,13 @@ std::string_view kind_of_name(std::string_view path) {
 }
 
 }  // namespace
+
+void refuse_unknown(const key_reader& keys, const config_member& member,
+                    std::span<const std::string_view> known) {
+    throw app::input_error(place_of(keys.file(), member.line),
+                           "key " + in_quotes(keys.prefix() + member.key) +
+                               " is unknown" + app::did_you_mean(member.key, known));
+}
 
 void check_top_level_keys(const key_reader& keys, std::vector<std::string>& warnings) {
     check_conflicts(keys);
@@ -249,62 +172,6 @@ void check_dataset_file(const key_reader& keys, dataset_config& data) {
     if (keys.has("sample_by") && !text) {
         keys.fail("sample_by",
                   "is for .txt files; a row of " + in_quotes(data.path) + " is a sample");
-    }
-}
-
-void read_fsdp(const key_reader& keys, train_config& config) {
-    const auto version = keys.whole("fsdp_version", 1, 2);
-    const config_node* const given = keys.find("fsdp_config");
-    if (given != nullptr && given->type != config_node::kind::map) {
-        keys.expected("fsdp_config", "keys, as {reshard_after_forward: true}");
-    }
-    config.mesh.fully_sharded = version.has_value() || given != nullptr;
-    const config_node map = given == nullptr
-                                ? config_node{}
-                                : without_prefixes(keys, *given, config.warnings);
-    const key_reader fsdp(keys.file(), map, "fsdp_config.");
-    for (const auto& member : map.members) {
-        if (!contains(fsdp_keys(), member.key)) refuse_unknown(fsdp, member, fsdp_keys());
-    }
-    const auto inner_version = fsdp.whole("version", 1, 2);
-    if (version && inner_version && *version != *inner_version) {
-        fsdp.fail("version", std::to_string(*inner_version) +
-                                 " contradicts fsdp_version " + std::to_string(*version));
-    }
-    if (version) {
-        config.fsdp_version = *version;
-    } else if (config.mesh.fully_sharded) {
-        config.fsdp_version = inner_version.value_or(1);
-    }
-    if (config.fsdp_version == 1) {
-        config.warnings.emplace_back(
-            std::string(version || inner_version
-                            ? "fsdp_version 1"
-                            : "fsdp_version is not set, which means 1: it") +
-            " is deprecated, use `fsdp_version: 2`; parameters are sharded the same way "
-            "here");
-    }
-    if (const auto reshard = fsdp.truth("reshard_after_forward")) {
-        config.reshard_after_forward = *reshard;
-    }
-    if (const auto prefetch = fsdp.truth("prefetch_gathers"))
-        config.prefetch_gathers = *prefetch;
-    read_fsdp_offload(fsdp, config);
-    check_fsdp_wrapping(fsdp);
-    read_checkpointing(keys, fsdp, config);
-    if (fsdp.has("mixed_precision_policy")) {
-        fsdp.fail("mixed_precision_policy", "is not supported; use bf16: true");
-    }
-    config.state_dict_type =
-        read_checkpoint_form(fsdp, "state_dict_type").value_or(checkpoint_form::full);
-    config.final_state_dict_type = read_checkpoint_form(fsdp, "final_state_dict_type")
-                                       .value_or(config.state_dict_type);
-    for (const auto key :
-         {"sync_module_states"sv, "cpu_ram_efficient_loading"sv, "use_orig_params"sv}) {
-        if (!fsdp.truth(key)) continue;
-        config.warnings.push_back(
-            "`fsdp_config." + std::string(key) +
-            "` has no effect: each rank makes or reads its own shards");
     }
 }
 

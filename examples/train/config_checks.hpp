@@ -6,7 +6,9 @@
 #include "config.hpp"
 #include "config_reader.hpp"
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace packkit::train {
@@ -24,7 +26,8 @@ void check_dataset_type(const key_reader& keys);
 /// Reads ds_type; refuses a file whose name does not fit what is to be read from it.
 void check_dataset_file(const key_reader& keys, dataset_config& data);
 
-/// Reads fsdp_version, fsdp_config and with it the keys of activation checkpointing.
-void read_fsdp(const key_reader& keys, train_config& config);
+/// Refuses a key by name, with the nearest of those that are known.
+[[noreturn]] void refuse_unknown(const key_reader& keys, const config_member& member,
+                                 std::span<const std::string_view> known);
 
 }  // namespace packkit::train

@@ -6,6 +6,7 @@
 
 #include <packkit/torch/attention_reference.hpp>
 #include <packkit/torch/cross_entropy.hpp>
+#include <packkit/torch/dropout.hpp>
 #include <packkit/torch/gated_activation.hpp>
 #include <packkit/torch/linear_cross_entropy.hpp>
 #include <packkit/torch/rms_norm.hpp>
@@ -135,5 +136,15 @@ BOOST_AUTO_TEST_CASE(head_and_loss, *precondition(has_gpu)) {
                 return lt::cross_entropy_sum(at::linear(t[0], t[1]), targets);
             },
             {drawn({600, 64}), drawn({503, 64}) / 8}, dtype, tolerance);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(dropout_of_the_same_elements, *precondition(has_gpu)) {
+    const auto tokens = at::arange(0, 200, at::kLong) * 1000003;
+    for (const std::uint32_t step : {0U, 7U}) {
+        const auto key = lt::dropout_key::of(42, "model.layers.1.mlp", step);
+        const auto expected = lt::dropout_mask(0.3, key, tokens, 67);
+        const auto found = lt::dropout_mask(0.3, key, tokens.to(at::kCUDA), 67);
+        BOOST_TEST(at::equal(found.cpu(), expected));
     }
 }

@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(unsupported_keys) {
          {"rl", "eval_steps", "eval_batch_size", "evals_per_epoch", "wandb_project",
           "pretraining_dataset", "load_in_4bit", "special_tokens", "torch_compile",
           "hub_model_id", "plugins", "use_ray", "fp16", "neftune_noise_alpha",
-          "saves_per_epoch", "save_strategy", "fsdp"}) {
+          "saves_per_epoch", "save_strategy"}) {
         const std::string error =
             error_with("max_steps: 1\n" + std::string(key) + ": x1");
         BOOST_TEST(
@@ -401,6 +401,18 @@ BOOST_AUTO_TEST_CASE(fsdp) {
     BOOST_TEST(error("offload_params: 3") ==
                "config.yaml:2: fsdp_config.offload_params: expected true or false, found "
                "'3'");
+    BOOST_TEST(error("sharding_strategy: NO_SHARD") ==
+               "config.yaml:2: fsdp_config.sharding_strategy: NO_SHARD is DDP: leave "
+               "fsdp_config and fsdp_version away");
+    BOOST_TEST(error("sharding_strategy: HYBRID_SHARD") ==
+               "config.yaml:2: fsdp_config.sharding_strategy: HYBRID_SHARD needs "
+               "dp_replicate_size: how many groups of ranks hold all parameters");
+    BOOST_TEST(error("reshard_after_forward: true, sharding_strategy: SHARD_GRAD_OP") ==
+               "config.yaml:2: fsdp_config.sharding_strategy says that weights are kept, "
+               "another key that they are not");
+    BOOST_TEST(error_with("fsdp: [full_shard, auto_wrapp]") ==
+               "config.yaml:1: fsdp: 'auto_wrapp' is no way to shard here; expected some "
+               "of full_shard, shard_grad_op, hybrid_shard, auto_wrap, offload");
     BOOST_TEST(error("cpu_offload_pin_memory: false") ==
                "config.yaml:2: disabling cpu_offload_pin_memory requires enabling "
                "offload_params");

@@ -270,6 +270,37 @@ BOOST_AUTO_TEST_CASE(form_of_checkpoints) {
                    .warnings.empty());
 }
 
+BOOST_AUTO_TEST_CASE(fully_sharded_in_the_words_of_its_first_version) {
+    const auto config = loaded(
+        "fsdp: [full_shard, auto_wrap]\nfsdp_config: {fsdp_limit_all_gathers: true, "
+        "fsdp_sync_module_states: true, fsdp_offload_params: true, fsdp_use_orig_params: "
+        "false, fsdp_cpu_ram_efficient_loading: true, fsdp_auto_wrap_policy: "
+        "TRANSFORMER_BASED_WRAP, fsdp_transformer_layer_cls_to_wrap: Qwen2DecoderLayer, "
+        "fsdp_state_dict_type: FULL_STATE_DICT, fsdp_sharding_strategy: FULL_SHARD, "
+        "fsdp_backward_prefetch: NO_PREFETCH, fsdp_forward_prefetch: false}");
+    BOOST_TEST(config.mesh.fully_sharded);
+    BOOST_TEST(config.fsdp_version == 1);
+    BOOST_TEST(config.reshard_after_forward);
+    BOOST_TEST(config.offload_params);
+    BOOST_TEST(!config.prefetch_gathers);
+    BOOST_TEST(warns(config, "`fsdp` is deprecated, use `fsdp_version: 2`"));
+    for (const std::string key :
+         {"limit_all_gathers", "sharding_strategy", "backward_prefetch"})
+        BOOST_TEST(warns(config, "`fsdp_config." + key + "` is deprecated"), key);
+    const auto kept = loaded("fsdp: shard_grad_op");
+    BOOST_TEST(kept.mesh.fully_sharded);
+    BOOST_TEST(!kept.reshard_after_forward);
+    BOOST_TEST(!kept.offload_params);
+    BOOST_TEST(loaded("fsdp: [full_shard, offload]").offload_params);
+    BOOST_TEST(
+        !loaded("fsdp_config: {sharding_strategy: SHARD_GRAD_OP}").reshard_after_forward);
+    BOOST_TEST(loaded("dp_replicate_size: 2\nfsdp_config: {sharding_strategy: "
+                      "HYBRID_SHARD}")
+                   .reshard_after_forward);
+    BOOST_TEST(!loaded("fsdp:").mesh.fully_sharded);
+    BOOST_TEST(!loaded("fsdp: []").mesh.fully_sharded);
+}
+
 BOOST_AUTO_TEST_CASE(activation_checkpointing) {
     using packkit::checkpointing_kind;
     const auto kind = [](const std::string& text) {
