@@ -10,7 +10,7 @@ usage: cmake/check.sh [--quick]
   set-up    Debian packages, and LibTorch and Arrow into .deps/ (see cmake/dependencies.sh)
   release   builds everything and runs every test
   asan      builds everything but LibTorch with ASan and UBSan; runs unit, property, fuzz and cli tests
-  cuda      where a CUDA 13 toolkit is found: builds the programs with CUDA and NCCL, runs nothing
+  cuda      where a CUDA 13 toolkit is found: builds packkit-train with CUDA and NCCL, runs nothing
 
   --quick   set-up and release only
 
@@ -68,7 +68,11 @@ summary() {
   done
 }
 
-configure() { cmake --preset "$1" "${@:2}" && cmake --build --preset "$1" -j "$jobs"; }
+# configure PRESET ARGUMENT...: configures and builds it, or only $target of it.
+configure() {
+  cmake --preset "$1" "${@:2}" &&
+    cmake --build --preset "$1" -j "$jobs" ${target:+--target "$target"}
+}
 
 # run_tests PRESET ARGUMENT...: ctest there; no test at all is a failure too.
 run_tests() {
@@ -109,7 +113,8 @@ if ! $quick; then
   step "asan: unit, property, fuzz, cli tests" run_tests asan -L '^(unit|property|fuzz|cli)$'
   if nvcc=$(find_cuda_13); then
     need_nccl
-    step "cuda: build" configure cuda -DCUDAToolkit_ROOT="${nvcc%/bin/nvcc}" \
+    # The only program with CUDA in it.
+    target=packkit-train step "cuda: build" configure cuda -DCUDAToolkit_ROOT="${nvcc%/bin/nvcc}" \
       -DPACKKIT_BUILD_TESTS=OFF -DPACKKIT_BUILD_BENCH=OFF
   else
     record "cuda: build" - "skipped: no CUDA 13 toolkit (nvcc) found"
