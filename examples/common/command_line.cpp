@@ -4,6 +4,8 @@
 #include "did_you_mean.hpp"
 #include "errors.hpp"
 
+#include <CLI/CLI.hpp>
+
 namespace packkit::app {
 namespace {
 

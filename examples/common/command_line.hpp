@@ -6,14 +6,17 @@
 #include "did_you_mean.hpp"
 #include "errors.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
+
+// CLI11 is header-only and slow to compile: only files that add options include it.
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace packkit::app {
 

@@ -7,6 +7,8 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <array>
 #include <limits>
 #include <utility>

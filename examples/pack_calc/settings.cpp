@@ -12,6 +12,8 @@
 
 #include <packkit/version.hpp>
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>

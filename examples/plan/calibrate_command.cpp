@@ -179,20 +179,17 @@ void run(const calibrate_texts& texts) {
 }  // namespace
 
 void add_calibrate_command(CLI::App& program, action& chosen) {
-    CLI::App* const command = program.add_subcommand("calibrate", description);
     const auto texts = std::make_shared<calibrate_texts>();
-    command->add_option("FILE", texts->files, "metrics.jsonl of a run")
-        ->type_name("FILE")
-        ->group("Input");
-    add_text_option(*command, "Hardware", "--gpu", texts->gpu, "NAME",
+    CLI::App& command = add_command(program, "calibrate", description, footer, chosen,
+                                    [texts] { run(*texts); });
+    add_file_arguments(command, texts->files, "metrics.jsonl of a run");
+    add_text_option(command, "Hardware", "--gpu", texts->gpu, "NAME",
                     "A GPU of packkit-plan gpus, for its peak");
-    add_text_option(*command, "Hardware", "--peak-tflops", texts->peak, "X",
+    add_text_option(command, "Hardware", "--peak-tflops", texts->peak, "X",
                     "Dense peak in the precision of the run, 1e12 FLOP/s");
-    add_text_option(*command, "Hardware", "--precision", texts->precision, "NAME",
+    add_text_option(command, "Hardware", "--precision", texts->precision, "NAME",
                     "Of the runs: fp64, fp32 (default on cpu), bf16-mixed, bf16");
-    add_output_options(*command, texts->output);
-    command->footer(footer);
-    command->callback([texts, &chosen] { chosen = [texts] { run(*texts); }; });
+    add_output_options(command, texts->output);
 }
 
 }  // namespace packkit::plan

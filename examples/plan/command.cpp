@@ -1,15 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command.hpp"
 
+#include <CLI/CLI.hpp>
+
+#include <utility>
+
 namespace packkit::plan {
 
-CLI::Option* add_text_option(CLI::App& command, const char* group, const char* names,
-                             std::string& text, const char* type,
-                             const char* description) {
-    return command.add_option(names, text, description)
+CLI::App& add_command(CLI::App& program, const char* name, const char* description,
+                      const char* footer, action& chosen, action run) {
+    CLI::App* const command = program.add_subcommand(name, description);
+    command->footer(footer);
+    command->callback([&chosen, run = std::move(run)] { chosen = run; });
+    return *command;
+}
+
+void add_text_option(CLI::App& command, const char* group, const char* names,
+                     std::string& text, const char* type, const char* description) {
+    command.add_option(names, text, description)
         ->type_name(type)
         ->group(group)
         ->take_last();
+}
+
+void add_repeated_option(CLI::App& command, const char* group, const char* name,
+                         std::vector<std::string>& texts, const char* type,
+                         const char* description) {
+    command.add_option(name, texts, description)
+        ->type_name(type)
+        ->group(group)
+        ->allow_extra_args(false)
+        ->take_all();
+}
+
+void add_switch(CLI::App& command, const char* group, const char* name, bool& given,
+                const char* description) {
+    command.add_flag(name, given, description)->group(group);
+}
+
+void add_argument(CLI::App& command, const char* name, std::string& text,
+                  const char* description) {
+    command.add_option(name, text, description);
+}
+
+void add_file_arguments(CLI::App& command, std::vector<std::string>& files,
+                        const char* description) {
+    command.add_option("FILE", files, description)->type_name("FILE")->group("Input");
 }
 
 }  // namespace packkit::plan

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace packkit::plan {
 
@@ -25,10 +26,30 @@ void add_models_command(CLI::App& program, action& chosen);
 void add_gpus_command(CLI::App& program, action& chosen);
 void add_calibrate_command(CLI::App& program, action& chosen);
 
+/// Adds a command; when it is the one on the line, `chosen` becomes `run`.
+CLI::App& add_command(CLI::App& program, const char* name, const char* description,
+                      const char* footer, action& chosen, action run);
+
 /// Adds an option whose value is read later: its text, empty if it was not given. The
 /// last of several counts.
-CLI::Option* add_text_option(CLI::App& command, const char* group, const char* names,
-                             std::string& text, const char* type,
-                             const char* description);
+void add_text_option(CLI::App& command, const char* group, const char* names,
+                     std::string& text, const char* type, const char* description);
+
+/// Adds an option that may be given several times, with one value each.
+void add_repeated_option(CLI::App& command, const char* group, const char* name,
+                         std::vector<std::string>& texts, const char* type,
+                         const char* description);
+
+/// Adds an option without a value.
+void add_switch(CLI::App& command, const char* group, const char* name, bool& given,
+                const char* description);
+
+/// Adds a positional argument, empty if it was not given.
+void add_argument(CLI::App& command, const char* name, std::string& text,
+                  const char* description);
+
+/// Adds files as positional arguments, any number of them.
+void add_file_arguments(CLI::App& command, std::vector<std::string>& files,
+                        const char* description);
 
 }  // namespace packkit::plan

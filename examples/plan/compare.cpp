@@ -58,10 +58,8 @@ void add_subject_options(CLI::App& command, subject_texts& texts) {
            "Rows of an epoch, each full: steps and hours");
     option("--tokens", texts.tokens, "X", "The same by tokens, as in 1.5e9");
     option("--epochs,--num-epochs", texts.epochs, "X", "Epochs (default 1)");
-    command
-        .add_flag("--no-packing", texts.no_packing,
-                  "With --lengths: plan for one sample a row, padded")
-        ->group("Data");
+    add_switch(command, "Data", "--no-packing", texts.no_packing,
+               "With --lengths: plan for one sample a row, padded");
     add_length_options(command, texts.lengths);
     add_text_option(command, "Results", "--convention", texts.convention, "NAME",
                     "FLOPs a token: A (default) 6N + 12Lhs, B 6(N - Vh) + 12Lhs, C 6(N - "

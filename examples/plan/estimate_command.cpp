@@ -102,16 +102,15 @@ void run(const estimate_texts& texts) {
 }  // namespace
 
 void add_estimate_command(CLI::App& program, action& chosen) {
-    CLI::App* const command = program.add_subcommand("estimate", description);
     const auto texts = std::make_shared<estimate_texts>();
-    command->footer(footer);
-    add_subject_options(*command, texts->subject);
-    add_training_options(*command, texts->training);
-    add_output_options(*command, texts->output);
-    add_text_option(*command, "Results", "--html", texts->html, "FILE",
+    CLI::App& command = add_command(program, "estimate", description, footer, chosen,
+                                    [texts] { run(*texts); });
+    add_subject_options(command, texts->subject);
+    add_training_options(command, texts->training);
+    add_output_options(command, texts->output);
+    add_text_option(command, "Results", "--html", texts->html, "FILE",
                     "Write a self-contained report with plots");
-    add_yaml_options(*command, texts->yaml);
-    command->callback([texts, &chosen] { chosen = [texts] { run(*texts); }; });
+    add_yaml_options(command, texts->yaml);
 }
 
 }  // namespace packkit::plan

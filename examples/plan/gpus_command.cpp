@@ -83,11 +83,10 @@ void run(const output_texts& texts) {
 }  // namespace
 
 void add_gpus_command(CLI::App& program, action& chosen) {
-    CLI::App* const command = program.add_subcommand("gpus", description);
     const auto texts = std::make_shared<output_texts>();
-    command->footer(footer);
-    add_output_options(*command, *texts);
-    command->callback([texts, &chosen] { chosen = [texts] { run(*texts); }; });
+    CLI::App& command = add_command(program, "gpus", description, footer, chosen,
+                                    [texts] { run(*texts); });
+    add_output_options(command, *texts);
 }
 
 }  // namespace packkit::plan

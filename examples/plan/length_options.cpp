@@ -48,14 +48,10 @@ workload with_losses(workload work, const workload& losses) {
 }  // namespace
 
 void add_length_options(CLI::App& command, length_texts& texts) {
-    command
-        .add_option("--lengths", texts.paths,
-                    "Lengths of samples, or samples, as packkit-pack reads them; - is "
-                    "standard input")
-        ->type_name("FILE")
-        ->group("Inputs")
-        ->allow_extra_args(false)
-        ->take_all();
+    add_repeated_option(
+        command, "Inputs", "--lengths", texts.paths, "FILE",
+        "Lengths of samples, or samples, as packkit-pack reads them; - is "
+        "standard input");
     add_text_option(command, "Inputs", "--excess-length-strategy", texts.excess, "NAME",
                     "Samples above --sequence-len: drop (default), truncate, split, "
                     "raise");

@@ -8,6 +8,8 @@
 
 #include <packkit/version.hpp>
 
+#include <CLI/CLI.hpp>
+
 namespace packkit::plan {
 namespace {
 

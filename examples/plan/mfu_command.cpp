@@ -234,13 +234,13 @@ void run(const mfu_texts& texts) {
 }  // namespace
 
 void add_mfu_command(CLI::App& program, action& chosen) {
-    CLI::App* const command = program.add_subcommand("mfu", description);
     const auto texts = std::make_shared<mfu_texts>();
-    command->footer(footer);
-    add_model_argument(*command, texts->model);
+    CLI::App& command = add_command(program, "mfu", description, footer, chosen,
+                                    [texts] { run(*texts); });
+    add_model_argument(command, texts->model);
     const auto option = [&](const char* names, std::string& text, const char* type,
                             const char* what) {
-        add_text_option(*command, "Throughput", names, text, type, what);
+        add_text_option(command, "Throughput", names, text, type, what);
     };
     option("--tokens-per-second-per-gpu", texts->tokens_per_second, "X",
            "What was measured or claimed");
@@ -254,10 +254,9 @@ void add_mfu_command(CLI::App& program, action& chosen) {
            "For HFU: none (default), selective, full");
     option("--claimed-mfu", texts->claimed, "X",
            "A published MFU, 0.568 or 56.8%, to hold against the throughput");
-    add_device_options(*command, texts->gpu);
-    add_length_options(*command, texts->lengths);
-    add_output_options(*command, texts->output);
-    command->callback([texts, &chosen] { chosen = [texts] { run(*texts); }; });
+    add_device_options(command, texts->gpu);
+    add_length_options(command, texts->lengths);
+    add_output_options(command, texts->output);
 }
 
 }  // namespace packkit::plan

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model_choice.hpp"
 
+#include "command.hpp"
+
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
 #include "common/model_config.hpp"
@@ -48,9 +50,9 @@ chosen_model read_model(const std::string& name) {
 }  // namespace
 
 void add_model_argument(CLI::App& command, std::string& model) {
-    command.add_option("MODEL", model,
-                       "A built-in name (packkit-plan models), or a Hugging Face "
-                       "config.json or its folder");
+    add_argument(command, "MODEL", model,
+                 "A built-in name (packkit-plan models), or a Hugging Face "
+                 "config.json or its folder");
 }
 
 chosen_model choose_model(const std::string& name) {

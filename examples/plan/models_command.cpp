@@ -87,12 +87,11 @@ void run(const models_texts& texts) {
 }  // namespace
 
 void add_models_command(CLI::App& program, action& chosen) {
-    CLI::App* const command = program.add_subcommand("models", description);
     const auto texts = std::make_shared<models_texts>();
-    command->footer(footer);
-    command->add_option("PART", texts->part, "Only names with this in them");
-    add_output_options(*command, texts->output);
-    command->callback([texts, &chosen] { chosen = [texts] { run(*texts); }; });
+    CLI::App& command = add_command(program, "models", description, footer, chosen,
+                                    [texts] { run(*texts); });
+    add_argument(command, "PART", texts->part, "Only names with this in them");
+    add_output_options(command, texts->output);
 }
 
 }  // namespace packkit::plan

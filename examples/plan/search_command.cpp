@@ -220,14 +220,14 @@ void run(const search_texts& texts) {
 }  // namespace
 
 void add_search_command(CLI::App& program, action& chosen) {
-    CLI::App* const command = program.add_subcommand("search", description);
     const auto texts = std::make_shared<search_texts>();
-    command->footer(footer);
-    add_subject_options(*command, texts->subject);
-    add_training_options(*command, texts->training);
+    CLI::App& command = add_command(program, "search", description, footer, chosen,
+                                    [texts] { run(*texts); });
+    add_subject_options(command, texts->subject);
+    add_training_options(command, texts->training);
     const auto option = [&](const char* group, const char* names, std::string& text,
                             const char* type, const char* what) {
-        add_text_option(*command, group, names, text, type, what);
+        add_text_option(command, group, names, text, type, what);
     };
     const char* group = "Search";
     option(group, "--top", texts->top, "N",
@@ -238,11 +238,10 @@ void add_search_command(CLI::App& program, action& chosen) {
            "Accumulate until a step has as many tokens, as 4e6");
     option(group, "--max-global-tokens", texts->max_tokens, "X",
            "Refuse meshes whose step has more");
-    add_output_options(*command, texts->output);
+    add_output_options(command, texts->output);
     option("Results", "--html", texts->html, "FILE",
            "Write a self-contained report with plots");
-    add_yaml_options(*command, texts->yaml);
-    command->callback([texts, &chosen] { chosen = [texts] { run(*texts); }; });
+    add_yaml_options(command, texts->yaml);
 }
 
 }  // namespace packkit::plan

@@ -261,12 +261,12 @@ void run(const steps_texts& texts) {
 }  // namespace
 
 void add_steps_command(CLI::App& program, action& chosen) {
-    CLI::App* const command = program.add_subcommand("steps", description);
     const auto texts = std::make_shared<steps_texts>();
-    command->footer(footer);
+    CLI::App& command = add_command(program, "steps", description, footer, chosen,
+                                    [texts] { run(*texts); });
     const auto option = [&](const char* group, const char* names, std::string& text,
                             const char* type, const char* what) {
-        add_text_option(*command, group, names, text, type, what);
+        add_text_option(command, group, names, text, type, what);
     };
     const char* group = "Data";
     option(group, "--samples", texts->samples, "N", "Samples of an epoch, one a row");
@@ -274,10 +274,8 @@ void add_steps_command(CLI::App& program, action& chosen) {
            "Epochs, also parts of one (default 1)");
     option(group, "--sequence-len", texts->sequence_len, "N",
            "Tokens a row, for --lengths");
-    command
-        ->add_flag("--keep-last", texts->keep_last,
-                   "Keep the last, smaller batch of an epoch: round up")
-        ->group(group);
+    add_switch(command, group, "--keep-last", texts->keep_last,
+               "Keep the last, smaller batch of an epoch: round up");
     group = "Batch";
     option(group, "--global-batch-size", texts->global, "N", "Rows a step in all");
     option(group, "--micro-batch-size", texts->micro, "N", "Rows a micro-batch");
@@ -294,9 +292,8 @@ void add_steps_command(CLI::App& program, action& chosen) {
     group = "Time";
     option(group, "--seconds-per-step", texts->seconds, "S", "0.65, or a range: 0.5-0.8");
     option(group, "--price-per-gpu-hour", texts->price, "X", "Cost, for --gpus");
-    add_length_options(*command, texts->lengths);
-    add_output_options(*command, texts->output);
-    command->callback([texts, &chosen] { chosen = [texts] { run(*texts); }; });
+    add_length_options(command, texts->lengths);
+    add_output_options(command, texts->output);
 }
 
 }  // namespace packkit::plan

@@ -115,24 +115,18 @@ void add_training_options(CLI::App& command, training_texts& texts) {
     group = "Training";
     option(group, "--sharding", texts.sharding, "NAME",
            "ddp, zero1, zero2 or fsdp (default)");
-    command
-        .add_flag("--no-reshard", texts.no_reshard,
-                  "reshard_after_forward: false, gathered parameters stay until backward")
-        ->group(group);
+    add_switch(command, group, "--no-reshard", texts.no_reshard,
+               "reshard_after_forward: false, gathered parameters stay until backward");
     option(group, "--activation-checkpointing", texts.checkpointing, "NAME",
            "none (default), selective or full");
     option(group, "--precision", texts.precision, "NAME",
            "fp64, fp32, bf16-mixed (default) or bf16");
     option(group, "--optimizer", texts.optimizer, "NAME",
            "adamw (default), adamw_8bit or sgd");
-    command
-        .add_flag("--sequence-parallel", texts.sequence_parallel,
-                  "tp also cuts norms and residuals by tokens")
-        ->group(group);
-    command
-        .add_flag("--offload-optimizer", texts.offload_optimizer,
-                  "Master weights and optimizer state in host memory")
-        ->group(group);
+    add_switch(command, group, "--sequence-parallel", texts.sequence_parallel,
+               "tp also cuts norms and residuals by tokens");
+    add_switch(command, group, "--offload-optimizer", texts.offload_optimizer,
+               "Master weights and optimizer state in host memory");
 }
 
 training_choice parse_training(const training_texts& texts, const chosen_model& model,

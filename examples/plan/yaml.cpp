@@ -227,13 +227,8 @@ void add_yaml_options(CLI::App& command, yaml_texts& texts) {
         add_text_option(command, "Configuration", names, text, type, what);
     };
     option("--yaml", texts.path, "FILE", "Write the plan as a config for packkit-train");
-    command
-        .add_option("--dataset", texts.datasets,
-                    "datasets: a .jsonl or .txt file; may be given several times")
-        ->type_name("PATH")
-        ->group("Configuration")
-        ->allow_extra_args(false)
-        ->take_all();
+    add_repeated_option(command, "Configuration", "--dataset", texts.datasets, "PATH",
+                        "datasets: a .jsonl or .txt file; may be given several times");
     option("--base-model", texts.base_model, "PATH",
            "base_model: the folder of a built-in MODEL");
     option("--base-tokenizer", texts.tokenizer, "PATH",

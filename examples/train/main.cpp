@@ -18,6 +18,7 @@
 #include <packkit/version.hpp>
 
 #include <c10/util/Exception.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <new>
