@@ -3,6 +3,8 @@
 /// \file
 /// The expensive headers, compiled once.
 
+#include "cpu_kernels.hpp"
+
 #include <packkit/torch/adamw.hpp>
 #include <packkit/torch/gradient_norm.hpp>
 #include <packkit/torch/linear_cross_entropy.hpp>
