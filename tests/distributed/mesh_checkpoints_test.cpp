@@ -278,8 +278,12 @@ BOOST_AUTO_TEST_CASE(a_sharded_save_gathers_nothing) {
     constexpr std::int64_t embedding_bytes = 43 * 32 * 8;
     BOOST_TEST(taken[checkpoint_form::full] > embedding_bytes);
     BOOST_TEST(sent[checkpoint_form::full] > embedding_bytes / 2);
-    // Of all four ranks together: what they tell each other.
-    BOOST_TEST(taken[checkpoint_form::sharded] < 4096);
+    // Of all four ranks together: what they tell each other. A copy of one rank's part of
+    // the embedding would take 2816.
+    BOOST_TEST(taken[checkpoint_form::sharded] < 1024);
+    BOOST_TEST_MESSAGE("bytes taken by a save: full " << taken[checkpoint_form::full]
+                                                      << ", sharded "
+                                                      << taken[checkpoint_form::sharded]);
     BOOST_TEST(sent[checkpoint_form::sharded] == 0);
 }
 
