@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan_command.hpp"
 
+#include "common/table.hpp"
+
 #include "common/command_line.hpp"
 #include "common/errors.hpp"
 #include "prediction.hpp"

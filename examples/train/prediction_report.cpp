@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prediction_report.hpp"
 
+#include "common/table.hpp"
+
 #include "common/json.hpp"
 #include "common/numbers.hpp"
 

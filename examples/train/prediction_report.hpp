@@ -4,7 +4,6 @@
 /// Predictions for people and for programs: before a run, at its start, and beside what
 /// was measured at its end.
 
-#include "common/table.hpp"
 #include "config.hpp"
 #include "data_plan.hpp"
 #include "metrics.hpp"
@@ -14,6 +13,10 @@
 #include <packkit/plan_estimate.hpp>
 
 #include <string>
+
+namespace packkit::app {
+enum class output_format;
+}
 
 namespace packkit::train {
 

@@ -216,6 +216,27 @@ private:
     [[nodiscard]] gathering send(const at::Tensor& flat) const;
     [[nodiscard]] std::vector<at::Tensor> unpack(const at::Tensor& received) const;
     [[nodiscard]] pending sum_over_replicas();
+    /// visit(part of `whole`, the same in `flat`), both (ranks, rows, columns), for
+    /// parameter `i` as (rows, columns) and a flat buffer of all ranks, (ranks, shard):
+    /// those ranks whose shard is full, then the one, if any, that has fewer rows.
+    template <class Visit>
+    void for_parts_of_ranks(std::size_t i, const at::Tensor& whole,
+                            const at::Tensor& flat, Visit visit) const {
+        if (whole.numel() == 0) return;
+        const auto rows = rows_per_shard(whole.size(0), flat.size(0));
+        const auto visit_ranks = [&](std::int64_t first, std::int64_t ranks,
+                                     std::int64_t rows_each) {
+            if (ranks == 0 || rows_each == 0) return;
+            visit(whole.narrow(0, first * rows, ranks * rows_each)
+                      .unflatten(0, {ranks, rows_each}),
+                  flat.narrow(0, first, ranks)
+                      .narrow(1, offsets_[i], rows_each * row_elements(i))
+                      .unflatten(1, {rows_each, row_elements(i)}));
+        };
+        const auto full_ranks = whole.size(0) / rows;
+        visit_ranks(0, full_ranks, rows);
+        if (full_ranks < flat.size(0)) visit_ranks(full_ranks, 1, whole.size(0) % rows);
+    }
     [[nodiscard]] at::Tensor pack(const std::vector<at::Tensor>& full) const;
 
     std::vector<parameter_info> infos_;
@@ -303,16 +324,9 @@ inline std::vector<at::Tensor> sharded_parameters::unpack(
         const auto rows = slices_[i].rows.size();
         const memory_scope scope(memory_use::gathered_parameters);
         full.push_back(at::empty(local_shape(i), received.options()));
-        auto target = full.back().view({rows, row_elements(i)});
-        for (std::int64_t rank = 0; rank < received.size(0); ++rank) {
-            const auto range = shard_of(rows, received.size(0), rank);
-            if (range.empty()) { break; }
-            const auto count = range.size() * row_elements(i);
-            target.slice(0, range.begin, range.end)
-                .copy_(received[rank]
-                           .narrow(0, offsets_[i], count)
-                           .view({range.size(), row_elements(i)}));
-        }
+        for_parts_of_ranks(
+            i, full.back().view({rows, row_elements(i)}), received,
+            [](const at::Tensor& whole, const at::Tensor& parts) { whole.copy_(parts); });
     }
     detail::take_storage(received);
     return full;
@@ -364,16 +378,9 @@ inline at::Tensor sharded_parameters::pack(const std::vector<at::Tensor>& full) 
     for (std::size_t i = 0; i < size(); ++i) {
         if (!full[i].defined()) { continue; }
         const auto rows = slices_[i].rows.size();
-        const auto source = full[i].reshape({rows, row_elements(i)});
-        for (std::int64_t rank = 0; rank < ranks; ++rank) {
-            const auto range = shard_of(rows, ranks, rank);
-            if (range.empty()) { break; }
-            const auto count = range.size() * row_elements(i);
-            flat[rank]
-                .narrow(0, offsets_[i], count)
-                .view({range.size(), row_elements(i)})
-                .copy_(source.slice(0, range.begin, range.end));
-        }
+        for_parts_of_ranks(
+            i, full[i].reshape({rows, row_elements(i)}), flat,
+            [](const at::Tensor& whole, const at::Tensor& parts) { parts.copy_(whole); });
     }
     return flat;
 }
