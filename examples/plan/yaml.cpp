@@ -252,7 +252,8 @@ std::vector<std::string> trainer_gaps(const training_setup& setup,
     }
     if (setup.optimizer != optimizer_kind::adamw)
         gaps.push_back("--optimizer " + std::string(to_string(setup.optimizer)));
-    if (setup.offload_optimizer) gaps.emplace_back("--offload-optimizer");
+    if (setup.offload_optimizer && setup.sharding != sharding_kind::fsdp)
+        gaps.emplace_back("--offload-optimizer without --sharding fsdp");
     add_model_gaps(model, gaps);
     return gaps;
 }

@@ -12,11 +12,15 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <map>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,9 +28,38 @@ namespace packkit::train {
 namespace fs = std::filesystem;
 namespace {
 
+/// Throws lt::communication_error with the words of the first rank that has a fault.
+/// Collective, once it is known that one has.
+[[noreturn]] void end_with_first_fault(lt::communicator& world, at::Device device,
+                                       const std::exception_ptr& fault) {
+    constexpr std::size_t most = 512;
+    std::vector<std::uint8_t> text(most);
+    try {
+        if (fault) std::rethrow_exception(fault);
+    } catch (const std::exception& cause) {
+        const std::string_view words = cause.what();
+        std::copy_n(words.begin(), std::min(words.size(), most - 1), text.begin());
+    } catch (...) { text[0] = '?'; }
+    const auto mine = lt::upload(text, device);
+    auto all = at::empty({world.size(), mine.numel()}, mine.options());
+    world.all_gather(all, mine).wait();
+    if (fault) std::rethrow_exception(fault);
+    const auto read = all.cpu();
+    for (int rank = 0; rank < world.size(); ++rank) {
+        const auto row = read[rank];
+        const auto* const words =
+            reinterpret_cast<const char*>(row.const_data_ptr<std::uint8_t>());
+        if (*words == '\0') continue;
+        throw lt::communication_error(
+            "rank " + std::to_string(rank) +
+            " could not write its part of the checkpoint: " + words);
+    }
+    throw lt::communication_error("a rank could not write its part of the checkpoint");
+}
+
 /// Runs `work` on every rank and returns every rank's number. Collective. What it throws
 /// goes on after all have come to its end; ranks without a fault of their own then throw
-/// lt::communication_error naming the first that failed.
+/// lt::communication_error with the first that failed and its words.
 template <class Work>
 std::vector<std::int64_t> on_every_rank(lt::communicator& world, at::Device device,
                                         Work work) {
@@ -39,15 +72,11 @@ std::vector<std::int64_t> on_every_rank(lt::communicator& world, at::Device devi
         lt::upload(std::vector<std::int64_t>{fault ? 1 : 0, result}, device);
     auto all = at::empty({world.size(), mine.numel()}, mine.options());
     world.all_gather(all, mine).wait();
-    if (fault) std::rethrow_exception(fault);
     const auto read = all.cpu();
     std::vector<std::int64_t> results;
     for (int rank = 0; rank < world.size(); ++rank) {
         const auto* row = read.const_data_ptr<std::int64_t>() + 2 * rank;
-        if (row[0] != 0) {
-            throw lt::communication_error("rank " + std::to_string(rank) +
-                                          " could not write its part of the checkpoint");
-        }
+        if (row[0] != 0) end_with_first_fault(world, device, fault);
         results.push_back(row[1]);
     }
     return results;

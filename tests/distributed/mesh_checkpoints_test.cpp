@@ -302,7 +302,8 @@ BOOST_AUTO_TEST_CASE(a_rank_that_cannot_write_leaves_nothing) {
             messages[number] = std::string("echo: ") + fault.what();
         } catch (const std::runtime_error& fault) { messages[number] = fault.what(); }
     });
-    const std::string echo = "echo: rank 2 could not write its part of the checkpoint";
+    const std::string echo =
+        "echo: rank 2 could not write its part of the checkpoint: " + messages[2];
     BOOST_TEST(messages[0] == echo);
     BOOST_TEST(messages[1] == echo);
     BOOST_TEST(messages[3] == echo);

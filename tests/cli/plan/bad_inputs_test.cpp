@@ -121,9 +121,9 @@ const std::vector<bad_usage> usages = {
      "--html: cannot write 'no/o': folder 'no': No such file or directory"},
     {e + "--format xml",
      "--format: unknown format 'xml'; expected one of table, json, csv, markdown"},
-    {e + "--yaml run.yaml --optimizer sgd --offload-optimizer",
-     "--yaml: packkit-train does not run this plan: --optimizer sgd, "
-     "--offload-optimizer"},
+    {e + "--yaml run.yaml --optimizer sgd --precision bf16",
+     "--yaml: packkit-train does not run this plan: --precision bf16 (parameters stay "
+     "float32: bf16-mixed), --optimizer sgd"},
     {"estimate broken.json --gpus 8 --gpu h100-80gb",
      "broken.json:1: not valid JSON: syntax error while parsing object key - unexpected "
      "end of input; expected string literal"},

@@ -171,7 +171,7 @@ BOOST_FIXTURE_TEST_CASE(gaps_are_what_the_trainer_refuses, with_model) {
                    (gaps.empty() ? std::string("no gap") : gaps.front()));
     }
     BOOST_TEST(taken > 5u);
-    BOOST_TEST(taken < setups.size() - 5);
+    BOOST_TEST(taken < setups.size() - 4);
 }
 
 BOOST_FIXTURE_TEST_CASE(checkpointing_arrives_at_the_trainer, with_model) {
