@@ -92,6 +92,7 @@ BOOST_AUTO_TEST_CASE(quoted_text_is_shortened_between_code_points) {
     BOOST_TEST(app::in_quotes(std::string(61, 'x')) ==
                "'" + std::string(60, 'x') + "'… (61 bytes)");
     // The 60th byte lies inside the last ä.
-    const std::string umlauts = std::string(59, 'x') + "ää";
+    std::string umlauts(59, 'x');
+    umlauts += "ää";
     BOOST_TEST(app::in_quotes(umlauts) == "'" + std::string(59, 'x') + "'… (63 bytes)");
 }
