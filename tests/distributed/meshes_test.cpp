@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(rows_on_several_ranks_in_float64) {
 }
 
 BOOST_AUTO_TEST_CASE(rows_on_several_ranks_in_float32) {
-    compare_meshes(row_meshes, {"torch_dtype=float32"}, 2e-6);
+    compare_meshes({row_meshes[1], row_meshes.back()}, {"torch_dtype=float32"}, 2e-6);
 }
 
 BOOST_AUTO_TEST_CASE(dropout_is_the_same_on_every_mesh) {
