@@ -58,7 +58,7 @@ struct outcome {
     std::vector<at::Tensor> gradients;  // of the first step
 };
 
-outcome train_on(model_options options) {
+outcome ten_steps(model_options options) {
     options.compute_dtype = at::kBFloat16;
     lt::single_communicator alone("alone");
     model subject(small_llama(), {&alone, &alone}, options);
@@ -101,7 +101,7 @@ void compare(const outcome& found, const outcome& expected) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(as_on_the_cpu, *precondition(has_gpu)) {
-    const auto expected = train_on({});
+    const auto expected = ten_steps({});
     BOOST_TEST_REQUIRE(expected.losses.back() < 0.9 * expected.losses.front());
     model_options options;
     options.device = at::Device(at::kCUDA, 0);
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(as_on_the_cpu, *precondition(has_gpu)) {
             options.checkpointing = kept;
             BOOST_TEST_CONTEXT("states " << static_cast<int>(states) << ", checkpointing "
                                          << to_string(kept)) {
-                compare(train_on(options), expected);
+                compare(ten_steps(options), expected);
             }
         }
     }
