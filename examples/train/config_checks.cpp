@@ -18,10 +18,6 @@ namespace {
 using namespace std::string_view_literals;
 using app::in_quotes;
 
-bool contains(std::span<const std::string_view> names, std::string_view name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 [[noreturn]] void refuse_unsupported(const key_reader& keys, const config_member& member,
                                      std::string_view note) {
     std::string what = keys.prefix() + member.key + " is not supported";

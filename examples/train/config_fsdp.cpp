@@ -7,7 +7,6 @@
 #include "config_checks.hpp"
 #include "config_keys.hpp"
 
-#include <algorithm>
 #include <array>
 #include <optional>
 #include <span>
@@ -20,10 +19,6 @@ namespace {
 
 using namespace std::string_view_literals;
 using app::in_quotes;
-
-bool contains(std::span<const std::string_view> names, std::string_view name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 /// fsdp_config with the deprecated fsdp_ prefixes taken off.
 config_node without_prefixes(const key_reader& keys, const config_node& given,

@@ -4,6 +4,7 @@
 /// The names of all keys: those read, those that change nothing here, and those of
 /// Axolotl that this trainer does not support.
 
+#include <algorithm>
 #include <span>
 #include <string_view>
 
@@ -14,6 +15,12 @@ struct named_key {
     std::string_view name;
     std::string_view note;
 };
+
+/// Whether `name` is among `names`.
+[[nodiscard]] inline bool contains(std::span<const std::string_view> names,
+                                   std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 /// Keys of the file that are read.
 std::span<const std::string_view> top_level_keys();

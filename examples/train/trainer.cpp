@@ -14,6 +14,7 @@
 #include "prediction.hpp"
 #include "prediction_report.hpp"
 #include "prefetch.hpp"
+#include "rank_report.hpp"
 #include "setup.hpp"
 
 #include <packkit/flops.hpp>
@@ -74,36 +75,6 @@ struct rank_step {
 
 /// Steps whose rows are made ahead.
 constexpr std::size_t steps_ahead = 2;
-
-/// What the ranks tell each other once a step, before the update.
-struct rank_report {
-    double loss_sum = 0;
-    double stop_signal = 0;
-    double busy_seconds = 0;  ///< of the step before, waiting for others aside
-};
-
-/// A step is as slow as its slowest rank: which one that was in the step before.
-void set_slowest_rank(step_metrics& metrics, const std::vector<rank_report>& reports) {
-    double sum = 0;
-    for (std::size_t rank = 0; rank < reports.size(); ++rank) {
-        const double seconds = reports[rank].busy_seconds;
-        sum += seconds;
-        if (seconds >
-            reports[static_cast<std::size_t>(metrics.slowest_rank)].busy_seconds)
-            metrics.slowest_rank = static_cast<std::int64_t>(rank);
-    }
-    const double slowest =
-        reports[static_cast<std::size_t>(metrics.slowest_rank)].busy_seconds;
-    if (sum > 0)
-        metrics.slowest_over_mean = slowest * static_cast<double>(reports.size()) / sum;
-}
-
-/// " communication 12.3 % slowest rank 3 (1.04 x mean)"
-std::string communication_text(const step_metrics& metrics) {
-    return fmt::format(" communication {:.1f} % slowest rank {} ({:.2f} x mean)",
-                       100.0 * metrics.seconds.communication / metrics.seconds.step,
-                       metrics.slowest_rank, metrics.slowest_over_mean);
-}
 
 class run {
 public:
