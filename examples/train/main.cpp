@@ -2,16 +2,17 @@
 /// \file
 /// packkit-train: trains decoders with packed rows over several processes.
 
+#include "check_command.hpp"
+#include "checkpoint/export.hpp"
 #include "common/command_line.hpp"
 #include "common/errors.hpp"
-#include "config.hpp"
-#include "export.hpp"
-#include "launch.hpp"
-#include "logits.hpp"
-#include "plan_command.hpp"
-#include "rank_environment.hpp"
-#include "rank_status.hpp"
-#include "tokenizer.hpp"
+#include "config/config.hpp"
+#include "data/tokenizer.hpp"
+#include "model/logits.hpp"
+#include "prediction/plan_command.hpp"
+#include "ranks/environment.hpp"
+#include "ranks/launch.hpp"
+#include "ranks/status.hpp"
 #include "trainer.hpp"
 
 #include <packkit/torch/communicator.hpp>

@@ -3,7 +3,7 @@
 /// \file
 /// The expensive headers, compiled once.
 
-#include "cpu_kernels.hpp"
+#include "model/cpu_kernels.hpp"
 
 #include <packkit/torch/adamw.hpp>
 #include <packkit/torch/gradient_norm.hpp>

@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trainer.hpp"
 
-#include "checkpoint.hpp"
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/identity.hpp"
+#include "checkpoint/output_folder.hpp"
 #include "common/errors.hpp"
-#include "common/mesh_picture.hpp"
 #include "common/numbers.hpp"
-#include "common/progress.hpp"
+#include "data/data_plan.hpp"
+#include "data/inputs.hpp"
 #include "interruption.hpp"
-#include "measured_memory.hpp"
 #include "metrics.hpp"
-#include "model_config.hpp"
+#include "model/device.hpp"
+#include "model/mesh.hpp"
+#include "model/model.hpp"
+#include "model/options.hpp"
 #include "phase_timer.hpp"
-#include "prediction.hpp"
-#include "prediction_report.hpp"
+#include "prediction/measured_memory.hpp"
+#include "prediction/prediction.hpp"
+#include "prediction/report.hpp"
 #include "prefetch.hpp"
-#include "rank_report.hpp"
-#include "setup.hpp"
+#include "ranks/environment.hpp"
+#include "ranks/meeting.hpp"
+#include "ranks/report.hpp"
+#include "run_log.hpp"
 
 #include <packkit/flops.hpp>
 #include <packkit/learning_rate.hpp>
@@ -23,8 +30,6 @@
 #include <packkit/torch/gradient_norm.hpp>
 #include <packkit/torch/memory_reuse.hpp>
 #include <packkit/torch/replica_check.hpp>
-
-#include <fmt/format.h>
 
 #include <unistd.h>
 
@@ -35,18 +40,6 @@
 
 namespace packkit::train {
 namespace {
-
-/// A line of the log, from rank 0 alone.
-class logger {
-public:
-    explicit logger(bool speaks) : speaks_(speaks) {}
-    void operator()(const std::string& line) const {
-        if (speaks_) std::fprintf(stderr, "%s\n", line.c_str());
-    }
-
-private:
-    bool speaks_;
-};
 
 learning_rate_schedule schedule_of(const train_config& config, std::int64_t total_steps) {
     const auto shape = config.lr_scheduler == "constant" ? decay_shape::constant
@@ -82,16 +75,15 @@ public:
         : config_(config),
           slot_(slot),
           environment_(read_rank_environment()),
-          log_(environment_.rank == 0),
+          log_(first_rank()),
           mesh_(choose_mesh(config, environment_.world_size)),
           store_(open_store(config, environment_)),
-          placement_(or_tell_failure(
-              store_.get(), environment_,
-              [&] { return choose_model_options(config, environment_); })),
-          inputs_(or_tell_failure(
-              store_.get(), environment_,
-              [&] { return read_inputs(config, mesh_, environment_.rank == 0); })),
-          groups_(meet(config, environment_, mesh_, inputs_, placement_.device, store_)),
+          device_(or_tell_failure(store_.get(), environment_,
+                                  [&] { return choose_device(config, environment_); })),
+          inputs_(
+              or_tell_failure(store_.get(), environment_,
+                              [&] { return read_inputs(config, mesh_, first_rank()); })),
+          groups_(meet(config, environment_, mesh_, inputs_, device_, store_)),
           parameters_(parameter_count(inputs_.shape)),
           flops_(token_flops_of(model_layout(inputs_.shape), flop_convention::A)),
           plan_(inputs_.samples, config, mesh_),
@@ -99,7 +91,7 @@ public:
           model_(inputs_.shape,
                  {groups_.shard.get(), groups_.replicate.get(), groups_.cp.get(),
                   groups_.tp.get()},
-                 placement_),
+                 model_options_of(config, device_)),
           optimizer_(model_.units(), {config.adam_beta1, config.adam_beta2,
                                       config.adam_epsilon, config.weight_decay}),
           schedule_(schedule_of(config, plan_.total_steps())),
@@ -118,8 +110,13 @@ private:
         return data_rank_of(environment_.rank);
     }
     [[nodiscard]] std::int64_t data_rank_of(std::int64_t rank) const {
-        const auto at = coordinates_of(mesh_, rank);
-        return at.dp_replicate * mesh_.dp_shard + at.dp_shard;
+        return train::data_rank_of(mesh_, rank);
+    }
+
+    /// work() on every rank; fails on all when it fails on one.
+    template <class Work>
+    void together(const std::string& name, Work work) {
+        all_or_none(store_.get(), environment_, name, timeout_of(config_), work);
     }
 
     void announce() const;
@@ -151,10 +148,10 @@ private:
     const train_config& config_;
     rank_slot* slot_;
     rank_environment environment_;
-    logger log_;
+    run_log log_;
     mesh_shape mesh_;
     c10::intrusive_ptr<c10d::Store> store_;
-    model_options placement_;
+    at::Device device_;
     run_inputs inputs_;
     lt::mesh_groups groups_;
     std::int64_t parameters_;  // of the whole model
@@ -169,14 +166,10 @@ private:
 
     std::optional<output_folder> folder_;
     std::optional<metrics_file> metrics_;
-    std::optional<app::progress_bar> bar_;
     std::int64_t first_step_ = 0;
     std::string saved_;  // newest checkpoint
-    std::optional<step_metrics> first_, last_;
-    std::optional<step_metrics> largest_;  // the step that held most memory
-    double busy_seconds_ = 0;              // of the last step, waiting for others aside
-    double total_seconds_ = 0;
-    std::int64_t total_tokens_ = 0;
+    run_summary summary_;
+    double busy_seconds_ = 0;  // of the last step, waiting for others aside
 };
 
 void run::announce() const {
@@ -186,108 +179,88 @@ void run::announce() const {
                      static_cast<int>(getpid()));
     }
     for (const auto& warning : config_.warnings)
-        log_("warning: " + warning);
-    if (!inputs_.samples.note().empty()) log_("warning: " + inputs_.samples.note());
-    if (config_.offload_params && placement_.device.is_cpu())
-        log_(
-            "warning: fsdp_config.offload_params has no effect without a GPU: "
-            "parameters are in host memory anyway");
-    const auto& report = inputs_.samples.report();
-    log_("data: " + app::grouped(report.samples) + " samples, " +
-         app::grouped(report.tokens) + " tokens, " + app::grouped(report.valid_targets) +
-         " targets; " + app::grouped(report.dropped) + " dropped, " +
-         app::grouped(report.truncated) + " truncated, " + app::grouped(report.split) +
-         " split, " + app::grouped(report.empty) + " empty");
-    log_("mesh: " + to_string(mesh_) + ", " + std::to_string(mesh_.world_size()) +
-         " ranks" + (mesh_.world_size() > 1 ? "\n" + app::mesh_picture(mesh_) : ""));
-    if (config_.sample_packing) {
-        log_("MultipackBatchSampler: " +
-             app::grouped(static_cast<std::int64_t>(plan_.bins().size())) + " bins of " +
-             std::to_string(plan_.row_capacity()) + " tokens, " +
-             app::grouped(plan_.steps_per_epoch()) + " steps an epoch");
-        log_("Sample packing efficiency: " + app::fixed(plan_.efficiency(), 4) +
-             " (one sample a row: " + app::fixed(plan_.padded_efficiency(), 4) + ")");
-    } else {
-        log_("Sample packing: off; one sample a row: efficiency " +
-             app::fixed(plan_.efficiency(), 4));
-    }
-    log_(std::string(mesh_.effective_shard_size() > 1 ? "FSDP" : "DDP") + ": " +
-         app::grouped(model_.parameter_bytes()) + " bytes of parameters per rank, " +
-         app::grouped(parameters_) + " parameters in all");
-    log_("activation checkpointing: " +
-         std::string(to_string(config_.gradient_checkpointing)));
-    log_(to_log_line(prediction_));
+        log_.warn(warning);
+    if (config_.offload_params && device_.is_cpu())
+        log_.warn(
+            "fsdp_config.offload_params has no effect without a GPU: parameters are in "
+            "host memory anyway");
+    log_.data(inputs_.samples);
+    log_.mesh(mesh_);
+    log_.packing(config_, plan_);
+    log_.say(std::string(mesh_.effective_shard_size() > 1 ? "FSDP" : "DDP") + ": " +
+             app::grouped(model_.parameter_bytes()) + " bytes of parameters per rank, " +
+             app::grouped(parameters_) + " parameters in all");
+    log_.say("activation checkpointing: " +
+             std::string(to_string(config_.gradient_checkpointing)));
+    log_.say(to_log_line(prediction_));
 }
 
 std::optional<resume_point> run::choose_resume_point(const run_options& options) {
     // Rank 0 looks and the others follow, so that all start from the same step.
     std::string folder;
-    if (first_rank()) {
+    together("newest checkpoint", [&] {
+        if (!first_rank()) return;
         if (!config_.resume_from_checkpoint.empty()) {
             folder = config_.resume_from_checkpoint;
         } else if (options.resume || config_.auto_resume_from_checkpoints) {
             std::vector<std::string> warnings;
             const auto found = find_newest_checkpoint(config_.output_dir, warnings);
             for (const auto& warning : warnings)
-                log_("warning: " + warning);
+                log_.warn(warning);
             if (found) folder = found->folder;
         }
+    });
+    if (environment_.world_size > 1) {
+        folder = lt::exchange_values(*store_, "resume", environment_.rank,
+                                     environment_.world_size, folder, timeout_of(config_))
+                     .front();
     }
-    const auto of_all = [this](const char* what, const std::string& mine) {
-        if (environment_.world_size == 1) return std::vector<std::string>{mine};
-        const auto timeout = std::chrono::milliseconds(
-            static_cast<std::int64_t>(config_.ddp_timeout * 1000.0));
-        return lt::exchange_values(*store_, what, environment_.rank,
-                                   environment_.world_size, mine, timeout);
-    };
-    folder = of_all("resume", folder).front();
     if (folder.empty()) return std::nullopt;
-    // Each rank looks through a part of the files, and all hear what one finds.
+    // Each rank looks through a part of the files.
     resume_point found;
-    std::string fault;
-    try {
+    together("look through " + folder, [&] {
         found = open_checkpoint(folder, {environment_.rank, environment_.world_size});
-    } catch (const app::input_error& error) { fault = error.what(); }
-    for (const auto& heard : of_all("resume from", fault)) {
-        if (!heard.empty()) throw app::usage_error(heard);
-    }
+    });
     return found;
 }
 
 void run::start_or_resume(const run_options& options) {
     const bool resumes = options.resume || config_.auto_resume_from_checkpoints ||
                          !config_.resume_from_checkpoint.empty();
-    if (first_rank()) folder_.emplace(config_.output_dir, resumes, options.overwrite);
-    if (const auto from = choose_resume_point(options)) {
-        check_identity(*from, identity_);
-        load_checkpoint(*from, model_, optimizer_);
-        first_step_ = from->step;
-        saved_ = from->folder;
-        log_("resumed from " + from->folder + " after step " +
-             std::to_string(from->step));
-    } else if (config_.random_init_weights) {
-        model_.initialize(config_.seed);
-    } else {
-        load_weights(config_.base_model, model_);
-    }
-    if (first_rank())
-        metrics_.emplace(config_.output_dir + "/metrics.jsonl", first_step_);
+    together("output folder", [&] {
+        if (first_rank()) folder_.emplace(config_.output_dir, resumes, options.overwrite);
+    });
+    const auto from = choose_resume_point(options);
+    together("start", [&] {
+        if (from) {
+            check_identity(*from, identity_);
+            load_checkpoint(*from, model_, optimizer_);
+            first_step_ = from->step;
+            saved_ = from->folder;
+            log_.say("resumed from " + from->folder + " after step " +
+                     std::to_string(from->step));
+        } else if (config_.random_init_weights) {
+            model_.initialize(config_.seed);
+        } else {
+            load_weights(config_.base_model, model_);
+        }
+        if (first_rank())
+            metrics_.emplace(config_.output_dir + "/metrics.jsonl", first_step_);
+    });
 }
 
 int run::execute() {
     const std::int64_t total = plan_.total_steps();
     if (first_step_ >= total) {
-        log_("nothing to do: " + std::to_string(first_step_) + " of " +
-             std::to_string(total) + " steps are done");
+        log_.say("nothing to do: " + std::to_string(first_step_) + " of " +
+                 std::to_string(total) + " steps are done");
         return app::exit_done;
     }
-    if (first_rank() && isatty(STDERR_FILENO) != 0) {
-        bar_.emplace("training", static_cast<std::uint64_t>(total));
-    }
+    log_.begin_of_steps(total, config_.logging_steps);
     watch_for_interruption();
     prefetcher<rank_step> steps([this](std::int64_t step) { return prepare(step); },
                                 first_step_, total, steps_ahead);
-    phase_timer timer(placement_.device);
+    phase_timer timer(device_);
     int stop_signal = 0;
     std::int64_t step = first_step_;
     for (; step < total && stop_signal == 0; ++step) {
@@ -300,10 +273,10 @@ int run::execute() {
         const bool due = config_.save_steps > 0 && (step + 1) % config_.save_steps == 0;
         if (due || step + 1 == total || stop_signal != 0) save(step + 1);
     }
-    bar_.reset();
+    log_.end_of_steps();
     if (step < total) {
-        log_("interrupted by signal " + std::to_string(stop_signal) + " after step " +
-             std::to_string(step) + "; saved " + saved_ + "; go on with --resume");
+        log_.say("interrupted by signal " + std::to_string(stop_signal) + " after step " +
+                 std::to_string(step) + "; saved " + saved_ + "; go on with --resume");
         return 128 + stop_signal;
     }
     if (first_rank()) summarize();
@@ -327,7 +300,7 @@ rank_step run::prepare(std::int64_t step) const {
 step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer& timer,
                            int& stop_signal) {
     groups_.reset_traffic();
-    reset_peak_allocated(placement_.device);
+    reset_peak_allocated(device_);
     const auto loss_sum = accumulate_gradients(work, timer);
 
     timer.enter(step_phase::optimizer);
@@ -384,7 +357,7 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
     metrics.flops =
         flops_of(flops_, work.mine) / static_cast<double>(mesh_.cp * mesh_.tp);
     metrics.memory_bytes = peak_memory_bytes();
-    set_peak_allocated(metrics, placement_.device);
+    set_peak_allocated(metrics, device_);
     return metrics;
 }
 
@@ -437,7 +410,7 @@ at::Tensor run::exchange(const at::Tensor& loss_sum) {
         at::cat({loss_sum.view({1}),
                  lt::upload(std::vector<double>{static_cast<double>(interruption()),
                                                 busy_seconds_},
-                            placement_.device)});
+                            device_)});
     auto all = at::empty({environment_.world_size, mine.numel()}, mine.options());
     groups_.world->all_gather(all, mine).wait();
     return all;
@@ -445,8 +418,8 @@ at::Tensor run::exchange(const at::Tensor& loss_sum) {
 
 double run::peak_flops_of_all() {
     auto sum = lt::upload(
-        std::vector<double>{peak_flops(placement_.device, placement_.compute_dtype)},
-        placement_.device);
+        std::vector<double>{peak_flops(device_, model_.options().compute_dtype)},
+        device_);
     groups_.world->all_reduce(sum).wait();
     return sum.item<double>();
 }
@@ -493,26 +466,9 @@ void run::check_replicas(std::int64_t step) {
 }
 
 void run::record(const step_metrics& metrics) {
-    if (!first_) first_ = metrics;
-    last_ = metrics;
-    if (!largest_ || metrics.allocated_bytes.total > largest_->allocated_bytes.total)
-        largest_ = metrics;
-    total_seconds_ += metrics.seconds.step;
-    total_tokens_ += metrics.tokens;
-    if (!first_rank()) return;
-    metrics_->append(metrics);
-    if (bar_) {
-        bar_->set_note(fmt::format("loss {:.4f}, {:.0f} tokens/s", metrics.loss,
-                                   metrics.tokens_per_second));
-        bar_->set(static_cast<std::uint64_t>(metrics.step));
-    } else if (metrics.step % config_.logging_steps == 0) {
-        log_(fmt::format(
-            "step {}/{} loss {:.4f} grad_norm {:.3f} lr {:.3g} tokens {} "
-            "tokens/s {:.0f} mfu {:.3f}{}",
-            metrics.step, plan_.total_steps(), metrics.loss, metrics.grad_norm,
-            metrics.learning_rate, metrics.tokens, metrics.tokens_per_second, metrics.mfu,
-            environment_.world_size > 1 ? communication_text(metrics) : ""));
-    }
+    summary_.add(metrics);
+    if (metrics_) metrics_->append(metrics);
+    log_.step(metrics, environment_.world_size);
 }
 
 void run::save(std::int64_t steps_done) {
@@ -522,31 +478,19 @@ void run::save(std::int64_t steps_done) {
          is_last ? config_.final_state_dict_type : config_.state_dict_type,
          config_.save_total_limit},
         steps_done, model_, optimizer_, inputs_.model_config, identity_, *groups_.world);
-    if (!bar_) log_("saved " + saved_);
+    log_.saved(saved_);
 }
 
 void run::summarize() const {
-    const auto line = [](const std::string& name, const std::string& value) {
-        app::write_stdout(name +
-                          std::string(name.size() < 22 ? 22 - name.size() : 1, ' ') +
-                          value + "\n");
-    };
-    line("steps", std::to_string(first_->step) + " to " + std::to_string(last_->step));
-    line("loss", app::fixed(first_->loss, 4) + " -> " + app::fixed(last_->loss, 4));
-    line("targets a second",
-         app::fixed(static_cast<double>(total_tokens_) / total_seconds_, 0));
-    line("row efficiency", app::fixed(plan_.efficiency(), 4));
-    line("parameters per rank",
-         app::bytes_text(static_cast<std::uint64_t>(model_.parameter_bytes())));
-    line("peak memory",
-         app::bytes_text(static_cast<std::uint64_t>(last_->memory_bytes)) + " (rank 0)");
-    line("checkpoint", saved_);
+    app::write_stdout(
+        summary_.text(plan_.efficiency(), model_.parameter_bytes(), saved_));
     auto expected = prediction_;
     expected.communication.cp =
-        context_bytes(config_, inputs_.shape, mesh_, plan_, last_->step - 1);
+        context_bytes(config_, inputs_.shape, mesh_, plan_, summary_.last().step - 1);
     expected.communication.tp =
-        tensor_bytes(config_, inputs_.shape, mesh_, plan_, last_->step - 1);
-    app::write_stdout("\n" + comparison_text(expected, *last_, *largest_));
+        tensor_bytes(config_, inputs_.shape, mesh_, plan_, summary_.last().step - 1);
+    app::write_stdout("\n" +
+                      comparison_text(expected, summary_.last(), summary_.largest()));
 }
 
 }  // namespace
@@ -554,33 +498,8 @@ void run::summarize() const {
 int train(const train_config& config, const run_options& options, rank_slot* slot) {
     lt::reuse_memory();
     lt::count_memory();
+    choose_threads(read_rank_environment());
     return run(config, options, slot).execute();
-}
-
-void check_mesh(const train_config& config, std::int64_t processes) {
-    const auto mesh = choose_mesh(config, processes);
-    if (mesh.tp > 1) check_cut(read_model_config(config.base_model), mesh);
-}
-
-int check(const train_config& config, std::int64_t processes) {
-    const auto mesh = choose_mesh(config, processes);
-    const auto inputs = read_inputs(config, mesh, true);
-    const data_plan plan(inputs.samples, config, mesh);
-    if (!config.random_init_weights) {
-        lt::single_communicator alone("check");
-        model probe(inputs.shape, {&alone, &alone}, {});
-        load_weights(config.base_model, probe);
-    }
-    for (const auto& warning : config.warnings) {
-        std::fprintf(stderr, "warning: %s\n", warning.c_str());
-    }
-    app::write_stdout(
-        "no problem found: " + app::grouped(inputs.samples.report().samples) +
-        " samples, " + app::grouped(plan.total_steps()) + " steps on " + to_string(mesh) +
-        ", row efficiency " + app::fixed(plan.efficiency(), 4) +
-        ", activation checkpointing " +
-        std::string(to_string(config.gradient_checkpointing)) + "\n");
-    return app::exit_done;
 }
 
 }  // namespace packkit::train

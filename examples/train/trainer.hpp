@@ -4,8 +4,8 @@
 /// A training run, top to bottom: config → data → pack → mesh → model → step →
 /// checkpoint.
 
-#include "config.hpp"
-#include "rank_status.hpp"
+#include "config/config.hpp"
+#include "ranks/status.hpp"
 
 namespace packkit::train {
 
@@ -20,13 +20,5 @@ struct run_options {
 /// status: 0, or 128 + signal after an interruption that was saved. Throws
 /// app::usage_error, app::input_error, lt::communication_error, std::runtime_error.
 int train(const train_config& config, const run_options& options, rank_slot* slot);
-
-/// Throws app::usage_error when `processes` ranks do not fit the mesh asked for, or the
-/// model does not.
-void check_mesh(const train_config& config, std::int64_t processes);
-
-/// Everything that can be found wrong without training: configuration, model folder,
-/// data, mesh of `processes` ranks. Prints a summary on stdout.
-int check(const train_config& config, std::int64_t processes);
 
 }  // namespace packkit::train

@@ -6,9 +6,9 @@
 
 #include "small_training.hpp"
 
-#include "checkpoint.hpp"
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/weight_files.hpp"
 #include "run_process.hpp"
-#include "weight_files.hpp"
 
 #include <packkit/torch/memory_counter.hpp>
 

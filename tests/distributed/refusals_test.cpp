@@ -101,6 +101,47 @@ BOOST_AUTO_TEST_CASE(what_one_rank_cannot_read_is_told_to_all) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(what_one_rank_cannot_start_from_is_told_to_all) {
+    // Configurations are equal and ranks have met; weights and output_dir come after.
+    for (const std::size_t broken : {0, 1}) {
+        const test::training_folder folders[2];
+        folders[broken].write("model/model.safetensors", "no tensors");
+        const std::vector<std::string> arguments{"run.yaml", patient,
+                                                 "random_init_weights=false"};
+        const auto& whole = folders[1 - broken];
+        const auto first = whole.run({"run.yaml", "max_steps=1"});
+        BOOST_TEST_REQUIRE(first.exit_code == 0, first.err);
+        fs::rename(whole.path("out/checkpoint-1/model.safetensors"),
+                   whole.path("model/model.safetensors"));
+        fs::remove_all(whole.path("out"));
+        const auto results = test::run_by_hand(
+            {{folders[0].path(), arguments}, {folders[1].path(), arguments}});
+        for (const auto& result : results) {
+            BOOST_TEST(result.exit_code == 2, result.err);
+            BOOST_TEST(test::error_line(result).find("model/model.safetensors: ") !=
+                           std::string::npos,
+                       result.err);
+        }
+        const auto told = "rank " + std::to_string(broken) + ": ";
+        BOOST_TEST(test::error_line(results[1 - broken]).find(told) != std::string::npos,
+                   results[1 - broken].err);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(an_earlier_run_in_output_dir_is_told_to_all) {
+    const test::training_folder folder;
+    const auto first = folder.run({"run.yaml", "max_steps=1"});
+    BOOST_TEST_REQUIRE(first.exit_code == 0, first.err);
+    const test::rank_by_hand rank{folder.path(), {"run.yaml", "max_steps=1", patient}};
+    for (const auto& result : test::run_by_hand({rank, rank})) {
+        BOOST_TEST(result.exit_code == 2, result.err);
+        BOOST_TEST(test::error_line(result).find("out holds an earlier run") !=
+                       std::string::npos,
+                   result.err);
+    }
+    BOOST_TEST(folder.metrics("out").size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_model_of_another_shape_under_the_same_name) {
     const test::training_folder here, there;
     auto config = app::read_json_file(there.path("model/config.json"));

@@ -3,7 +3,7 @@
 /// The index of a sharded checkpoint: whatever it holds, it is refused with its place, or
 /// its pieces cover each tensor once and it is the same when written and read again.
 
-#include <shard_index.hpp>
+#include <checkpoint/shard_index.hpp>
 
 #include <common/errors.hpp>
 

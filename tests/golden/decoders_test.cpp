@@ -3,10 +3,10 @@
 /// Our decoders against Transformers' figures in float64 and float32, and packed rows
 /// against documents alone.
 
-#include "checkpoint.hpp"
+#include "checkpoint/checkpoint.hpp"
 #include "common/json.hpp"
-#include "model.hpp"
-#include "model_config.hpp"
+#include "model/model.hpp"
+#include "model/model_config.hpp"
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>

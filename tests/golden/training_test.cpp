@@ -3,7 +3,7 @@
 /// Ten steps of packkit-train against Transformers with torch.optim.AdamW: the same
 /// weights, documents and settings (make_training.py), in float64 and float32.
 
-#include "safetensors.hpp"
+#include "checkpoint/safetensors.hpp"
 #include "training_run.hpp"
 
 #include <boost/test/data/test_case.hpp>

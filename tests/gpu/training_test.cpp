@@ -5,7 +5,7 @@
 
 #include "gpu.hpp"
 
-#include "model.hpp"
+#include "model/model.hpp"
 
 #include <packkit/random.hpp>
 #include <packkit/torch/adamw.hpp>

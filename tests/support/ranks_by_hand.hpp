@@ -37,6 +37,8 @@ struct rank_by_hand {
     std::vector<std::string> arguments;
     int world_size = 0;  ///< 0: as many as are started
     std::string program = PACKKIT_TRAIN;
+    std::vector<std::string> runs_it{};  ///< a command that runs it elsewhere
+    std::string master_addr = "127.0.0.1";
 };
 
 /// Starts ranks 0, 1, …; each result comes when its rank has ended.
@@ -53,10 +55,11 @@ inline std::vector<std::future<process_result>> start_by_hand(
         options.timeout = std::chrono::seconds(120);
         options.environment = {{"RANK", std::to_string(rank)},
                                {"WORLD_SIZE", std::to_string(world)},
-                               {"MASTER_ADDR", "127.0.0.1"},
+                               {"MASTER_ADDR", each.master_addr},
                                {"MASTER_PORT", port}};
         auto command = each.arguments;
         command.insert(command.begin(), each.program);
+        command.insert(command.begin(), each.runs_it.begin(), each.runs_it.end());
         results.push_back(std::async(std::launch::async, [command, options] {
             return run_process(command, options);
         }));

@@ -6,7 +6,7 @@
 
 #include "thread_ranks.hpp"
 
-#include "model.hpp"
+#include "model/model.hpp"
 
 #include <packkit/mesh.hpp>
 #include <packkit/random.hpp>

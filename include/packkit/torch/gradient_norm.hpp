@@ -80,9 +80,9 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
         for (std::size_t i = 0; i < parameters.size(); ++i) {
             const auto gradient = parameters.gradient(i);
             const auto rows = gradient.size(0);
-            auto padded =
-                at::zeros({rows_per_shard(parameters.local_shape(i)[0], shard.size())},
-                          gradient.options().dtype(at::kDouble));
+            auto padded = at::zeros(
+                {rows_per_shard(parameters.layout().local_shape(i)[0], shard.size())},
+                gradient.options().dtype(at::kDouble));
             if (rows > 0) {
                 padded.narrow(0, 0, rows)
                     .copy_(gradient.reshape({rows, -1}).to(at::kDouble).square().sum(1));

@@ -225,9 +225,11 @@ protected:
 /// How processes find each other and how long they wait.
 struct group_options {
     std::chrono::milliseconds timeout = std::chrono::minutes(2);
-    /// Address or host name that Gloo binds. Loopback keeps a single-node job off the
-    /// network; empty lets Gloo choose by this host's name.
+    /// Address or host name that Gloo binds, by which the other ranks reach this one.
+    /// Loopback keeps a single-node job off the network.
     std::string address = "127.0.0.1";
+    /// Name of the network interface that Gloo binds, in place of the address; or empty.
+    std::string interface{};
 };
 
 namespace detail {
@@ -257,21 +259,34 @@ namespace detail {
 /// A Gloo group of the ranks in `members` (ascending global ranks, this one among them).
 /// Every member must call it, in the same order as its other groups. A group of one needs
 /// no store.
+/// \throws communication_error naming group, rank, address and reason when the members do
+/// not all reach each other within the timeout
 [[nodiscard]] inline std::unique_ptr<communicator> make_gloo_group(
     const c10::intrusive_ptr<c10d::Store>& store, const std::string& name,
     std::span<const std::int64_t> members, std::int64_t global_rank,
     const group_options& options) {
     const int place = detail::place_in(members, global_rank, name);
     if (members.size() == 1) { return std::make_unique<single_communicator>(name); }
-    auto gloo = c10d::ProcessGroupGloo::Options::create(options.timeout);
-    gloo->devices.push_back(
-        options.address.empty()
-            ? c10d::ProcessGroupGloo::createDefaultDevice()
-            : c10d::ProcessGroupGloo::createDeviceForHostname(options.address));
-    return std::make_unique<gloo_communicator>(
-        name, c10::make_intrusive<c10d::ProcessGroupGloo>(
-                  detail::store_of(store, name, members), place,
-                  static_cast<int>(members.size()), gloo));
+    const auto& [timeout, address, interface] = options;
+    try {
+        auto gloo = c10d::ProcessGroupGloo::Options::create(timeout);
+        gloo->devices.push_back(
+            interface.empty()
+                ? c10d::ProcessGroupGloo::createDeviceForHostname(address)
+                : c10d::ProcessGroupGloo::createDeviceForInterface(interface));
+        return std::make_unique<gloo_communicator>(
+            name, c10::make_intrusive<c10d::ProcessGroupGloo>(
+                      detail::store_of(store, name, members), place,
+                      static_cast<int>(members.size()), gloo));
+    } catch (const std::exception& cause) {
+        const std::string reason = cause.what();
+        throw communication_error(
+            "group " + name + " (rank " + std::to_string(place) + " of " +
+            std::to_string(members.size()) + ") cannot be connected from " +
+            (interface.empty() ? "address " + address : "interface " + interface) + " (" +
+            reason.substr(0, reason.find('\n')) +
+            "); the ranks must reach each other there");
+    }
 }
 
 #ifdef PACKKIT_CUDA

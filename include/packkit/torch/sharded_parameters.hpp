@@ -1,52 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The parameters of one unit (a block, an embedding, a head): cut by tensor parallelism,
-/// and what is left sharded by dimension 0.
-///
-/// One flat buffer holds this rank's shards of all parameters, each padded to the same
-/// number of rows on every rank, so a unit is gathered by one all-gather and its
-/// gradients are reduced by one reduce-scatter:
-///
-///     flat shard of a rank:   [ q_proj rows | pad ][ k_proj rows | pad ] ... [ norm |
-///     pad ]
+/// The parameters of one unit (a block, an embedding, a head) on the ranks that hold
+/// them: gathered by one all-gather, their gradients reduced by one reduce-scatter.
+/// `unit_layout.hpp` says which element lies where.
 ///
 /// DDP, ZeRO-2, FSDP and HSDP are this with different groups: `shard` splits the
 /// parameters, `replicate` repeats them. A shard group of one is DDP; a replicate group
-/// of one is FSDP. The layout is that of PyTorch's FSDP2 (arXiv 2304.11277 describes its
-/// predecessor).
-///
-/// Under tensor parallelism a unit holds this rank's slices (`tensor_slice.hpp`), and all
-/// that is said of full parameters above holds for those. Each element of a shard has its
-/// place in the full tensor, whatever the mesh: `slice`.
+/// of one is FSDP. Under tensor parallelism a unit holds this rank's slices, and what is
+/// said of full parameters here holds for those.
 #pragma once
 
-#include <packkit/shard.hpp>
-#include <packkit/tensor_slice.hpp>
 #include <packkit/torch/canonical_sum.hpp>
 #include <packkit/torch/communicator.hpp>
+#include <packkit/torch/detail/storage.hpp>
 #include <packkit/torch/memory_counter.hpp>
+#include <packkit/torch/unit_layout.hpp>
 
 #include <ATen/Functions.h>
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <optional>
-#include <string>
+#include <utility>
 #include <vector>
 
 namespace packkit::lt {
-
-/// A parameter as the model names it.
-struct parameter_info {
-    std::string name;                 ///< global name, for instance "model.norm.weight"
-    std::vector<std::int64_t> shape;  ///< global shape
-    bool weight_decay = true;
-    tensor_cut cut = tensor_cut::replicated;
-    /// Not cut, and the gradients of the ranks of `tensor` are parts of a sum:
-    /// `sum_partial_gradients` adds them. Otherwise they are equal.
-    bool partial_gradient = false;
-};
 
 /// A unit's parameters on their way from the ranks that hold them.
 struct gathering {
@@ -94,29 +73,24 @@ public:
                        at::TensorOptions master,
                        std::optional<at::Device> device = std::nullopt);
 
-    [[nodiscard]] std::size_t size() const { return infos_.size(); }
-    [[nodiscard]] const parameter_info& info(std::size_t i) const { return infos_[i]; }
     [[nodiscard]] const shard_groups& groups() const { return groups_; }
 
     /// Where parameters are gathered to and collectives take place.
     [[nodiscard]] at::Device device() const { return device_; }
 
-    /// Rows and columns of the full parameter `i`, seen as a matrix, that lie here.
-    [[nodiscard]] tensor_slice slice(std::size_t i) const {
-        return shard_of_slice(slices_[i], groups_.shard->size(), groups_.shard->rank());
+    // What lies where: of the layout.
+    [[nodiscard]] const unit_layout& layout() const { return layout_; }
+    [[nodiscard]] std::size_t size() const { return layout_.size(); }
+    [[nodiscard]] const parameter_info& info(std::size_t i) const {
+        return layout_.info(i);
     }
-    /// The same on the rank of these numbers in the shard and the tensor group.
-    [[nodiscard]] tensor_slice slice_on(std::size_t i, int shard, int tensor) const {
-        return shard_of_slice(slice_at(i, tensor), groups_.shard->size(), shard);
+    [[nodiscard]] tensor_slice slice(std::size_t i) const { return layout_.slice(i); }
+    [[nodiscard]] index_range rows(std::size_t i) const { return layout_.rows(i); }
+    [[nodiscard]] at::Tensor part(const at::Tensor& flat, std::size_t i) const {
+        return layout_.part(flat, i);
     }
-    [[nodiscard]] index_range rows(std::size_t i) const { return slice(i).rows; }
-
-    /// Shape of parameter `i` as tensor parallelism leaves it: all of it without.
-    [[nodiscard]] std::vector<std::int64_t> local_shape(std::size_t i) const {
-        auto shape = infos_[i].shape;
-        shape[0] = slices_[i].rows.size();
-        if (infos_[i].cut == tensor_cut::columns) shape[1] = slices_[i].columns.size();
-        return shape;
+    void load_full(at::Tensor& flat, std::size_t i, const at::Tensor& value) const {
+        layout_.load_full(flat, i, value);
     }
 
     /// Parameter `i`'s shard, a view. May be empty.
@@ -162,24 +136,11 @@ public:
     /// the shard and tensor groups. Views of `flat` where these have one rank.
     [[nodiscard]] std::vector<at::Tensor> gather_full(const at::Tensor& flat) const;
 
-    /// Writes this rank's slice of the full tensor `value` into `flat` at parameter `i`.
-    void load_full(at::Tensor& flat, std::size_t i, const at::Tensor& value) const {
-        const auto here = slice(i);
-        if (here.elements() == 0) return;
-        const auto rows = value.slice(0, here.rows.begin, here.rows.end);
-        const bool cut = infos_[i].cut == tensor_cut::columns;
-        part(flat, i).copy_(cut ? rows.slice(1, here.columns.begin, here.columns.end)
-                                : rows);
-    }
-
     /// Zeros laid out as the shards are.
     [[nodiscard]] at::Tensor make_state() const {
         const memory_scope scope(memory_use::optimizer);
         return at::zeros_like(shards_);
     }
-
-    /// Parameter `i`'s part of a buffer laid out as the shards are.
-    [[nodiscard]] at::Tensor part(const at::Tensor& flat, std::size_t i) const;
 
     [[nodiscard]] at::Tensor& flat_shards() { return shards_; }
     [[nodiscard]] const at::Tensor& flat_shards() const { return shards_; }
@@ -190,60 +151,21 @@ public:
     }
 
 private:
-    /// Of a row of parameter `i` here.
-    [[nodiscard]] std::int64_t row_elements(std::size_t i) const {
-        return slices_[i].columns.size();
-    }
-    /// Elements between the starts of parameter `i` and the next in a flat buffer.
-    [[nodiscard]] std::int64_t chunk_elements(std::size_t i) const {
-        return rows_per_shard(slices_[i].rows.size(), groups_.shard->size()) *
-               row_elements(i);
-    }
-    /// The part of parameter `i` that rank `rank` of the tensor group holds.
-    [[nodiscard]] tensor_slice slice_at(std::size_t i, int rank) const {
-        const auto& shape = infos_[i].shape;
-        const auto columns = std::accumulate(shape.begin() + 1, shape.end(),
-                                             std::int64_t{1}, std::multiplies<>());
-        const int ranks = groups_.tensor == nullptr ? 1 : groups_.tensor->size();
-        return slice_of(shape[0], columns, infos_[i].cut, ranks, rank);
-    }
-    /// The full parameter `i` of this rank's slice of it.
-    [[nodiscard]] at::Tensor gather_slices(std::size_t i, const at::Tensor& mine) const;
     [[nodiscard]] reduction_queue& reductions() {
         return groups_.reductions != nullptr ? *groups_.reductions : own_reductions_;
     }
-    void reduce_by_tree(const std::vector<at::Tensor>& gradients, bool last_micro_step);
     [[nodiscard]] gathering send(const at::Tensor& flat) const;
+    /// Of what has arrived, whose memory it frees.
     [[nodiscard]] std::vector<at::Tensor> unpack(const at::Tensor& received) const;
+    /// The full parameter `i` of this rank's slice of it.
+    [[nodiscard]] at::Tensor gather_cuts(std::size_t i, const at::Tensor& mine) const;
+    /// (ranks, shard), on the device.
+    [[nodiscard]] at::Tensor pack(const std::vector<at::Tensor>& gradients) const;
+    void reduce_by_tree(const std::vector<at::Tensor>& gradients, bool last_micro_step);
     [[nodiscard]] pending sum_over_replicas();
-    /// visit(part of `whole`, the same in `flat`), both (ranks, rows, columns), for
-    /// parameter `i` as (rows, columns) and a flat buffer of all ranks, (ranks, shard):
-    /// those ranks whose shard is full, then the one, if any, that has fewer rows.
-    template <class Visit>
-    void for_parts_of_ranks(std::size_t i, const at::Tensor& whole,
-                            const at::Tensor& flat, Visit visit) const {
-        if (whole.numel() == 0) return;
-        const auto rows = rows_per_shard(whole.size(0), flat.size(0));
-        const auto visit_ranks = [&](std::int64_t first, std::int64_t ranks,
-                                     std::int64_t rows_each) {
-            if (ranks == 0 || rows_each == 0) return;
-            visit(whole.narrow(0, first * rows, ranks * rows_each)
-                      .unflatten(0, {ranks, rows_each}),
-                  flat.narrow(0, first, ranks)
-                      .narrow(1, offsets_[i], rows_each * row_elements(i))
-                      .unflatten(1, {rows_each, row_elements(i)}));
-        };
-        const auto full_ranks = whole.size(0) / rows;
-        visit_ranks(0, full_ranks, rows);
-        if (full_ranks < flat.size(0)) visit_ranks(full_ranks, 1, whole.size(0) % rows);
-    }
-    [[nodiscard]] at::Tensor pack(const std::vector<at::Tensor>& full) const;
 
-    std::vector<parameter_info> infos_;
     shard_groups groups_;
-    std::vector<tensor_slice> slices_;  // of each parameter, by tensor parallelism
-    std::vector<std::int64_t>
-        offsets_;  // of each parameter in a flat buffer, and the end
+    unit_layout layout_;
     at::Device device_;
     at::Tensor shards_;
     at::Tensor gradients_;
@@ -251,43 +173,34 @@ private:
     tree_sum sums_;
 };
 
-// --- implementation
-// -----------------------------------------------------------------------------
+// --- implementation --------------------------------------------------------------------
+
+namespace detail {
+
+inline unit_place place_in(const shard_groups& groups) {
+    unit_place place{groups.shard->size(), groups.shard->rank()};
+    if (groups.tensor != nullptr) {
+        place.tensors = groups.tensor->size();
+        place.tensor = groups.tensor->rank();
+    }
+    return place;
+}
+
+}  // namespace detail
 
 inline sharded_parameters::sharded_parameters(std::vector<parameter_info> parameters,
                                               shard_groups groups,
                                               at::TensorOptions master,
                                               std::optional<at::Device> device)
-    : infos_(std::move(parameters)),
-      groups_(groups),
+    : groups_(groups),
+      layout_(std::move(parameters), detail::place_in(groups)),
       device_(device.value_or(master.device())) {
-    offsets_.push_back(0);
-    for (std::size_t i = 0; i < infos_.size(); ++i) {
-        if (infos_[i].shape.empty()) {
-            throw invalid_argument("parameter " + infos_[i].name +
-                                   " has no dimension to shard");
-        }
-        if (infos_[i].cut == tensor_cut::columns && infos_[i].shape.size() != 2) {
-            throw invalid_argument("parameter " + infos_[i].name + " of " +
-                                   std::to_string(infos_[i].shape.size()) +
-                                   " dimensions cannot be cut by columns, only a matrix");
-        }
-        slices_.push_back(
-            slice_at(i, groups_.tensor == nullptr ? 0 : groups_.tensor->rank()));
-        offsets_.push_back(offsets_.back() + chunk_elements(i));
-    }
     const auto zeros = [&](memory_use use) {
         const memory_scope scope(use);
-        return at::zeros({offsets_.back()}, master);
+        return at::zeros({layout_.elements()}, master);
     };
     shards_ = zeros(memory_use::parameters);
     gradients_ = zeros(memory_use::gradients);
-}
-
-inline at::Tensor sharded_parameters::part(const at::Tensor& flat, std::size_t i) const {
-    auto shape = local_shape(i);
-    shape[0] = rows(i).size();
-    return flat.narrow(0, offsets_[i], shape[0] * row_elements(i)).view(shape);
 }
 
 inline gathering sharded_parameters::begin_gather(at::ScalarType dtype) const {
@@ -318,16 +231,8 @@ inline std::vector<at::Tensor> sharded_parameters::finish_gather(gathering begun
 
 inline std::vector<at::Tensor> sharded_parameters::unpack(
     const at::Tensor& received) const {
-    std::vector<at::Tensor> full;
-    full.reserve(size());
-    for (std::size_t i = 0; i < size(); ++i) {
-        const auto rows = slices_[i].rows.size();
-        const memory_scope scope(memory_use::gathered_parameters);
-        full.push_back(at::empty(local_shape(i), received.options()));
-        for_parts_of_ranks(
-            i, full.back().view({rows, row_elements(i)}), received,
-            [](const at::Tensor& whole, const at::Tensor& parts) { whole.copy_(parts); });
-    }
+    const memory_scope scope(memory_use::gathered_parameters);
+    auto full = layout_.unpack(received);
     detail::take_storage(received);
     return full;
 }
@@ -345,44 +250,26 @@ inline std::vector<at::Tensor> sharded_parameters::gather_full(
     }
     if (groups_.tensor == nullptr || groups_.tensor->size() == 1) return full;
     for (std::size_t i = 0; i < size(); ++i) {
-        if (infos_[i].cut != tensor_cut::replicated) full[i] = gather_slices(i, full[i]);
+        if (info(i).cut != tensor_cut::replicated) full[i] = gather_cuts(i, full[i]);
     }
     return full;
 }
 
-inline at::Tensor sharded_parameters::gather_slices(std::size_t i,
-                                                    const at::Tensor& mine) const {
+inline at::Tensor sharded_parameters::gather_cuts(std::size_t i,
+                                                  const at::Tensor& mine) const {
     const memory_scope scope(memory_use::communication);
-    const auto largest = slice_at(i, 0).elements();
+    const auto largest = layout_.cut(i, 0).elements();
     auto padded = at::zeros({largest}, mine.options());
     padded.narrow(0, 0, mine.numel()).copy_(mine.reshape({mine.numel()}));
     auto all = at::empty({groups_.tensor->size(), largest}, mine.options());
     groups_.tensor->all_gather(all, padded).wait();
-    auto full = at::empty(infos_[i].shape, mine.options());
-    const auto matrix = full.view({full.size(0), full.numel() / full.size(0)});
-    for (int rank = 0; rank < groups_.tensor->size(); ++rank) {
-        const auto there = slice_at(i, rank);
-        matrix.slice(0, there.rows.begin, there.rows.end)
-            .slice(1, there.columns.begin, there.columns.end)
-            .copy_(all[rank]
-                       .narrow(0, 0, there.elements())
-                       .view({there.rows.size(), there.columns.size()}));
-    }
-    return full;
+    return layout_.join_cuts(i, all);
 }
 
-inline at::Tensor sharded_parameters::pack(const std::vector<at::Tensor>& full) const {
-    const std::int64_t ranks = groups_.shard->size();
+inline at::Tensor sharded_parameters::pack(
+    const std::vector<at::Tensor>& gradients) const {
     const memory_scope scope(memory_use::communication);
-    auto flat = at::zeros({ranks, offsets_.back()}, shards_.options().device(device_));
-    for (std::size_t i = 0; i < size(); ++i) {
-        if (!full[i].defined()) { continue; }
-        const auto rows = slices_[i].rows.size();
-        for_parts_of_ranks(
-            i, full[i].reshape({rows, row_elements(i)}), flat,
-            [](const at::Tensor& whole, const at::Tensor& parts) { parts.copy_(whole); });
-    }
-    return flat;
+    return layout_.pack(gradients, shards_.options().device(device_));
 }
 
 inline void sharded_parameters::reduce_by_tree(const std::vector<at::Tensor>& gradients,

@@ -3,12 +3,12 @@
 // it refuses to write is one that packkit-train would refuse.
 #include "plan_program.hpp"
 
-#include <config.hpp>
+#include <config/config.hpp>
 #include <yaml.hpp>
 
 #include "common/errors.hpp"
 #include "common/model_config.hpp"
-#include "model_config.hpp"
+#include "model/model_config.hpp"
 
 #include <packkit/model_presets.hpp>
 

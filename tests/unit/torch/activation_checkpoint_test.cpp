@@ -2,8 +2,8 @@
 /// @file
 /// Activation checkpointing: the same bits as without, less memory, no more bytes sent.
 
-#include "model.hpp"
-#include "model_config.hpp"
+#include "model/model.hpp"
+#include "model/model_config.hpp"
 #include "thread_ranks.hpp"
 
 #include <packkit/activation_memory.hpp>

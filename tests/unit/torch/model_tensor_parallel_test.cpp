@@ -5,8 +5,8 @@
 
 #include "thread_ranks.hpp"
 
-#include "model.hpp"
-#include "model_config.hpp"
+#include "model/model.hpp"
+#include "model/model_config.hpp"
 
 #include <packkit/random.hpp>
 #include <packkit/torch/gradient_norm.hpp>

@@ -3,7 +3,7 @@
 /// What a rank holds when parameters are shared out, counted by the allocator: its part
 /// of the states and, of the rest, never more than the largest unit.
 
-#include "model.hpp"
+#include "model/model.hpp"
 
 #include <packkit/random.hpp>
 #include <packkit/shard.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rendered conversations, compared with what Jinja makes of the published templates
 // (chat/templates.json by chat/make_goldens.py).
-#include <chat_template.hpp>
+#include <chat/template.hpp>
 
 #include <common/json.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Data sets in Parquet and Arrow files: the samples of the same rows as JSON lines, and
 // what is said of broken files (columns/make_columns.py).
-#include <dataset.hpp>
-#include <prepared_data.hpp>
+#include <data/dataset.hpp>
+#include <data/prepared_data.hpp>
 
 #include <common/column_rows.hpp>
 #include <common/input_file.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys of conversations: what they become, and what is refused.
-#include <config.hpp>
+#include <config/config.hpp>
 
 #include "train_test.hpp"
 

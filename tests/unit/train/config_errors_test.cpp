@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a config that is refused says. Messages are compared whole.
-#include <config.hpp>
-#include <config_keys.hpp>
+#include <config/config.hpp>
+#include <config/keys.hpp>
 
 #include "train_test.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a config that loads becomes.
-#include <config.hpp>
-#include <config_keys.hpp>
+#include <config/config.hpp>
+#include <config/keys.hpp>
 
 #include "train_test.hpp"
 
@@ -540,7 +540,7 @@ fsdp_config: {reshard_after_forward: true}
 output_dir: out
 ...
 )"));
-    BOOST_TEST(config.base_model == in_folder("model/"));
+    BOOST_TEST(config.base_model == in_folder("model"));
     BOOST_TEST(config.sequence_len == 512);
     BOOST_TEST(config.max_steps.value() == 20);
     BOOST_TEST(config.mesh.fully_sharded);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // YAML as a tree: what is read, and what is refused.
-#include <config.hpp>
-#include <config_tree.hpp>
+#include <config/config.hpp>
+#include <config/tree.hpp>
 
 #include <packkit/random.hpp>
 

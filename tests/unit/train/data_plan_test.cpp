@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "data_plan.hpp"
+#include "data/data_plan.hpp"
 
 #include "common/errors.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <dataset.hpp>
+#include <data/dataset.hpp>
 
 #include <packkit/excess_length.hpp>
 #include <packkit/random.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokenised data kept between runs.
-#include <dataset.hpp>
-#include <prepared_data.hpp>
+#include <data/dataset.hpp>
+#include <data/prepared_data.hpp>
 
 #include <common/input_file.hpp>
 

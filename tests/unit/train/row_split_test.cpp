@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "row_split.hpp"
+#include "data/row_split.hpp"
 
 #include <packkit/random.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files with a flipped bit or a missing end: refused, or still consistent in all they
 // say.
-#include <safetensors.hpp>
+#include <checkpoint/safetensors.hpp>
 
 #include <packkit/random.hpp>
 

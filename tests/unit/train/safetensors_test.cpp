@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that are whole, and files that are wrong on purpose.
-#include <safetensors.hpp>
+#include <checkpoint/safetensors.hpp>
 
 #include <packkit/error.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors in pieces: the index, whole and broken, and slices read across pieces.
-#include <shard_index.hpp>
-#include <weight_files.hpp>
+#include <checkpoint/shard_index.hpp>
+#include <checkpoint/weight_files.hpp>
 
 #include <packkit/error.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <tokenizer.hpp>
+#include <data/tokenizer.hpp>
 
 #include "train_test.hpp"
 

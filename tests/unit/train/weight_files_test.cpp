@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights in one file and in several with an index, whole and broken.
-#include <weight_files.hpp>
+#include <checkpoint/weight_files.hpp>
 
 #include "train_test.hpp"
 

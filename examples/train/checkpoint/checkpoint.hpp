@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Checkpoints of a model in training, written and read by all its ranks
+/// (folder.hpp: what they look like).
+
+#include "checkpoint/folder.hpp"
+#include "common/json.hpp"
+#include "config/config.hpp"
+#include "model/model.hpp"
+
+#include <packkit/torch/adamw.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace packkit::train {
+
+/// Where and how checkpoints are saved.
+struct save_settings {
+    std::string output_dir;
+    checkpoint_form form = checkpoint_form::full;
+    std::int64_t keep = 0;  ///< the newest so many stay; 0: all
+};
+
+/// Writes output_dir/checkpoint-<step>. Collective over `world`, all ranks of the model:
+/// of a full one rank 0 writes what is gathered unit by unit, of a sharded one each rank
+/// of the first replica its own slices, into a folder that all share; rank 0 shows the
+/// folder once all are done. `model_config` is the config.json that the model was made
+/// from. Returns the folder.
+/// \throws std::runtime_error naming the path and the system's reason; where another rank
+/// has failed lt::communication_error naming that rank. Earlier checkpoints stay, and
+/// nothing of the new one.
+std::string save_checkpoint(const save_settings& settings, std::int64_t step,
+                            model& state, lt::adamw& optimizer,
+                            const app::ordered_json& model_config,
+                            const run_identity& identity, lt::communicator& world);
+
+/// Fills this rank's slices of parameters and moments, whatever mesh wrote them.
+/// \throws app::input_error naming file and tensor.
+void load_checkpoint(const resume_point& from, model& state, lt::adamw& optimizer);
+
+/// Fills the parameters from a Hugging Face folder or a checkpoint. Throws
+/// app::input_error naming file and tensor when one is missing or has another shape.
+void load_weights(const std::string& folder, model& state);
+
+}  // namespace packkit::train

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "checkpoint/folder.hpp"
+
+#include "checkpoint/shard_index.hpp"
+#include "checksum.hpp"
+#include "common/atomic_file.hpp"
+#include "common/errors.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+namespace packkit::train {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view prefix = "checkpoint-";
+constexpr std::string_view unfinished_mark = ".partial-";
+constexpr const char* state_name = "trainer_state.json";
+constexpr const char* config_name = "config.json";
+
+/// The step in "checkpoint-20", if `name` is such a name.
+std::optional<std::int64_t> step_in(std::string_view name) {
+    if (!name.starts_with(prefix)) return std::nullopt;
+    name.remove_prefix(prefix.size());
+    std::int64_t step = 0;
+    const auto [end, fault] =
+        std::from_chars(name.data(), name.data() + name.size(), step);
+    if (fault != std::errc() || end != name.data() + name.size()) return std::nullopt;
+    return step;
+}
+
+/// Checkpoint folders below `output_dir`, newest first.
+std::vector<resume_point> list_checkpoints(const std::string& output_dir) {
+    std::vector<resume_point> found;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(output_dir, ignored)) {
+        const auto step = step_in(entry.path().filename().string());
+        if (step && entry.is_directory()) found.push_back({entry.path().string(), *step});
+    }
+    std::sort(found.begin(), found.end(),
+              [](const auto& a, const auto& b) { return a.step > b.step; });
+    return found;
+}
+
+void make_durable(const fs::path& folder) {
+    const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool done = descriptor >= 0 && fsync(descriptor) == 0;
+    const int reason = errno;
+    if (descriptor >= 0) close(descriptor);
+    if (!done) throw std::runtime_error(folder.string() + ": " + std::strerror(reason));
+}
+
+void remove_leftovers(const fs::path& output_dir) {
+    for (const auto& entry : fs::directory_iterator(output_dir)) {
+        const auto name = entry.path().filename().string();
+        if (name.starts_with(prefix) && name.find(unfinished_mark) != std::string::npos) {
+            fs::remove_all(entry.path());
+        }
+    }
+}
+
+app::json read_state(const std::string& folder) {
+    const auto path = folder + "/" + state_name;
+    const auto state = app::read_json_file(path);
+    for (const char* key : {"step", "identity", "checksums"}) {
+        if (!state.is_object() || !state.contains(key)) {
+            throw app::input_error(path, std::string("key '") + key + "' is missing");
+        }
+    }
+    if (!state["step"].is_number_integer() || !state["identity"].is_object() ||
+        !state["checksums"].is_object()) {
+        throw app::input_error(path, "step, identity or checksums is of the wrong type");
+    }
+    return state;
+}
+
+void check_file(const std::string& path, const std::string& wanted) {
+    if (!fs::exists(path)) throw app::input_error(path, "is missing");
+    const auto found = file_checksum(path);
+    if (found != wanted) {
+        throw app::input_error(
+            path, "is damaged: its checksum is " + found + ", expected " + wanted);
+    }
+}
+
+void check_files(const std::string& folder, const app::json& state, file_share share) {
+    const auto& checksums = state["checksums"];
+    const auto check_listed = [&](const char* name) {
+        if (!checksums.contains(name) || !checksums[name].is_string()) {
+            throw app::input_error(folder + "/" + state_name,
+                                   std::string("has no checksum of ") + name);
+        }
+        check_file(folder + "/" + name, checksums[name].get<std::string>());
+    };
+    check_listed(config_name);
+    if (!checksums.contains(shard_index_name)) {
+        check_listed(full_weights_name);
+        check_listed(full_moments_name);
+        return;
+    }
+    check_listed(shard_index_name);
+    const auto shards = read_shard_index(folder + "/" + shard_index_name).files;
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+        if (static_cast<std::int64_t>(i) % share.ranks == share.rank)
+            check_file(folder + "/" + shards[i].name, shards[i].checksum);
+    }
+}
+
+}  // namespace
+
+resume_point open_checkpoint(const std::string& folder, file_share share) {
+    if (!fs::is_directory(folder))
+        throw app::input_error(folder, "is no checkpoint folder");
+    const auto state = read_state(folder);
+    check_files(folder, state, share);
+    return {folder, state["step"].get<std::int64_t>()};
+}
+
+std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
+                                                   std::vector<std::string>& warnings) {
+    for (const auto& candidate : list_checkpoints(output_dir)) {
+        try {
+            return open_checkpoint(candidate.folder);
+        } catch (const std::exception& fault) {
+            warnings.push_back(std::string(fault.what()) +
+                               "; this checkpoint is passed over");
+        }
+    }
+    return std::nullopt;
+}
+
+void check_identity(const resume_point& from, const run_identity& identity) {
+    const auto saved = read_state(from.folder)["identity"];
+    for (const auto& [name, value] : identity) {
+        const std::string before = saved.contains(name) && saved[name].is_string()
+                                       ? saved[name].get<std::string>()
+                                       : "not recorded";
+        if (before != value) {
+            throw app::input_error(from.folder, name + " was " + before + " when this " +
+                                                    "checkpoint was written and is " +
+                                                    value + " now; it cannot be resumed");
+        }
+    }
+}
+
+bool holds_a_run(const std::string& output_dir) {
+    return fs::exists(fs::path(output_dir) / "metrics.jsonl") ||
+           !list_checkpoints(output_dir).empty();
+}
+
+void remove_run(const std::string& output_dir) {
+    for (const auto& checkpoint : list_checkpoints(output_dir))
+        fs::remove_all(checkpoint.folder);
+    if (fs::is_directory(output_dir)) remove_leftovers(output_dir);
+    fs::remove(fs::path(output_dir) / "metrics.jsonl");
+}
+
+fs::path checkpoint_path(const std::string& output_dir, std::int64_t step) {
+    return fs::path(output_dir) / (std::string(prefix) + std::to_string(step));
+}
+
+fs::path unfinished_path(const fs::path& checkpoint, std::int64_t writer) {
+    return checkpoint.string() + std::string(unfinished_mark) + std::to_string(writer);
+}
+
+void begin_checkpoint(const fs::path& unfinished) {
+    remove_leftovers(unfinished.parent_path());
+    fs::create_directories(unfinished);
+}
+
+void describe_checkpoint(const fs::path& unfinished, std::int64_t step,
+                         const std::string& config, const run_identity& identity,
+                         std::map<std::string, std::string> checksums) {
+    const auto config_path = (unfinished / config_name).string();
+    app::write_file_atomically(config_path, config);
+    checksums[config_name] = file_checksum(config_path);
+    const app::ordered_json text = {
+        {"step", step}, {"identity", identity}, {"checksums", checksums}};
+    app::write_file_atomically((unfinished / state_name).string(), text.dump(2) + "\n");
+}
+
+void finish_checkpoint(const fs::path& unfinished, const fs::path& checkpoint,
+                       std::int64_t keep) {
+    const auto output_dir = checkpoint.parent_path();
+    make_durable(unfinished);
+    fs::remove_all(checkpoint);  // a damaged one of the same step
+    fs::rename(unfinished, checkpoint);
+    make_durable(output_dir);
+    if (keep <= 0) return;
+    const auto all = list_checkpoints(output_dir.string());
+    for (std::size_t i = static_cast<std::size_t>(keep); i < all.size(); ++i)
+        fs::remove_all(all[i].folder);
+}
+
+}  // namespace packkit::train

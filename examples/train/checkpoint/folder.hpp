@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Folders of checkpoints: complete or not there at all.
+///
+///     output_dir/checkpoint-20/config.json            opens in Transformers
+///                              trainer_state.json     step, identity of the run,
+///                                                     checksums
+///     and, of form full:       model.safetensors      parameters, in the master dtype
+///                              optimizer.safetensors  exp_avg.<name>,
+///                                                     exp_avg_sq.<name>
+///     or, of form sharded:     shards.index.json      where which piece lies, checksums
+///                              shard-00001-of-00004.safetensors, …
+///
+/// A folder is written under a temporary name, made durable and renamed; older ones are
+/// removed only after that. Neither form depends on the mesh: any mesh can go on from
+/// any checkpoint.
+
+#include "checkpoint/identity.hpp"
+#include "common/json.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace packkit::train {
+
+/// A complete checkpoint found on disk.
+struct resume_point {
+    std::string folder;
+    std::int64_t step = 0;  ///< steps done
+};
+
+/// The part of the files of a sharded checkpoint that a rank looks through.
+struct file_share {
+    std::int64_t rank = 0;
+    std::int64_t ranks = 1;
+};
+
+/// The newest checkpoint below `output_dir` that is whole (all files there, checksums
+/// right); damaged ones are passed over, each with a line in `warnings`.
+std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
+                                                   std::vector<std::string>& warnings);
+
+/// The checkpoint in `folder`; of its shards those of `share` are read. Throws
+/// app::input_error naming the file that is missing or damaged.
+resume_point open_checkpoint(const std::string& folder, file_share share = {});
+
+/// Throws app::input_error naming the first value that differs, and both values.
+void check_identity(const resume_point& from, const run_identity& identity);
+
+/// Whether `output_dir` holds anything of a run: checkpoints or metrics.
+bool holds_a_run(const std::string& output_dir);
+
+/// Removes checkpoints, leftovers and metrics of an earlier run.
+void remove_run(const std::string& output_dir);
+
+// --- writing ---------------------------------------------------------------------------
+
+inline constexpr const char* full_weights_name = "model.safetensors";
+inline constexpr const char* full_moments_name = "optimizer.safetensors";
+
+/// output_dir/checkpoint-<step>.
+std::filesystem::path checkpoint_path(const std::string& output_dir, std::int64_t step);
+
+/// The folder that becomes `checkpoint`, of the process `writer` that will rename it.
+std::filesystem::path unfinished_path(const std::filesystem::path& checkpoint,
+                                      std::int64_t writer);
+
+/// Makes an empty `unfinished` and removes what earlier attempts left beside it.
+void begin_checkpoint(const std::filesystem::path& unfinished);
+
+/// Writes config.json and trainer_state.json beside the tensors' files, whose `checksums`
+/// it takes by name. `config`: the text of config.json.
+void describe_checkpoint(const std::filesystem::path& unfinished, std::int64_t step,
+                         const std::string& config, const run_identity& identity,
+                         std::map<std::string, std::string> checksums);
+
+/// Makes `unfinished` durable and shows it as `checkpoint`; then keeps the newest `keep`
+/// checkpoints beside it (0: all). Throws std::runtime_error naming the path and the
+/// system's reason.
+void finish_checkpoint(const std::filesystem::path& unfinished,
+                       const std::filesystem::path& checkpoint, std::int64_t keep);
+
+}  // namespace packkit::train

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "checkpoint/identity.hpp"
+
+namespace packkit::train {
+
+run_identity identity_of(const train_config& config, const model_shape& shape,
+                         const data_plan& plan, const token_store& samples,
+                         const mesh_shape& mesh) {
+    const auto rows = config.micro_batch_size * config.gradient_accumulation_steps *
+                      mesh.data_parallel_size();
+    return {{"model_type", std::string(to_string(shape.family))},
+            {"hidden_size", std::to_string(shape.hidden_size)},
+            {"vocab_size", std::to_string(shape.vocab_size)},
+            {"intermediate_size", std::to_string(shape.intermediate_size)},
+            {"num_hidden_layers", std::to_string(shape.num_hidden_layers)},
+            {"num_attention_heads", std::to_string(shape.num_attention_heads)},
+            {"num_key_value_heads", std::to_string(shape.num_key_value_heads)},
+            {"head_dim", std::to_string(shape.head_dim)},
+            {"tie_word_embeddings", shape.tie_word_embeddings ? "true" : "false"},
+            {"torch_dtype", std::string(to_string(config.torch_dtype))},
+            {"optimizer", config.optimizer},
+            {"seed", std::to_string(config.seed)},
+            {"sequence_len", std::to_string(config.sequence_len)},
+            {"sample_packing", config.sample_packing ? "true" : "false"},
+            {"rows of a global batch", std::to_string(rows)},
+            {"content of datasets (hash)", std::to_string(samples.content_hash())},
+            {"packing plan (hash)", std::to_string(plan.hash())}};
+}
+
+}  // namespace packkit::train

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// The folder that a run writes to, and nobody else meanwhile.
+
+#include <string>
+
+namespace packkit::train {
+
+/// Holds output_dir for one run: a second run finds it locked.
+class output_folder {
+public:
+    /// Creates and locks the folder. Throws app::usage_error when it cannot be written,
+    /// is locked by another process (named), or holds another run and neither resume nor
+    /// overwrite is given.
+    output_folder(const std::string& path, bool resume, bool overwrite);
+    output_folder(const output_folder&) = delete;
+    output_folder& operator=(const output_folder&) = delete;
+    ~output_folder();
+
+private:
+    int lock_ = -1;
+};
+
+}  // namespace packkit::train

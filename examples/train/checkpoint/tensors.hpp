@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Parameters and moments between ranks and files: whole tensors, gathered by all and
+/// written by one, or each rank's own slices in a file of its own; and back from either
+/// onto any mesh.
+
+#include "checkpoint/shard_index.hpp"
+#include "checkpoint/weight_files.hpp"
+#include "model/model.hpp"
+
+#include <packkit/torch/adamw.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace packkit::train {
+
+/// Buffers laid out as the units' shards are, one a unit, under names that begin with
+/// `prefix`.
+struct named_buffer {
+    std::string prefix;
+    std::function<at::Tensor&(std::size_t unit)> of_unit;
+};
+
+/// The parameters, under their own names.
+std::vector<named_buffer> weight_buffers(model& state);
+/// The moments, as exp_avg.<name> and exp_avg_sq.<name>.
+std::vector<named_buffer> moment_buffers(lt::adamw& optimizer);
+/// Both.
+std::vector<named_buffer> training_buffers(model& state, lt::adamw& optimizer);
+
+/// Gathers the buffers, a unit at a time, and writes them as whole tensors. Collective;
+/// only where `is_writer` there is a file. Returns its checksum ("" on the others).
+/// Throws std::runtime_error with path and reason.
+std::string write_full_tensors(const std::filesystem::path& path, model& state,
+                               const std::vector<named_buffer>& buffers, bool is_writer);
+
+/// Files of a sharded checkpoint of this mesh: one of each rank of the first replica.
+std::int64_t shard_file_count(model& state);
+
+/// The number of this rank's file, from 1; 0 on ranks that hold what others write, too.
+std::int64_t own_shard_file(model& state);
+
+/// Writes this rank's slices to its file in `folder`: what tp repeats is its rank 0's.
+/// No collective, and on the CPU no copy. Returns the checksum. Throws std::runtime_error
+/// with path and reason. Precondition: the rank has a file.
+std::uint64_t write_shard_file(const std::filesystem::path& folder, model& state,
+                               const std::vector<named_buffer>& buffers);
+
+/// The index of what all ranks' `write_shard_file` wrote: by arithmetic, no collective.
+/// `checksums`: of the files, in the order of their numbers.
+shard_index index_of_shards(model& state, const std::vector<named_buffer>& buffers,
+                            const std::vector<std::uint64_t>& checksums);
+
+/// Fills the buffers' own slices, and reads no more than these. Throws app::input_error
+/// naming file and tensor when one is missing or has another shape.
+void read_tensors(const weight_files& files, model& state,
+                  const std::vector<named_buffer>& buffers);
+
+}  // namespace packkit::train

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// The configuration of a run: an Axolotl-shaped YAML file and key=value overrides.
+
+#include <packkit/context_traffic.hpp>
+#include <packkit/excess_length.hpp>
+#include <packkit/mesh.hpp>
+#include <packkit/training_setup.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace packkit::train {
+
+/// Which of the tokens that end a turn are targets: those of the turns that are trained,
+/// of all turns, of the last trained turn, of none.
+enum class train_on : std::uint8_t { turn, all, last, none };
+
+/// "turn", "all", "last", "none".
+[[nodiscard]] std::string_view to_string(train_on when);
+
+/// A role as the data calls it, and as the template does.
+struct role_name {
+    std::string source;
+    std::string target;
+
+    friend bool operator==(const role_name&, const role_name&) = default;
+};
+
+/// What of a dataset of type chat_template says where its messages are and what of them
+/// is trained (chat/rows.hpp).
+struct chat_config {
+    std::string
+        chat_template;  ///< name; the top-level key unless the dataset has its own
+    std::string field_messages = "messages";  ///< "a.b" for a nested one
+    std::string field_role = "role";          ///< key message_property_mappings.role
+    std::string field_content = "content";    ///< key message_property_mappings.content
+    /// Key roles, as {user: [human, user]}; roles that are not named stay as they are.
+    std::vector<role_name> roles = {{"human", "user"}, {"gpt", "assistant"}};
+    std::vector<std::string> roles_to_train = {"assistant"};  ///< as the template's
+    train_on train_on_eos = train_on::turn;
+    train_on train_on_eot = train_on::turn;  ///< unless set: as train_on_eos
+    std::string message_field_training;      ///< key of true or false in a message, or ""
+    bool drop_system_message = false;
+
+    friend bool operator==(const chat_config&, const chat_config&) = default;
+};
+
+/// One entry of `datasets`.
+struct dataset_config {
+    std::string path;  ///< a .jsonl, .parquet or .arrow file, or .txt for completion
+    /// completion, tokens, alpaca, input_output or chat_template
+    std::string type = "completion";
+    std::string field = "text";      ///< key of the text in a row; "a.b" for a nested one
+    std::string sample_by = "line";  ///< line, paragraph or document of a .txt file
+    chat_config chat = {};           ///< of chat_template
+    std::string ds_type = {};        ///< unless set: as the ending of the name says
+
+    friend bool operator==(const dataset_config&, const dataset_config&) = default;
+};
+
+/// What a dataset's file holds: "json" (an object a line), "parquet", "arrow" or "text";
+/// "" when neither ds_type nor the ending of its name says.
+[[nodiscard]] std::string_view file_kind(const dataset_config& data);
+
+/// dtype of the parameters, of the optimizer's state and of the checkpoint.
+enum class dtype : std::uint8_t { float32, float64 };
+
+/// "float32", "float64".
+[[nodiscard]] std::string_view to_string(dtype type);
+
+/// How the tensors of a checkpoint lie: whole in two files that rank 0 writes, or each
+/// rank's own slices in a file of its own. Either opens on every mesh.
+enum class checkpoint_form : std::uint8_t { full, sharded };
+
+/// "FULL_STATE_DICT", "SHARDED_STATE_DICT".
+[[nodiscard]] std::string_view to_string(checkpoint_form form);
+
+/// All settings after checking, with defaults filled in and paths resolved.
+/// \details Names are those of the keys; where a member is named differently the key is
+/// given. Defaults are Axolotl's where it has the key.
+struct train_config {
+    std::string config_path;  ///< the file as given; for messages, no setting
+
+    std::string base_model;            ///< Hugging Face folder: config.json, weights
+    bool random_init_weights = false;  ///< initial weights from the seed, none are read
+    /// "bytes", or the path of a tokenizer: its vocabulary, bos and eos. "" (not set)
+    /// when all datasets are of type tokens: ids are then only held to the model's
+    /// vocabulary, and nothing is put before or behind them.
+    std::string tokenizer_type;
+    std::vector<dataset_config> datasets;
+    bool train_on_inputs = false;         ///< prompts are targets, too
+    std::vector<std::string> eot_tokens;  ///< end a turn of chat_template; none: eos
+    std::string dataset_prepared_path;    ///< folder of tokenised data; "": none is kept
+
+    std::int64_t sequence_len = 512;  ///< capacity of a row, in tokens
+    bool sample_packing = false;
+    std::int64_t sample_packing_group_size = 100000;  ///< 0: all samples are one group
+    std::int64_t sample_packing_bin_size = 200;       ///< samples a row, 0: unlimited
+    bool sample_packing_sequentially = false;         ///< next-fit, order kept
+    bool curriculum_sampling = false;  ///< samples in the order of the data
+    bool shuffle_data = true;          ///< false: the file's order
+    bool multipack_real_batches =
+        false;                         ///< micro_batch_size rows instead of one long row
+    bool pad_to_sequence_len = false;  ///< unless set: as sample_packing
+    /// What becomes of samples longer than sequence_len.
+    packkit::excess_length_strategy excess_length_strategy =
+        packkit::excess_length_strategy::drop;
+
+    std::int64_t micro_batch_size = 1;
+    std::int64_t gradient_accumulation_steps =
+        1;                                   ///< follows from batch_size if that is set
+    std::optional<std::int64_t> batch_size;  ///< rows a step of one data-parallel rank
+
+    std::optional<std::int64_t> max_steps;  ///< ends the run before num_epochs does
+    double num_epochs = 1.0;
+    std::string optimizer = "adamw_torch_fused";
+    double learning_rate = 0.0;
+    std::string lr_scheduler = "cosine";  ///< cosine, linear or constant
+    std::int64_t warmup_steps = 0;
+    std::optional<double> warmup_ratio;  ///< of all steps; excludes warmup_steps
+    double weight_decay = 0.0;
+    double adam_beta1 = 0.9;
+    double adam_beta2 = 0.999;
+    double adam_epsilon = 1e-8;
+    double max_grad_norm = 1.0;  ///< 0: gradients are not clipped
+    /// Probability of dropout of what attention and feed-forward add to the residual
+    /// stream; the same elements on every mesh.
+    double residual_dropout = 0.0;
+
+    dtype torch_dtype = dtype::float32;
+    bool bf16 = false;  ///< compute in bf16, parameters stay float32
+    /// false, selective or true: none, selective, full. Also
+    /// fsdp_config.activation_checkpointing: true.
+    checkpointing_kind gradient_checkpointing = checkpointing_kind::none;
+    std::uint64_t seed = 42;
+
+    mesh_request
+        mesh;  ///< keys dp_replicate_size, dp_shard_size, context_parallel_size,
+               ///< tensor_parallel_size; fully_sharded with fsdp_config/fsdp_version
+    /// With tensor_parallel_size above 1: norms and residuals on 1/tp of the tokens.
+    bool sequence_parallel = false;
+    /// varlen_llama3: keys and values are gathered at once; ring: rank by rank.
+    context_variant ring_attn_func = context_variant::gather;
+    std::int64_t fsdp_version = 2;
+    bool reshard_after_forward = true;  ///< key fsdp_config.reshard_after_forward
+    /// Key fsdp_config.prefetch_gathers: the next block's weights arrive while this one
+    /// is at work, and lie beside it.
+    bool prefetch_gathers = true;
+    /// Key fsdp_config.offload_params: parameters, gradients and optimizer state in host
+    /// memory, where the update takes place.
+    bool offload_params = false;
+    bool cpu_offload_pin_memory = true;  ///< key fsdp_config.cpu_offload_pin_memory
+    /// Key fsdp_config.state_dict_type.
+    checkpoint_form state_dict_type = checkpoint_form::full;
+    /// Of the checkpoint after the last step; key fsdp_config.final_state_dict_type,
+    /// unless set: as state_dict_type.
+    checkpoint_form final_state_dict_type = checkpoint_form::full;
+
+    std::string output_dir;
+    std::int64_t save_steps = 0;        ///< 0: a checkpoint at the end only
+    std::int64_t save_total_limit = 0;  ///< 0: all checkpoints are kept
+    std::int64_t logging_steps = 1;
+    std::string resume_from_checkpoint;  ///< "" when not set
+    bool auto_resume_from_checkpoints = false;
+    double ddp_timeout = 120.0;  ///< seconds
+    /// Key reduction: canonical. Sums of gradients and losses whose bits do not depend on
+    /// dp_replicate_size, dp_shard_size and gradient_accumulation_steps, powers of two
+    /// all of them, as long as their product stays.
+    bool canonical_reduction = false;
+    /// After every so many steps replicas compare their parameters by hash; 0: never.
+    std::int64_t replica_check_steps = 100;
+    std::string device = "auto";  ///< auto, cpu or cuda
+
+    /// What the user should know: one sentence each, without a place.
+    std::vector<std::string> warnings;
+};
+
+/// Reads and checks a configuration: everything that can be told without reading data or
+/// weights.
+/// \details Relative paths (base_model, datasets.N.path, output_dir,
+/// dataset_prepared_path, resume_from_checkpoint) are relative to the folder of the file,
+/// also in overrides. A key without a value, or with null, counts as not set. Anchors,
+/// aliases and merge keys
+/// (<<) are followed.
+/// \param overrides "key=value", the value as YAML: "sequence_len=64",
+/// "fsdp_config.reshard_after_forward=false", "datasets.0.path=x.jsonl",
+/// "datasets=[{path: x.jsonl}]", "max_steps=" to unset. Applied in their order.
+/// \throws app::input_error with the place, "config.yaml:7" or "command line": unknown,
+/// duplicate or unsupported keys, wrong types and ranges, contradictions, missing keys,
+/// YAML that is broken, nested deeper than 64 levels or has more than 100,000 nodes once
+/// its aliases are expanded.
+train_config load_config(const std::string& path,
+                         std::span<const std::string> overrides = {});
+
+/// Every setting as key and text, in a stable order: all but config_path and warnings.
+/// Two ranks may run together when their lists are equal. Numbers read back exactly.
+std::vector<std::pair<std::string, std::string>> resolved_settings(
+    const train_config& config);
+
+}  // namespace packkit::train

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/tokenizer.hpp"
+
+#include "common/errors.hpp"
+#include "common/input_file.hpp"
+
+namespace packkit::train {
+
+void encode_document(const tokenizer& tokens, std::string_view text,
+                     std::vector<std::int32_t>& ids) {
+    const std::size_t begin = ids.size();
+    tokens.encode(text, true, ids);
+    const auto eos = tokens.specials().eos;
+    if (eos && (ids.size() == begin || ids.back() != *eos)) ids.push_back(*eos);
+}
+
+std::string tokenizer_type_problem(const std::string& tokenizer_type) {
+    try {
+        static_cast<void>(app::tokenizer_file(tokenizer_type));
+    } catch (const app::input_error& fault) { return fault.what(); }
+    return {};
+}
+
+std::string tokenize_lines(const tokenizer& tokens, const std::string& path) {
+    std::string result;
+    std::vector<std::int32_t> ids;
+    app::line_reader lines(path);
+    for (std::string_view line; lines.next(line);) {
+        ids.clear();
+        try {
+            tokens.encode(line, false, ids);
+        } catch (const app::input_error& fault) {
+            throw app::input_error(lines.place(), fault.what());
+        }
+        result += '[';
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            if (i > 0) result += ", ";
+            result += std::to_string(ids[i]);
+        }
+        result += "]\n";
+    }
+    return result;
+}
+
+}  // namespace packkit::train

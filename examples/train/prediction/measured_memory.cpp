@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prediction/measured_memory.hpp"
+
+#include <packkit/torch/memory_counter.hpp>
+
+#ifdef PACKKIT_CUDA
+#include <c10/cuda/CUDACachingAllocator.h>
+#endif
+
+#include <sys/resource.h>
+
+namespace packkit::train {
+
+std::int64_t peak_memory_bytes() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+void reset_peak_allocated([[maybe_unused]] c10::Device device) {
+#ifdef PACKKIT_CUDA
+    if (device.is_cuda()) {
+        c10::cuda::CUDACachingAllocator::resetPeakStats(device.index());
+        return;
+    }
+#endif
+    lt::reset_memory_peak();
+}
+
+void set_peak_allocated(step_metrics& metrics, [[maybe_unused]] c10::Device device) {
+    auto& allocated = metrics.allocated_bytes;
+#ifdef PACKKIT_CUDA
+    if (device.is_cuda()) {
+        // The first statistic is that of all pools.
+        allocated.total = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index())
+                              .allocated_bytes[0]
+                              .peak;
+        return;
+    }
+#endif
+    using enum lt::memory_use;
+    const auto peak = lt::memory_peak();
+    allocated.total = peak.total();
+    allocated.parts = {.parameters = peak[parameters],
+                       .gradients = peak[gradients],
+                       .optimizer = peak[optimizer],
+                       .activations = peak[activations],
+                       .logits = peak[logits],
+                       .gathered_parameters = peak[gathered_parameters],
+                       .communication = peak[communication]};
+    allocated.other = peak[other];
+}
+
+}  // namespace packkit::train

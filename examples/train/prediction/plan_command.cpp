@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prediction/plan_command.hpp"
+
+#include "common/command_line.hpp"
+#include "common/errors.hpp"
+#include "common/table.hpp"
+#include "data/data_plan.hpp"
+#include "data/inputs.hpp"
+#include "model/device.hpp"
+#include "model/mesh.hpp"
+#include "model/options.hpp"
+#include "prediction/prediction.hpp"
+#include "prediction/report.hpp"
+
+#include <packkit/device.hpp>
+#include <packkit/packkit_train_activations.hpp>
+#include <packkit/plan_estimate.hpp>
+
+#ifdef PACKKIT_CUDA
+#include <ATen/cuda/CUDAContext.h>
+#endif
+
+#include <unistd.h>
+
+namespace packkit::train {
+namespace {
+
+/// One rank's share of this machine: its memory, and the peak that is measured now.
+device this_machine(const train_config& config, std::int64_t processes) {
+    rank_environment environment;
+    environment.world_size = environment.local_world_size = processes;
+    const auto on = choose_device(config, environment);
+    choose_threads(environment);
+    device machine = *find_device("cpu");
+    machine.name = "this machine";
+    machine.memory_bytes = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) *
+                           sysconf(_SC_PAGE_SIZE) / processes;
+#ifdef PACKKIT_CUDA
+    if (on.is_cuda()) {
+        machine = *find_device("h100-80gb");
+        machine.name = "this GPU";
+        machine.memory_bytes = static_cast<std::int64_t>(
+            at::cuda::getCurrentDeviceProperties()->totalGlobalMem);
+    }
+#endif
+    const double peak = peak_flops(on, model_options_of(config, on).compute_dtype);
+    machine.peak_flops_bf16 = machine.peak_flops_fp32 = machine.peak_flops_fp64 = peak;
+    return machine;
+}
+
+}  // namespace
+
+int plan_run(const train_config& config, std::int64_t processes,
+             app::output_format format) {
+    if (format != app::output_format::table && format != app::output_format::json)
+        throw app::usage_error("--format", "plan prints table or json");
+    const auto mesh = choose_mesh(config, processes);
+    const auto inputs = read_inputs(config, mesh, true);
+    const data_plan data(inputs.samples, config, mesh);
+    const model_layout layout(inputs.shape);
+    const auto predicted = predict(config, inputs.shape, mesh, data);
+    const auto machine = this_machine(config, processes);
+
+    plan_evaluator evaluate(layout, machine, predicted.rows,
+                            {.profile = packkit_train_activations});
+    plan_estimate figures{evaluate.with_memory(predicted.setup, predicted.memory), {}, 0};
+    figures.warnings = plan_warnings(figures, layout, machine, predicted.rows);
+    const run_plan plan{config, layout, data, predicted, figures};
+    app::write_stdout(plan_report(plan, format));
+    return app::exit_done;
+}
+
+}  // namespace packkit::train

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prediction/prediction.hpp"
+
+#include "data/row_split.hpp"
+
+#include <packkit/attention_cut.hpp>
+#include <packkit/context_traffic.hpp>
+#include <packkit/packkit_train_activations.hpp>
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+namespace packkit::train {
+
+training_setup setup_of(const train_config& config, const mesh_shape& mesh) {
+    training_setup setup;
+    setup.mesh = mesh;
+    setup.sequence_len = config.sequence_len;
+    setup.micro_batch_size = config.micro_batch_size;
+    setup.gradient_accumulation_steps = config.gradient_accumulation_steps;
+    setup.sharding =
+        mesh.effective_shard_size() > 1 ? sharding_kind::fsdp : sharding_kind::ddp;
+    setup.reshard_after_forward = config.reshard_after_forward;
+    setup.prefetch_gathers = config.prefetch_gathers;
+    setup.checkpointing = config.gradient_checkpointing;
+    setup.sequence_parallel = config.sequence_parallel && mesh.tp > 1;
+    setup.precision = config.bf16                            ? precision_kind::bf16_mixed
+                      : config.torch_dtype == dtype::float64 ? precision_kind::fp64
+                                                             : precision_kind::fp32;
+    return setup;
+}
+
+workload workload_of(const train_config& config, const data_plan& plan) {
+    const auto lengths = plan.lengths();
+    double tokens = 0, squared = 0, computed = 0, computed_squared = 0;
+    for (std::size_t bin = 0; bin < plan.bins().size(); ++bin) {
+        double row = 0;
+        for (const std::uint32_t sample : plan.bins()[bin]) {
+            const auto length = static_cast<double>(lengths[sample]);
+            row += length;
+            squared += length * length;
+        }
+        const double padding =
+            plan.pads() ? static_cast<double>(plan.row_capacity()) - row : 0.0;
+        tokens += row;
+        computed += row + padding;
+        computed_squared += padding * padding;
+    }
+    // A bin may be several rows long.
+    const auto rows = static_cast<double>(plan.bins().size()) *
+                      static_cast<double>(plan.row_capacity()) /
+                      static_cast<double>(config.sequence_len);
+    workload work;
+    work.tokens_per_row = tokens / rows;
+    work.squared_per_row = squared / rows;
+    work.computed_tokens_per_row = computed / rows;
+    work.computed_squared_per_row = (squared + computed_squared) / rows;
+    work.rows_per_epoch = rows;
+    work.samples = static_cast<std::int64_t>(lengths.size());
+    work.tokens = static_cast<std::int64_t>(tokens);
+    work.efficiency = tokens / computed;
+    return work;
+}
+
+collective_bytes context_bytes(const train_config& config, const model_shape& shape,
+                               const mesh_shape& mesh, const data_plan& plan,
+                               std::int64_t step) {
+    collective_bytes sent;
+    if (mesh.cp == 1) return sent;
+    const auto setup = setup_of(config, mesh);
+    const auto heads = static_cast<std::int64_t>(
+        key_value_heads_of(shape.num_attention_heads, shape.num_key_value_heads, mesh.tp,
+                           0)
+            .size());
+    const std::int64_t token =
+        2 * heads * shape.head_dim * compute_bytes(setup.precision);
+    const std::int64_t forwards = setup.checkpointing == checkpointing_kind::full ? 2 : 1;
+    for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro) {
+        const auto split = split_row(plan.boundaries_of(step, micro, 0), mesh.cp);
+        std::map<std::int64_t, collective_bytes> by_window;
+        for (std::int64_t layer = 0; layer < shape.num_hidden_layers; ++layer) {
+            const auto window = attention_window(shape, layer);
+            const auto [found, added] = by_window.try_emplace(window);
+            if (added) {
+                found->second = context_traffic(context_exchange(split, window), 0,
+                                                config.ring_attn_func, token, forwards);
+            }
+            sent += found->second;
+        }
+    }
+    return sent;
+}
+
+collective_bytes tensor_bytes(const train_config& config, const model_shape& shape,
+                              const mesh_shape& mesh, const data_plan& plan,
+                              std::int64_t step) {
+    std::vector<std::int64_t> tokens;
+    for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro) {
+        tokens.push_back(
+            mesh.cp == 1
+                ? plan.micro_batch_tokens(step, micro, 0)
+                : split_row(plan.boundaries_of(step, micro, 0), mesh.cp).tokens(0));
+    }
+    return tensor_parallel_bytes(model_layout(shape), setup_of(config, mesh), tokens);
+}
+
+prediction predict(const train_config& config, const model_shape& shape,
+                   const mesh_shape& mesh, const data_plan& plan) {
+    prediction predicted;
+    predicted.setup = setup_of(config, mesh);
+    predicted.rows = workload_of(config, plan);
+    // Padded micro-batches are all alike, their parts are not quite.
+    const std::int64_t steps = mesh.cp > 1
+                                   ? std::min<std::int64_t>(256, plan.total_steps())
+                               : plan.pads() ? 1
+                                             : plan.total_steps();
+    std::int64_t longest_part = 0;
+    for (std::int64_t step = 0; step < steps; ++step) {
+        for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro) {
+            predicted.longest_micro_batch = std::max(
+                predicted.longest_micro_batch, plan.micro_batch_tokens(step, micro, 0));
+            if (mesh.cp == 1) continue;
+            longest_part = std::max(
+                longest_part,
+                split_row(plan.boundaries_of(step, micro, 0), mesh.cp).tokens(0));
+        }
+    }
+    const model_layout layout(shape);
+    auto longest = predicted.setup;
+    longest.micro_batch_size = 1;
+    longest.sequence_len =
+        mesh.cp > 1 ? longest_part * mesh.cp : predicted.longest_micro_batch;
+    predicted.memory = estimate_memory(layout, longest, packkit_train_activations);
+    predicted.communication =
+        estimate_communication(layout, predicted.setup, predicted.rows);
+    predicted.communication.cp = context_bytes(config, shape, mesh, plan, 0);
+    predicted.communication.tp = tensor_bytes(config, shape, mesh, plan, 0);
+    return predicted;
+}
+
+}  // namespace packkit::train

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// What the planner says of a run before it starts.
+
+#include "config/config.hpp"
+#include "data/data_plan.hpp"
+
+#include <packkit/communication.hpp>
+#include <packkit/memory.hpp>
+#include <packkit/training_setup.hpp>
+#include <packkit/workload.hpp>
+
+#include <cstdint>
+
+namespace packkit::train {
+
+/// Of rank 0, which holds and sends most.
+struct prediction {
+    training_setup setup;
+    workload rows;                         ///< as packed
+    std::int64_t longest_micro_batch = 0;  ///< tokens, padding included
+    memory_estimate memory;                ///< with a micro-batch of that length
+    /// Of an optimizer step; `cp`, which depends on the rows, of the first.
+    communication_estimate communication;
+};
+
+/// The run as the planner's value.
+training_setup setup_of(const train_config& config, const mesh_shape& mesh);
+
+/// What rows of sequence_len hold in `plan`. Counts are exact; unequal ranks are left at
+/// 1.
+workload workload_of(const train_config& config, const data_plan& plan);
+
+/// Keys, values and their gradients that rank 0 sends in that step (from 0): exact.
+collective_bytes context_bytes(const train_config& config, const model_shape& shape,
+                               const mesh_shape& mesh, const data_plan& plan,
+                               std::int64_t step);
+
+/// Activations and gradients that rank 0 sends over tp in that step: exact.
+collective_bytes tensor_bytes(const train_config& config, const model_shape& shape,
+                              const mesh_shape& mesh, const data_plan& plan,
+                              std::int64_t step);
+
+/// O(steps) for the longest micro-batch of rank 0; where ranks share rows, the longest
+/// part of one in the first 256 steps.
+prediction predict(const train_config& config, const model_shape& shape,
+                   const mesh_shape& mesh, const data_plan& plan);
+
+}  // namespace packkit::train

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prediction/report.hpp"
+
+#include "common/table.hpp"
+
+#include "common/json.hpp"
+#include "common/numbers.hpp"
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace packkit::train {
+namespace {
+
+using named_bytes = std::pair<const char*, std::int64_t>;
+
+/// Names as in JSON.
+std::array<named_bytes, 7> components_of(const memory_bytes& bytes) {
+    return {{{"parameters", bytes.parameters},
+             {"gradients", bytes.gradients},
+             {"optimizer", bytes.optimizer},
+             {"activations", bytes.activations},
+             {"logits", bytes.logits},
+             {"gathered_parameters", bytes.gathered_parameters},
+             {"communication", bytes.communication}}};
+}
+
+std::array<named_bytes, 5> collectives_of(const collective_bytes& sent) {
+    return {{{"all_reduce", sent.all_reduce},
+             {"all_gather", sent.all_gather},
+             {"reduce_scatter", sent.reduce_scatter},
+             {"all_to_all", sent.all_to_all},
+             {"send_recv", sent.send_recv}}};
+}
+
+/// "+1.25 %", "equal", or "-" where nothing was predicted.
+std::string deviation(std::int64_t predicted, std::int64_t measured) {
+    if (predicted == measured) return "equal";
+    if (predicted == 0) return "-";
+    const double share =
+        static_cast<double>(measured - predicted) / static_cast<double>(predicted);
+    return (share > 0 ? "+" : "") + app::percent(share);
+}
+
+}  // namespace
+
+std::string to_log_line(const prediction& predicted) {
+    const auto sent = predicted.communication.total();
+    std::string text = "predicted: " + app::grouped(predicted.memory.bytes.total()) +
+                       " bytes of tensors at the peak (" +
+                       std::string(to_string(predicted.memory.at)) + "), " +
+                       app::grouped(sent.total()) + " bytes sent a step in " +
+                       app::grouped(sent.collectives) + " collectives (";
+    for (const auto& [name, bytes] : collectives_of(sent)) {
+        if (bytes != 0) text += std::string(name) + " " + app::grouped(bytes) + ", ";
+    }
+    text.resize(text.size() - 2);
+    return text + (sent.total() > 0 ? ")" : "");
+}
+
+std::string comparison_text(const prediction& predicted, const step_metrics& step,
+                            const step_metrics& largest) {
+    app::table table({{"bytes of rank 0", app::alignment::left},
+                      {"predicted"},
+                      {"measured"},
+                      {"deviation"}});
+    const auto row = [&](const std::string& name, std::int64_t expected,
+                         std::int64_t found) {
+        if (expected == 0 && found == 0) return;
+        table.add_row({name, app::grouped(expected), app::grouped(found),
+                       deviation(expected, found)});
+    };
+    const auto sent = collectives_of(predicted.communication.total());
+    const std::array<std::int64_t, 5> counted = {
+        step.bytes.all_reduce, step.bytes.all_gather, step.bytes.reduce_scatter,
+        step.bytes.all_to_all, step.bytes.send_recv};
+    for (std::size_t i = 0; i < sent.size(); ++i)
+        row(std::string("sent a step: ") + sent[i].first, sent[i].second, counted[i]);
+    const auto& held = largest.allocated_bytes;
+    const auto& expected = predicted.memory.bytes;
+    row("peak memory", expected.total(), held.total);
+    if (held.parts.total() > 0) {
+        const auto parts = components_of(expected);
+        const auto found = components_of(held.parts);
+        for (std::size_t i = 0; i < parts.size(); ++i)
+            row(std::string("  ") + parts[i].first, parts[i].second, found[i].second);
+        row("  other", 0, held.other);
+    }
+    return table.to_text();
+}
+
+namespace {
+
+std::string line(const std::string& name, const std::string& value) {
+    return app::padded(name, 12, app::alignment::left) + value + "\n";
+}
+
+/// What activation checkpointing does in packkit-train.
+std::string recomputed_by(checkpointing_kind kind) {
+    switch (kind) {
+        case checkpointing_kind::none:
+            return "nothing";
+        case checkpointing_kind::selective:
+            return "norms and activations (selective checkpointing)";
+        case checkpointing_kind::full:
+            return "blocks (full checkpointing)";
+    }
+    throw invalid_argument("checkpointing_kind has no such value");
+}
+
+std::string memory_table(const memory_bytes& held) {
+    app::table table({{"memory of a rank", app::alignment::left},
+                      {"bytes"},
+                      {"share", app::alignment::left}});
+    const auto row = [&](const std::string& name, std::int64_t bytes) {
+        const double share =
+            static_cast<double>(bytes) / static_cast<double>(held.total());
+        table.add_row({name, app::grouped(bytes),
+                       app::padded(app::percent(share, 1), 8, app::alignment::right) +
+                           " " + app::text_bar(share, 40)});
+    };
+    for (const auto& [name, bytes] : components_of(held))
+        row(name, bytes);
+    row("total", held.total());
+    return table.to_text();
+}
+
+std::string traffic_table(const communication_estimate& sent) {
+    app::table table({{"bytes sent a step over", app::alignment::left},
+                      {"all_reduce"},
+                      {"all_gather"},
+                      {"reduce_scatter"},
+                      {"all_to_all"},
+                      {"send_recv"},
+                      {"collectives"}});
+    const std::array<std::pair<const char*, collective_bytes>, 6> rows = {
+        {{"dp_replicate", sent.dp_replicate},
+         {"dp_shard x cp", sent.dp_shard},
+         {"cp", sent.cp},
+         {"tp", sent.tp},
+         {"all ranks", sent.world},
+         {"total", sent.total()}}};
+    for (const auto& [name, bytes] : rows) {
+        if (bytes.collectives == 0) continue;
+        table.add_row({name, app::grouped(bytes.all_reduce),
+                       app::grouped(bytes.all_gather), app::grouped(bytes.reduce_scatter),
+                       app::grouped(bytes.all_to_all), app::grouped(bytes.send_recv),
+                       app::grouped(bytes.collectives)});
+    }
+    return table.rows() == 0 ? "nothing is sent: there is one rank\n" : table.to_text();
+}
+
+std::vector<std::string> warnings_of(const run_plan& plan) {
+    auto warnings = plan.config.warnings;
+    warnings.insert(warnings.end(), plan.figures.warnings.begin(),
+                    plan.figures.warnings.end());
+    return warnings;
+}
+
+std::string text_of(const run_plan& plan) {
+    const training_setup& setup = plan.predicted.setup;
+    const data_plan& data = plan.data;
+    const auto bytes = static_cast<std::uint64_t>(plan.figures.memory.bytes.total());
+    const auto capacity = static_cast<std::uint64_t>(plan.figures.capacity_bytes);
+    std::string text =
+        line("model", app::grouped(plan.layout.parameters()) + " parameters, " +
+                          std::string(to_string(setup.precision))) +
+        line("mesh", to_string(setup.mesh) + ", " +
+                         app::grouped(setup.mesh.world_size()) + " ranks, " +
+                         (setup.sharding == sharding_kind::fsdp ? "FSDP" : "DDP")) +
+        line("recomputes", recomputed_by(setup.checkpointing)) +
+        line("batch", "micro_batch_size " + app::grouped(setup.micro_batch_size) +
+                          " x gradient_accumulation_steps " +
+                          app::grouped(setup.gradient_accumulation_steps) + " x " +
+                          app::grouped(setup.mesh.data_parallel_size()) +
+                          " data-parallel ranks = " + app::grouped(setup.global_rows()) +
+                          " rows of " + app::grouped(setup.sequence_len) + " tokens") +
+        line("packing",
+             app::grouped(plan.predicted.rows.samples) + " samples, " +
+                 app::grouped(plan.predicted.rows.tokens) + " tokens in " +
+                 app::grouped(static_cast<std::int64_t>(data.bins().size())) +
+                 " bins of " + app::grouped(data.row_capacity()) + ": efficiency " +
+                 app::fixed(data.efficiency(), 4) +
+                 " (one sample a row: " + app::fixed(data.padded_efficiency(), 4) + ")") +
+        line("steps", app::grouped(data.total_steps()) + ", of " +
+                          app::grouped(data.steps_per_epoch()) + " an epoch") +
+        line("speed", "about " + app::duration_text(plan.figures.seconds.step) +
+                          " a step, " +
+                          app::fixed(plan.figures.tokens_per_second_per_gpu, 0) +
+                          " tokens a second and rank on this machine") +
+        line("memory", app::bytes_text(bytes) + " of tensors a rank at the peak (" +
+                           std::string(to_string(plan.figures.memory.at)) +
+                           "): " + (plan.figures.fits ? "fits in " : "does not fit in ") +
+                           app::bytes_text(capacity));
+    text += "\n" + memory_table(plan.figures.memory.bytes) + "\n" +
+            traffic_table(plan.predicted.communication);
+    for (const auto& warning : warnings_of(plan))
+        text += "\nwarning: " + warning;
+    return text.back() == '\n' ? text : text + "\n";
+}
+
+std::string json_of(const run_plan& plan) {
+    const training_setup& setup = plan.predicted.setup;
+    const plan_estimate& figures = plan.figures;
+    const data_plan& data = plan.data;
+    app::ordered_json memory, sent;
+    for (const auto& [name, bytes] : components_of(figures.memory.bytes))
+        memory[name] = bytes;
+    memory["total"] = figures.memory.bytes.total();
+    memory["capacity"] = figures.capacity_bytes;
+    for (const auto& [name, bytes] :
+         collectives_of(plan.predicted.communication.total())) {
+        sent[name] = bytes;
+    }
+    const app::ordered_json object = {
+        {"model",
+         {{"name", plan.config.base_model},
+          {"parameters", plan.layout.parameters()},
+          {"embedding_parameters", plan.layout.embedding_parameters()}}},
+        {"mesh",
+         {{"dp_replicate", setup.mesh.dp_replicate},
+          {"dp_shard", setup.mesh.dp_shard},
+          {"cp", setup.mesh.cp},
+          {"tp", setup.mesh.tp},
+          {"world", setup.mesh.world_size()}}},
+        {"sharding", to_string(setup.sharding)},
+        {"precision", to_string(setup.precision)},
+        {"activation_checkpointing", to_string(setup.checkpointing)},
+        {"batch",
+         {{"global_samples", setup.global_rows()},
+          {"global_tokens", setup.global_rows() * setup.sequence_len},
+          {"micro_batch_size", setup.micro_batch_size},
+          {"gradient_accumulation_steps", setup.gradient_accumulation_steps}}},
+        {"packing",
+         {{"samples", plan.predicted.rows.samples},
+          {"tokens", plan.predicted.rows.tokens},
+          {"bins", data.bins().size()},
+          {"capacity", data.row_capacity()},
+          {"efficiency", data.efficiency()},
+          {"padded_efficiency", data.padded_efficiency()},
+          {"longest_micro_batch", plan.predicted.longest_micro_batch},
+          {"steps_per_epoch", data.steps_per_epoch()},
+          {"steps", data.total_steps()}}},
+        {"memory_bytes", memory},
+        {"memory_peak", to_string(figures.memory.at)},
+        {"fits", figures.fits},
+        {"flops_per_token", figures.flops_per_token},
+        {"communication_bytes", sent},
+        {"collectives", plan.predicted.communication.total().collectives},
+        {"seconds",
+         {{"compute", figures.seconds.compute},
+          {"exposed_communication", figures.seconds.exposed_communication},
+          {"step", figures.seconds.step}}},
+        {"tokens_per_second_per_gpu", figures.tokens_per_second_per_gpu},
+        {"mfu", figures.mfu},
+        {"warnings", warnings_of(plan)}};
+    return object.dump(2) + "\n";
+}
+
+}  // namespace
+
+std::string plan_report(const run_plan& plan, app::output_format format) {
+    return format == app::output_format::json ? json_of(plan) : text_of(plan);
+}
+
+}  // namespace packkit::train

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// Predictions for people and for programs: before a run, at its start, and beside what
+/// was measured at its end.
+
+#include "config/config.hpp"
+#include "data/data_plan.hpp"
+#include "metrics.hpp"
+#include "prediction/prediction.hpp"
+
+#include <packkit/model_layout.hpp>
+#include <packkit/plan_estimate.hpp>
+
+#include <string>
+
+namespace packkit::app {
+enum class output_format;
+}
+
+namespace packkit::train {
+
+/// One line for the log: "predicted: …".
+std::string to_log_line(const prediction& predicted);
+
+/// A table of what was predicted and measured: bytes sent in a step, and memory in the
+/// step that held most, in all and by component.
+std::string comparison_text(const prediction& predicted, const step_metrics& step,
+                            const step_metrics& largest);
+
+/// What `packkit-train plan` says.
+struct run_plan {
+    const train_config& config;
+    const model_layout& layout;
+    const data_plan& data;
+    prediction predicted;
+    plan_estimate figures;  ///< time on this machine's ranks; memory is the prediction's
+};
+
+/// Mesh, batch, packing, memory as bars, bytes by collective, warnings; or as one JSON
+/// object, keys as packkit-plan's estimate. `format` is table or json.
+std::string plan_report(const run_plan& plan, app::output_format format);
+
+}  // namespace packkit::train

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ranks/meeting.hpp"
+
+#include "checksum.hpp"
+#include "common/errors.hpp"
+#include "common/json.hpp"
+#include "ranks/node_address.hpp"
+
+#include <packkit/error.hpp>
+#include <packkit/random.hpp>
+#include <packkit/version.hpp>
+
+#include <cstdlib>
+#include <cstring>
+
+namespace packkit::train {
+namespace {
+
+// What must be the same on all ranks besides the configuration.
+constexpr const char* program_key = "program (hash)";
+constexpr const char* model_key = "config.json of base_model (hash)";
+constexpr const char* data_key = "content of datasets (hash)";
+// In place of all settings: why a rank does not come.
+constexpr const char* failure_key = "failed";
+constexpr const char* exchange_key = "settings";
+
+constexpr auto replace_what_is_no_utf8 = app::ordered_json::error_handler_t::replace;
+
+/// This rank's program and settings as one JSON object. The program as the system runs
+/// it, even if its file has been replaced since.
+std::string settings_text(const train_config& config, const run_inputs& inputs) {
+    app::ordered_json settings;
+    settings[program_key] = PACKKIT_VERSION " (" + file_checksum("/proc/self/exe") + ")";
+    for (const auto& [key, value] : resolved_settings(config))
+        settings[key] = value;
+    settings[model_key] = std::to_string(hash64(inputs.model_config.dump()));
+    settings[data_key] = std::to_string(inputs.samples.content_hash());
+    return settings.dump();
+}
+
+/// What ranks need that differ in `key`.
+std::string needed_for(const std::string& key) {
+    if (key == program_key) return "the same build";
+    if (key == model_key) return "the same model";
+    return key == data_key ? "the same data" : "the same configuration";
+}
+
+/// Throws what a rank failed of, or for the first setting in which two ranks differ.
+void compare_settings(const std::vector<std::string>& texts) {
+    for (std::size_t rank = 0; rank < texts.size(); ++rank) {
+        const auto settings = app::ordered_json::parse(texts[rank]);
+        if (settings.contains(failure_key)) {
+            throw app::usage_error("rank " + std::to_string(rank),
+                                   settings[failure_key].get<std::string>());
+        }
+    }
+    const auto first = app::ordered_json::parse(texts.front());
+    for (std::size_t rank = 1; rank < texts.size(); ++rank) {
+        const auto other = app::ordered_json::parse(texts[rank]);
+        for (const auto& [key, value] : first.items()) {
+            const auto text = [&key](const app::ordered_json& settings) {
+                return settings.contains(key) ? settings[key].get<std::string>()
+                                              : "(not set)";
+            };
+            if (text(other) != text(first)) {
+                throw app::usage_error(key, "rank 0 has " + text(first) + ", rank " +
+                                                std::to_string(rank) + " has " +
+                                                text(other) + "; all ranks need " +
+                                                needed_for(key));
+            }
+        }
+    }
+}
+
+}  // namespace
+
+std::chrono::milliseconds timeout_of(const train_config& config) {
+    return std::chrono::milliseconds(
+        static_cast<std::int64_t>(config.ddp_timeout * 1000.0));
+}
+
+c10::intrusive_ptr<c10d::Store> open_store(const train_config& config,
+                                           const rank_environment& environment) {
+    if (environment.world_size == 1) return {};
+    return lt::connect_store(
+        {.host = environment.master_addr,
+         .port = environment.master_port,
+         .is_server = environment.rank == 0 && !environment.store_is_hosted,
+         .timeout = timeout_of(config)});
+}
+
+void tell_failure(c10d::Store* store, const rank_environment& environment,
+                  const std::string& what) {
+    if (store == nullptr) return;
+    const auto text = app::ordered_json{{failure_key, what}}.dump(
+        -1, ' ', false, replace_what_is_no_utf8);
+    try {
+        if (environment.rank == 0) {  // may host the store: stays until the others know
+            static_cast<void>(lt::exchange_values(*store, exchange_key, 0,
+                                                  environment.world_size, text,
+                                                  std::chrono::seconds(5)));
+        } else {
+            lt::leave_value(*store, exchange_key, environment.rank,
+                            environment.world_size, text);
+        }
+    } catch (const std::exception&) {}  // this rank has its own failure to tell
+}
+
+void hear_failures(c10d::Store* store, const rank_environment& environment,
+                   const std::string& name, std::chrono::milliseconds timeout,
+                   const std::exception* mine) {
+    if (store == nullptr) return;
+    constexpr const char* wrong_use = "wrong use ";
+    constexpr const char* failed = "failed ";
+    std::string told;
+    if (mine != nullptr) {
+        const bool of_use = dynamic_cast<const app::usage_error*>(mine) != nullptr ||
+                            dynamic_cast<const app::input_error*>(mine) != nullptr ||
+                            dynamic_cast<const invalid_argument*>(mine) != nullptr;
+        told = std::string(of_use ? wrong_use : failed) + mine->what();
+    }
+    std::vector<std::string> heard;
+    try {
+        heard = lt::exchange_values(*store, name, environment.rank,
+                                    environment.world_size, told, timeout);
+    } catch (const std::exception&) {
+        if (mine == nullptr) throw;
+        return;  // this rank has its own failure to tell
+    }
+    if (mine != nullptr) return;
+    for (std::size_t rank = 0; rank < heard.size(); ++rank) {
+        const std::string& text = heard[rank];
+        if (text.empty()) continue;
+        const std::string who = "rank " + std::to_string(rank);
+        if (text.starts_with(wrong_use))
+            throw app::usage_error(who, text.substr(std::strlen(wrong_use)));
+        throw lt::communication_error(who + ": " + text.substr(std::strlen(failed)));
+    }
+}
+
+lt::mesh_groups meet(const train_config& config, const rank_environment& environment,
+                     const mesh_shape& mesh, const run_inputs& inputs, at::Device device,
+                     const c10::intrusive_ptr<c10d::Store>& store) {
+    const auto timeout = timeout_of(config);
+    if (environment.world_size > 1) {
+        compare_settings(lt::exchange_values(*store, exchange_key, environment.rank,
+                                             environment.world_size,
+                                             settings_text(config, inputs), timeout));
+    }
+    lt::group_options options{.timeout = timeout};
+    if (environment.world_size > 1) {
+        options.address =
+            address_towards(environment.master_addr, environment.master_port);
+        if (const char* names = std::getenv("GLOO_SOCKET_IFNAME"))
+            options.interface = std::string(names, std::strcspn(names, ","));
+    }
+    return lt::make_mesh_groups(
+        mesh, environment.rank, [&](const std::string& name, const auto& members) {
+#ifdef PACKKIT_CUDA
+            if (device.is_cuda()) {
+                return lt::make_nccl_group(store, name, members, environment.rank,
+                                           options);
+            }
+#endif
+            static_cast<void>(device);
+            return lt::make_gloo_group(store, name, members, environment.rank, options);
+        });
+}
+
+}  // namespace packkit::train

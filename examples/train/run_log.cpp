@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_log.hpp"
+
+#include "common/mesh_picture.hpp"
+#include "common/numbers.hpp"
+#include "ranks/report.hpp"
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace packkit::train {
+
+void run_log::say(const std::string& line) const {
+    if (speaks_) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void run_log::data(const token_store& samples) const {
+    const auto& report = samples.report();
+    if (!samples.note().empty()) warn(samples.note());
+    say("data: " + app::grouped(report.samples) + " samples, " +
+        app::grouped(report.tokens) + " tokens, " + app::grouped(report.valid_targets) +
+        " targets; " + app::grouped(report.dropped) + " dropped, " +
+        app::grouped(report.truncated) + " truncated, " + app::grouped(report.split) +
+        " split, " + app::grouped(report.empty) + " empty");
+}
+
+void run_log::mesh(const mesh_shape& mesh) const {
+    say("mesh: " + to_string(mesh) + ", " + std::to_string(mesh.world_size()) + " ranks" +
+        (mesh.world_size() > 1 ? "\n" + app::mesh_picture(mesh) : ""));
+}
+
+void run_log::packing(const train_config& config, const data_plan& plan) const {
+    if (!config.sample_packing) {
+        say("Sample packing: off; one sample a row: efficiency " +
+            app::fixed(plan.efficiency(), 4));
+        return;
+    }
+    say("MultipackBatchSampler: " +
+        app::grouped(static_cast<std::int64_t>(plan.bins().size())) + " bins of " +
+        std::to_string(plan.row_capacity()) + " tokens, " +
+        app::grouped(plan.steps_per_epoch()) + " steps an epoch");
+    say("Sample packing efficiency: " + app::fixed(plan.efficiency(), 4) +
+        " (one sample a row: " + app::fixed(plan.padded_efficiency(), 4) + ")");
+}
+
+void run_log::begin_of_steps(std::int64_t total, std::int64_t steps_a_line) {
+    total_ = total;
+    steps_a_line_ = steps_a_line;
+    if (speaks_ && isatty(STDERR_FILENO) != 0)
+        bar_.emplace("training", static_cast<std::uint64_t>(total));
+}
+
+void run_log::step(const step_metrics& metrics, std::int64_t ranks) {
+    if (bar_) {
+        bar_->set_note(fmt::format("loss {:.4f}, {:.0f} tokens/s", metrics.loss,
+                                   metrics.tokens_per_second));
+        bar_->set(static_cast<std::uint64_t>(metrics.step));
+    } else if (metrics.step % steps_a_line_ == 0) {
+        say(
+            fmt::format("step {}/{} loss {:.4f} grad_norm {:.3f} lr {:.3g} tokens {} "
+                        "tokens/s {:.0f} mfu {:.3f}{}",
+                        metrics.step, total_, metrics.loss, metrics.grad_norm,
+                        metrics.learning_rate, metrics.tokens, metrics.tokens_per_second,
+                        metrics.mfu, ranks > 1 ? communication_text(metrics) : ""));
+    }
+}
+
+void run_log::saved(const std::string& checkpoint) const {
+    if (!bar_) say("saved " + checkpoint);
+}
+
+void run_summary::add(const step_metrics& metrics) {
+    if (!first_) first_ = metrics;
+    last_ = metrics;
+    if (!largest_ || metrics.allocated_bytes.total > largest_->allocated_bytes.total)
+        largest_ = metrics;
+    seconds_ += metrics.seconds.step;
+    tokens_ += metrics.tokens;
+}
+
+std::string run_summary::text(double row_efficiency, std::int64_t parameter_bytes,
+                              const std::string& checkpoint) const {
+    const auto bytes = [](std::int64_t count) {
+        return app::bytes_text(static_cast<std::uint64_t>(count));
+    };
+    std::string lines;
+    const auto line = [&lines](const char* name, const std::string& value) {
+        lines += fmt::format("{:<22}{}\n", name, value);
+    };
+    line("steps", std::to_string(first_->step) + " to " + std::to_string(last_->step));
+    line("loss", app::fixed(first_->loss, 4) + " -> " + app::fixed(last_->loss, 4));
+    line("targets a second", app::fixed(static_cast<double>(tokens_) / seconds_, 0));
+    line("row efficiency", app::fixed(row_efficiency, 4));
+    line("parameters per rank", bytes(parameter_bytes));
+    line("peak memory", bytes(last_->memory_bytes) + " (rank 0)");
+    line("checkpoint", checkpoint);
+    return lines;
+}
+
+}  // namespace packkit::train
