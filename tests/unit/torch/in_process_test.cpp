@@ -237,6 +237,30 @@ BOOST_AUTO_TEST_CASE(different_collectives_at_the_same_time_are_told) {
            "all_reduce of 5 Double", "all_reduce of 5 Float");
 }
 
+BOOST_AUTO_TEST_CASE(a_failed_rank_keeps_what_others_still_read) {
+    // Rank 0 fails at once, and throws its numbers away, while the others copy them.
+    constexpr std::int64_t many = 1 << 23;
+    std::vector<at::Tensor> received(3);
+    std::vector<std::int64_t> none(3, 0);
+    test::run_ranks(3, [&](lt::communicator& group) {
+        const bool first = group.rank() == 0;
+        auto input = at::ones({first ? 2 * many : 0});
+        auto& output = received[static_cast<std::size_t>(group.rank())];
+        output = at::zeros({first ? 1 : many});
+        auto expected = none;
+        expected[0] = output.numel();
+        try {
+            group
+                .all_to_all(output, expected, input,
+                            first ? std::vector<std::int64_t>{0, many, many} : none)
+                .wait();
+        } catch (const lt::communication_error&) {}
+        input.fill_(-1);
+    });
+    for (const std::size_t rank : {1, 2})
+        BOOST_TEST(received[rank].eq(1).all().item<bool>());
+}
+
 BOOST_AUTO_TEST_CASE(chunks_that_do_not_fit_are_told) {
     const auto fault_of = [](std::function<void(lt::communicator&)> work) {
         return thrown<lt::communication_error>([&] { test::run_ranks(2, work); });
