@@ -212,6 +212,22 @@ BOOST_AUTO_TEST_CASE(a_rank_that_does_not_come_is_a_named_failure) {
                std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_value_that_comes_as_the_wait_ends_has_come) {
+    struct late_store final : c10d::HashStore {
+        using c10d::HashStore::wait;
+        void wait(const std::vector<std::string>& keys,
+                  const std::chrono::milliseconds& timeout) override {
+            if (check(keys)) return;
+            set(keys.front(), std::vector<std::uint8_t>{'2', ' ', 'x'});
+            throw std::runtime_error("no answer within " +
+                                     std::to_string(timeout.count()) + " ms");
+        }
+    } store;
+    BOOST_TEST(lt::exchange_values(store, "name", 1, 2, "y", std::chrono::seconds(1)) ==
+                   (std::vector<std::string>{"x", "y"}),
+               boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(values_of_all_ranks_come_in_rank_order) {
     c10d::HashStore store;
     const auto wait = std::chrono::milliseconds(200);
