@@ -4,6 +4,7 @@
 /// cause, and the newest checkpoint goes on.
 
 #include "background_job.hpp"
+#include "ranks_by_hand.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -110,12 +111,10 @@ BOOST_AUTO_TEST_CASE(termination_saves_and_can_be_resumed) {
 
 BOOST_AUTO_TEST_CASE(ranks_with_different_configurations_are_refused) {
     const test::training_folder folder;
-    const auto rank = [&](int number, const std::string& setting) {
+    const test::reserved_port port;
+    const auto rank = [&](std::size_t number, const std::string& setting) {
         test::process_options options;
-        options.environment = {{"RANK", std::to_string(number)},
-                               {"WORLD_SIZE", "2"},
-                               {"MASTER_ADDR", "127.0.0.1"},
-                               {"MASTER_PORT", "29677"}};
+        options.environment = test::environment_of_rank(number, 2, port);
         return folder.run({"run.yaml", setting}, options);
     };
     auto other =

@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(another_build_of_the_program) {
 BOOST_AUTO_TEST_CASE(ranks_that_differ_in_how_many_they_are) {
     const test::training_folder folder;
     const std::vector<std::string> arguments{"run.yaml", patient};
-    const auto of = [&](int world_size) {
+    const auto of = [&](std::size_t world_size) {
         return test::rank_by_hand{folder.path(), arguments, world_size};
     };
     check_refused({of(2), of(3)}, {"WORLD_SIZE: rank 0 has 2, rank 1 has 3"});
