@@ -8,6 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <future>
 #include <mutex>
 #include <string>
 
@@ -190,20 +191,23 @@ BOOST_AUTO_TEST_CASE(wrong_sizes_are_refused) {
 BOOST_AUTO_TEST_CASE(a_rank_that_does_not_come_is_a_named_failure) {
     const auto store = c10::make_intrusive<c10d::HashStore>();
     std::string message;
+    std::promise<void> given_up;
     std::vector<std::thread> threads;
     const std::vector<std::int64_t> members{0, 1};
     for (int rank = 0; rank < 2; ++rank) {
         threads.emplace_back([&, rank] {
+            // Also the time that they have to find each other.
             const auto group = lt::make_gloo_group(store, "pair", members, rank,
-                                                   {.timeout = std::chrono::seconds(1)});
+                                                   {.timeout = std::chrono::seconds(2)});
             if (rank == 1) {
-                std::this_thread::sleep_for(std::chrono::seconds(2));
+                given_up.get_future().wait();
                 return;
             }
             try {
                 auto tensor = at::ones({4});
                 group->all_reduce(tensor).wait();
             } catch (const lt::communication_error& fault) { message = fault.what(); }
+            given_up.set_value();
         });
     }
     for (auto& thread : threads)
