@@ -5,6 +5,7 @@
 #include "check_command.hpp"
 #include "checkpoint/export.hpp"
 #include "common/command_line.hpp"
+#include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
 #include "config/config.hpp"
 #include "data/tokenizer.hpp"
@@ -22,10 +23,12 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <new>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace packkit::train {
@@ -178,6 +181,13 @@ int packkit_train(int argc, char** argv) {
         const std::string file = line.words.size() > 1 ? line.words[1] : "-";
         app::write_stdout(tokenize_lines(*load_tokenizer(line.words[0]), file));
         return app::exit_done;
+    }
+    constexpr std::string_view commands[] = {"check", "plan", "export", "logits",
+                                             "tokenize"};
+    const auto meant = app::closest_name(command, commands);
+    if (!meant.empty() && !std::filesystem::exists(command)) {
+        throw app::usage_error(
+            command, "is no command and no file; did you mean '" + meant + "'?");
     }
     return run_training(line);
 }

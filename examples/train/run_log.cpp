@@ -25,6 +25,10 @@ void run_log::data(const token_store& samples) const {
         " targets; " + app::grouped(report.dropped) + " dropped, " +
         app::grouped(report.truncated) + " truncated, " + app::grouped(report.split) +
         " split, " + app::grouped(report.empty) + " empty");
+    if (report.valid_targets == 0)
+        warn(
+            "no token of the data is a target (labels are all -100, or documents of one "
+            "token): nothing will be learnt");
 }
 
 void run_log::mesh(const mesh_shape& mesh) const {

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -133,6 +134,10 @@ struct model_shape {
     std::int64_t moe_intermediate_size = 0;  ///< of one expert; 0: intermediate_size
     std::int64_t decoder_sparse_step = 1;
     bool norm_topk_prob = false;  ///< the chosen experts' weights add up to one
+
+    /// Its row of the embedding learns nothing from the tokens that are it, as in
+    /// Transformers (`padding_idx`); as a target it counts like any other.
+    std::optional<std::int64_t> pad_token_id = std::nullopt;
 
     friend constexpr bool operator==(const model_shape&, const model_shape&) = default;
 };

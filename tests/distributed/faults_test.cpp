@@ -4,6 +4,7 @@
 /// cause, and the newest checkpoint goes on.
 
 #include "background_job.hpp"
+#include "ranks_by_hand.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -24,8 +25,12 @@ using test::error_line;
 using test::processes_in;
 using clock_type = std::chrono::steady_clock;
 
+/// Long before a collective gives up where nothing is said, which is after two minutes;
+/// also on a busy machine.
+constexpr double soon = 40.0;
+
 const std::vector<std::string> long_run{"run.yaml",
-                                        "max_steps=2000",
+                                        "max_steps=20000",
                                         "save_steps=5",
                                         "fsdp_version=2",
                                         "ddp_timeout=5",
@@ -37,11 +42,13 @@ const std::vector<std::string> long_run{"run.yaml",
 BOOST_AUTO_TEST_CASE(a_killed_rank_ends_the_job_and_is_named) {
     for (const int rank : {0, 1}) {
         const test::training_folder folder;
-        background_job job(folder, long_run);
+        auto patient = long_run;
+        patient.emplace_back("ddp_timeout=110");
+        background_job job(folder, patient);
         job.wait_for_steps(7);
         job.send(rank, SIGKILL);
         const auto result = job.wait();
-        BOOST_TEST(job.seconds_since_signal() < 5.0);
+        BOOST_TEST(job.seconds_since_signal() < soon);
         BOOST_TEST(result.exit_code == 1);
         const auto line = error_line(result);
         BOOST_TEST(
@@ -69,7 +76,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_rank_ends_the_job_after_the_timeout) {
     job.send(1, SIGSTOP);
     const auto result = job.wait();
     BOOST_TEST(job.seconds_since_signal() > 2.5);
-    BOOST_TEST(job.seconds_since_signal() < 12.0);
+    BOOST_TEST(job.seconds_since_signal() < soon);
     BOOST_TEST(result.exit_code == 1);
     const auto line = error_line(result);
     BOOST_TEST(line.find("rank 1 (pid ") != std::string::npos, line);
@@ -79,7 +86,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_rank_ends_the_job_after_the_timeout) {
 
 BOOST_AUTO_TEST_CASE(termination_saves_and_can_be_resumed) {
     const test::training_folder folder;
-    const std::vector<std::string> settings{"run.yaml", "max_steps=60", "--processes",
+    const std::vector<std::string> settings{"run.yaml", "max_steps=120", "--processes",
                                             "2"};
     auto straight = settings;
     straight.emplace_back("output_dir=straight");
@@ -91,11 +98,11 @@ BOOST_AUTO_TEST_CASE(termination_saves_and_can_be_resumed) {
     job.send(-1, SIGTERM);
     const auto result = job.wait();
     BOOST_TEST(result.exit_code == 143, result.err);
-    BOOST_TEST(job.seconds_since_signal() < 15.0);
+    BOOST_TEST(job.seconds_since_signal() < soon);
     BOOST_TEST(result.err.find("interrupted by signal 15 after step") !=
                std::string::npos);
     const auto done = folder.metrics("out").size();
-    BOOST_TEST(done < 60);
+    BOOST_TEST(done < 120);
     BOOST_TEST(fs::exists(folder.path("out/checkpoint-" + std::to_string(done))));
 
     auto resume = settings;
@@ -108,14 +115,32 @@ BOOST_AUTO_TEST_CASE(termination_saves_and_can_be_resumed) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_signal_to_everyone_or_to_one_rank_saves_as_well) {
+    // A service manager signals the launcher and the ranks, a person perhaps one rank.
+    for (const std::vector<int>& signalled : {std::vector{-1, 0, 1}, {1, 0, -1}, {1}}) {
+        const test::training_folder folder;
+        background_job job(folder, {"run.yaml", "max_steps=400", "--processes", "2"});
+        job.wait_for_steps(3);
+        for (const int rank : signalled)
+            job.send(rank, SIGINT);
+        const auto result = job.wait();
+        BOOST_TEST(result.exit_code == 130, result.err);
+        BOOST_TEST(
+            result.err.find("interrupted by signal 2 after step") != std::string::npos,
+            result.err);
+        const auto done = folder.metrics("out").size();
+        BOOST_TEST(done < 400);
+        BOOST_TEST(fs::exists(folder.path("out/checkpoint-" + std::to_string(done))));
+        BOOST_TEST(processes_in(folder.path()).empty());
+    }
+}
+
 BOOST_AUTO_TEST_CASE(ranks_with_different_configurations_are_refused) {
     const test::training_folder folder;
-    const auto rank = [&](int number, const std::string& setting) {
+    const test::reserved_port port;
+    const auto rank = [&](std::size_t number, const std::string& setting) {
         test::process_options options;
-        options.environment = {{"RANK", std::to_string(number)},
-                               {"WORLD_SIZE", "2"},
-                               {"MASTER_ADDR", "127.0.0.1"},
-                               {"MASTER_PORT", "29677"}};
+        options.environment = test::environment_of_rank(number, 2, port);
         return folder.run({"run.yaml", setting}, options);
     };
     auto other =
@@ -135,13 +160,11 @@ BOOST_AUTO_TEST_CASE(ranks_with_different_configurations_are_refused) {
 BOOST_AUTO_TEST_CASE(a_rank_that_never_comes_is_named) {
     const test::training_folder folder;
     test::process_options options;
-    options.environment = {{"RANK", "0"},
-                           {"WORLD_SIZE", "3"},
-                           {"MASTER_ADDR", "127.0.0.1"},
-                           {"MASTER_PORT", "29678"}};
+    const test::reserved_port port;
+    options.environment = test::environment_of_rank(0, 3, port);
     const auto begin = clock_type::now();
     const auto result = folder.run({"run.yaml", "ddp_timeout=2"}, options);
-    BOOST_TEST(std::chrono::duration<double>(clock_type::now() - begin).count() < 10.0);
+    BOOST_TEST(std::chrono::duration<double>(clock_type::now() - begin).count() < soon);
     BOOST_TEST(result.exit_code == 1);
     BOOST_TEST(
         error_line(result).find("of 3 ranks these did not come within 2 s: 1, 2") !=

@@ -41,6 +41,9 @@ const std::vector<subject> subjects{
     {"FSDP 2 x TP 2", 4, {fsdp, tp}},
 };
 
+/// Long before the timeout of the collectives below, also on a busy machine.
+constexpr double soon = 40.0;
+
 /// Ends only by the fault, and waits in collectives for longer than any test.
 std::vector<std::string> arguments_of(const subject& of) {
     std::vector<std::string> arguments{"run.yaml", "max_steps=20000", "save_steps=5",
@@ -79,7 +82,7 @@ void check_echoes(std::vector<std::future<test::process_result>>& ranks,
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
         const auto result = ranks[rank].get();
         BOOST_TEST_CONTEXT("rank " << rank) {
-            BOOST_TEST(seconds_since(begin) < 10.0);
+            BOOST_TEST(seconds_since(begin) < soon);
             if (rank == failed) continue;
             BOOST_TEST(result.exit_code == 1);
             const auto line = test::error_line(result);
@@ -100,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_killed_rank_ends_a_launched_job) {
             const int rank = each.processes - 1;
             job.send(rank, SIGKILL);
             const auto result = job.wait();
-            BOOST_TEST(job.seconds_since_signal() < 10.0);
+            BOOST_TEST(job.seconds_since_signal() < soon);
             BOOST_TEST(result.exit_code == 1);
             const auto line = test::error_line(result);
             BOOST_TEST(
@@ -121,7 +124,7 @@ BOOST_AUTO_TEST_CASE(an_exception_of_one_rank_ends_a_launched_job) {
             const auto begin = std::chrono::steady_clock::now();
             take_away_output(folder);
             const auto result = job.wait();
-            BOOST_TEST(seconds_since(begin) < 10.0);
+            BOOST_TEST(seconds_since(begin) < soon);
             BOOST_TEST(result.exit_code == 1);
             const auto line = test::error_line(result);
             BOOST_TEST(line.find("rank 0 (pid ") != std::string::npos, line);

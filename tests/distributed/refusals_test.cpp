@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Far more than any of this takes: only a real refusal is quick.
-const std::string patient = "ddp_timeout=100";
+/// Far more than any of this takes, also on a busy machine: only a real refusal is quick.
+const std::string patient = "ddp_timeout=110";
 
 /// Every rank ends by itself, soon, with status 2 and a line that has each of `parts`.
 void check_refused(const std::vector<test::rank_by_hand>& ranks,
@@ -29,7 +29,7 @@ void check_refused(const std::vector<test::rank_by_hand>& ranks,
     const auto begin = std::chrono::steady_clock::now();
     const auto results = test::run_by_hand(ranks);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    BOOST_TEST(took.count() < 10.0);
+    BOOST_TEST(took.count() < 60.0);
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
         BOOST_TEST_CONTEXT("rank " << rank) {
             BOOST_TEST(results[rank].exit_code == 2, results[rank].err);
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(another_build_of_the_program) {
 BOOST_AUTO_TEST_CASE(ranks_that_differ_in_how_many_they_are) {
     const test::training_folder folder;
     const std::vector<std::string> arguments{"run.yaml", patient};
-    const auto of = [&](int world_size) {
+    const auto of = [&](std::size_t world_size) {
         return test::rank_by_hand{folder.path(), arguments, world_size};
     };
     check_refused({of(2), of(3)}, {"WORLD_SIZE: rank 0 has 2, rank 1 has 3"});

@@ -2,6 +2,7 @@
 /// @file
 /// Stop and go on: the same bits as without the stop, also on another mesh.
 
+#include "ranks_by_hand.hpp"
 #include "training_run.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -149,6 +150,18 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_passed_over) {
     BOOST_TEST(resumed.err.find("model.safetensors: is damaged") != std::string::npos);
     BOOST_TEST(resumed.err.find("after step 10") != std::string::npos);
     BOOST_TEST(test::loss_difference(expected, folder.metrics("out")) == 0.0);
+
+    // None left that is whole: nothing is started anew over what is there.
+    for (const auto* step : {"10", "20"})
+        fs::resize_file(
+            folder.path(std::string("out/checkpoint-") + step + "/model.safetensors"),
+            1000);
+    const auto refused = train(folder, "out", {"save_steps=10", "--resume"});
+    BOOST_TEST(refused.exit_code == 2);
+    BOOST_TEST(
+        refused.err.find("none of its 2 checkpoints is whole (") != std::string::npos,
+        refused.err);
+    BOOST_TEST(test::loss_difference(expected, folder.metrics("out")) == 0.0);
 }
 
 BOOST_AUTO_TEST_CASE(a_sharded_checkpoint_is_worth_a_full_one) {
@@ -254,12 +267,10 @@ BOOST_AUTO_TEST_CASE(a_damaged_shard_is_named_and_passed_over) {
 BOOST_AUTO_TEST_CASE(a_rank_without_room_for_its_shard_leaves_no_checkpoint) {
     const test::training_folder folder;
     // Files of rank 1 end after 50 kB; its shard needs four times that.
-    const auto rank = [&](int number) {
+    const test::reserved_port port;
+    const auto rank = [&](std::size_t number) {
         test::process_options options;
-        options.environment = {{"RANK", std::to_string(number)},
-                               {"WORLD_SIZE", "2"},
-                               {"MASTER_ADDR", "127.0.0.1"},
-                               {"MASTER_PORT", "29679"}};
+        options.environment = test::environment_of_rank(number, 2, port);
         options.folder = folder.path();
         const std::string limit = number == 1 ? "ulimit -f 100; " : "";
         return test::run_process(

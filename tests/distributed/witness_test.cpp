@@ -33,6 +33,7 @@ const std::string full = "gradient_checkpointing=true";
 const std::string selective = "gradient_checkpointing=selective";
 const std::string tp = "tensor_parallel_size=2";
 const std::string sequence = "sequence_parallel=true";
+const std::string canonical = "reduction=canonical";
 const std::string whole_data = "gradient_accumulation_steps=1";
 
 const std::vector<witnessed_run> runs{
@@ -65,6 +66,14 @@ const std::vector<witnessed_run> runs{
      2,
      {fsdp, "pad_to_sequence_len=false", "multipack_real_batches=true",
       "micro_batch_size=2"}},
+    {"DDP 2, canonical", 2, {canonical}},
+    {"FSDP 2, canonical, four micro-batches",
+     2,
+     {fsdp, canonical, "gradient_accumulation_steps=4"}},
+    {"HSDP 2 x 2, canonical, odd vocabulary",
+     4,
+     {fsdp, canonical, "dp_shard_size=2", "dp_replicate_size=2"},
+     {{"vocab_size", 1023}}},
     {"TP 2", 2, {tp}},
     {"TP 2, tied, bf16, sequence parallel",
      2,

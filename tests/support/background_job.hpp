@@ -61,7 +61,7 @@ inline std::optional<pid_t> pid_of(const std::string& folder, int rank) {
 
 /// Waits until out/metrics.jsonl has lines of `steps` steps.
 inline void wait_for_steps(const training_folder& folder, std::size_t steps) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(100);
     while (std::chrono::steady_clock::now() < end) {
         std::ifstream file(folder.path("out/metrics.jsonl"));
         std::size_t lines = 0;

@@ -4,6 +4,7 @@
 /// For tests of programs: runs one and collects what it says, and a folder that goes
 /// away.
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -68,25 +69,58 @@ struct pipe_ends {
     }
 };
 
+/// Our environment with `added` in it, "NAME=value" each.
+inline std::vector<std::string> environment_with(
+    const std::vector<std::pair<std::string, std::string>>& added) {
+    std::vector<std::string> result;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text(*entry);
+        const auto name = text.substr(0, text.find('='));
+        if (std::none_of(added.begin(), added.end(),
+                         [&](const auto& each) { return each.first == name; }))
+            result.emplace_back(text);
+    }
+    for (const auto& [name, value] : added)
+        result.push_back(name + "=" + value);
+    return result;
+}
+
+/// What exec wants of them.
+inline std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+    std::vector<char*> result;
+    for (auto& text : texts)
+        result.push_back(text.data());
+    result.push_back(nullptr);
+    return result;
+}
+
+/// From now on a child that does not read on is an error of write(), no signal. For all
+/// threads and until the end: no thread takes it back from another that still writes.
+inline void ignore_broken_pipes() {
+    static const auto before = std::signal(SIGPIPE, SIG_IGN);
+    static_cast<void>(before);
+}
+
 }  // namespace detail
 
-/// Runs `arguments[0]` (a path) to its end.
+/// Runs `arguments[0]` (a path) to its end. Several threads may do so at once.
 /// @throws std::runtime_error when it cannot be started; a wrong exit is a result
 inline process_result run_process(const std::vector<std::string>& arguments,
                                   const process_options& options = {}) {
     detail::pipe_ends in;
     detail::pipe_ends out;
     detail::pipe_ends err;
-    std::vector<char*> argv;
-    for (const std::string& argument : arguments) {
-        argv.push_back(const_cast<char*>(argument.c_str()));
-    }
-    argv.push_back(nullptr);
+    auto words = arguments;
+    auto variables = detail::environment_with(options.environment);
+    const auto argv = detail::pointers_to(words);
+    const auto envp = detail::pointers_to(variables);
+    detail::ignore_broken_pipes();
 
     const pid_t child = ::fork();
     if (child < 0) throw std::runtime_error("fork failed");
     if (child == 0) {
-        // Between fork and exec nothing but system calls, setenv aside: one thread here.
+        // Between fork and exec nothing but system calls: other threads may hold locks.
+        ::signal(SIGPIPE, SIG_DFL);
         ::dup2(in.read, STDIN_FILENO);
         ::dup2(err.write, STDERR_FILENO);
         if (options.close_stdout) {
@@ -99,18 +133,14 @@ inline process_result run_process(const std::vector<std::string>& arguments,
         } else {
             ::dup2(out.write, STDOUT_FILENO);
         }
-        for (const auto& [name, value] : options.environment) {
-            ::setenv(name.c_str(), value.c_str(), 1);
-        }
         if (!options.folder.empty() && ::chdir(options.folder.c_str()) != 0) ::_exit(126);
-        ::execv(argv[0], argv.data());
+        ::execve(argv[0], argv.data(), envp.data());
         ::_exit(127);
     }
     detail::pipe_ends::close_end(in.read);
     detail::pipe_ends::close_end(out.write);
     detail::pipe_ends::close_end(err.write);
     ::fcntl(in.write, F_SETFL, O_NONBLOCK);
-    const auto old_handler = std::signal(SIGPIPE, SIG_IGN);
 
     process_result result;
     std::string_view rest = options.input;
@@ -150,7 +180,6 @@ inline process_result run_process(const std::vector<std::string>& arguments,
     }
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-    std::signal(SIGPIPE, old_handler);
     if (WIFEXITED(status)) {
         result.exit_code = WEXITSTATUS(status);
         if (result.exit_code == 127 && result.err.empty() && result.out.empty()) {

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <functional>
 #include <stdexcept>
 #include <utility>
 
@@ -125,20 +126,34 @@ resume_point open_checkpoint(const std::string& folder, file_share share) {
 
 std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
                                                    std::vector<std::string>& warnings) {
-    for (const auto& candidate : list_checkpoints(output_dir)) {
+    const auto candidates = list_checkpoints(output_dir);
+    std::string first_fault;
+    for (const auto& candidate : candidates) {
         try {
             return open_checkpoint(candidate.folder);
         } catch (const std::exception& fault) {
+            if (first_fault.empty()) first_fault = fault.what();
             warnings.push_back(std::string(fault.what()) +
                                "; this checkpoint is passed over");
         }
+    }
+    if (!candidates.empty()) {
+        throw app::input_error(output_dir,
+                               "none of its " + std::to_string(candidates.size()) +
+                                   " checkpoints is whole (" + first_fault +
+                                   "); give --overwrite to start anew without them");
     }
     return std::nullopt;
 }
 
 void check_identity(const resume_point& from, const run_identity& identity) {
     const auto saved = read_state(from.folder)["identity"];
-    for (const auto& [name, value] : identity) {
+    // What has a name says more than a hash of many things.
+    const auto is_hash = [](const auto& each) { return each.first.ends_with("(hash)"); };
+    std::vector<std::pair<std::string, std::string>> values(identity.begin(),
+                                                            identity.end());
+    std::stable_partition(values.begin(), values.end(), std::not_fn(is_hash));
+    for (const auto& [name, value] : values) {
         const std::string before = saved.contains(name) && saved[name].is_string()
                                        ? saved[name].get<std::string>()
                                        : "not recorded";

@@ -42,7 +42,8 @@ struct file_share {
 };
 
 /// The newest checkpoint below `output_dir` that is whole (all files there, checksums
-/// right); damaged ones are passed over, each with a line in `warnings`.
+/// right); damaged ones are passed over, each with a line in `warnings`. Nothing where
+/// there is none; throws app::input_error where there are damaged ones only.
 std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
                                                    std::vector<std::string>& warnings);
 

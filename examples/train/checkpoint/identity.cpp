@@ -23,6 +23,7 @@ run_identity identity_of(const train_config& config, const model_shape& shape,
             {"sequence_len", std::to_string(config.sequence_len)},
             {"sample_packing", config.sample_packing ? "true" : "false"},
             {"rows of a global batch", std::to_string(rows)},
+            {"tokens that fit a row", std::to_string(plan.row_capacity())},
             {"content of datasets (hash)", std::to_string(samples.content_hash())},
             {"packing plan (hash)", std::to_string(plan.hash())}};
 }

@@ -136,7 +136,7 @@ inline at::Tensor embed(const model_shape& model, const at::Tensor& table,
                         const row_context& row) {
     const auto x = lt::vocabulary_parallel_embedding(
         row.tp, table, shard_of(model.vocab_size, row.tp.size(), row.tp.rank()),
-        row.input_ids);
+        row.input_ids, model.pad_token_id);
     if (!traits_of(model).norm_from_one) return x;
     return x *
            at::full({}, std::sqrt(static_cast<double>(model.hidden_size)), x.options());

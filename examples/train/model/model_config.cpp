@@ -6,14 +6,40 @@
 #include "common/json.hpp"
 #include "common/model_config.hpp"
 
+#include <cstdint>
 #include <fstream>
+#include <optional>
 #include <utility>
 
 namespace packkit::train {
 
+namespace {
+
+/// What Transformers takes as the embedding's padding_idx: of a negative one counted from
+/// the end; null is none, and a missing key the family's default.
+std::optional<std::int64_t> padding_of(const app::ordered_json& document,
+                                       const model_shape& model) {
+    const auto& text =
+        document.contains("text_config") ? document["text_config"] : document;
+    const bool gemma = model.family == model_family::gemma ||
+                       model.family == model_family::gemma2 ||
+                       model.family == model_family::gemma3;
+    if (!text.contains("pad_token_id"))
+        return gemma ? std::optional<std::int64_t>(0) : std::nullopt;
+    const auto& id = text["pad_token_id"];
+    if (!id.is_number_integer()) return std::nullopt;
+    auto row = id.get<std::int64_t>();
+    if (row < 0) row += model.vocab_size;
+    if (row < 0 || row >= model.vocab_size) return std::nullopt;
+    return row;
+}
+
+}  // namespace
+
 model_shape read_model_config(const std::string& path) {
     const std::string file = app::model_config_file(path);
-    const model_shape model = app::read_model_config(path);
+    model_shape model = app::read_model_config(path);
+    const auto document = read_model_document(path);
     const auto refuse = [&](const std::string& key, const app::json& value,
                             const std::string& computed) {
         throw app::input_error(file, key + ": " + app::shown(value) +
@@ -37,6 +63,16 @@ model_shape read_model_config(const std::string& path) {
         refuse("attention_dropout", model.attention_dropout, "0.0");
     if (model.hidden_dropout != 0.0)
         refuse("hidden_dropout", model.hidden_dropout, "0.0");
+    if (traits_of(model).experts) {
+        // Training would differ; other families do not know these keys.
+        if (document.value("output_router_logits", app::ordered_json()) == true)
+            refuse("output_router_logits", true,
+                   "the loss without that of the router (set it to false)");
+        const auto noise = document.value("router_jitter_noise", app::ordered_json());
+        if (noise.is_number() && noise != 0.0)
+            refuse("router_jitter_noise", noise.get<double>(), "0.0");
+    }
+    model.pad_token_id = padding_of(document, model);
     return model;
 }
 

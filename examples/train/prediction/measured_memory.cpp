@@ -8,6 +8,10 @@
 #endif
 
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
 
 namespace packkit::train {
 
@@ -15,6 +19,16 @@ std::int64_t peak_memory_bytes() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+std::int64_t machine_memory_bytes() {
+    const std::int64_t all =
+        static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
+    std::int64_t limit = 0;
+    // "max" where there is none.
+    if (std::ifstream("/sys/fs/cgroup/memory.max") >> limit && limit > 0)
+        return std::min(all, limit);
+    return all;
 }
 
 void reset_peak_allocated([[maybe_unused]] c10::Device device) {

@@ -14,6 +14,9 @@ namespace packkit::train {
 /// Most resident memory of this process so far.
 std::int64_t peak_memory_bytes();
 
+/// Memory that this machine has, or this process's control group may have.
+std::int64_t machine_memory_bytes();
+
 /// From now on the peak of tensors is looked for anew.
 void reset_peak_allocated(c10::Device device);
 

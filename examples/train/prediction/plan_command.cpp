@@ -9,6 +9,7 @@
 #include "model/device.hpp"
 #include "model/mesh.hpp"
 #include "model/options.hpp"
+#include "prediction/measured_memory.hpp"
 #include "prediction/prediction.hpp"
 #include "prediction/report.hpp"
 
@@ -19,8 +20,6 @@
 #ifdef PACKKIT_CUDA
 #include <ATen/cuda/CUDAContext.h>
 #endif
-
-#include <unistd.h>
 
 namespace packkit::train {
 namespace {
@@ -33,8 +32,7 @@ device this_machine(const train_config& config, std::int64_t processes) {
     choose_threads(environment);
     device machine = *find_device("cpu");
     machine.name = "this machine";
-    machine.memory_bytes = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) *
-                           sysconf(_SC_PAGE_SIZE) / processes;
+    machine.memory_bytes = machine_memory_bytes() / processes;
 #ifdef PACKKIT_CUDA
     if (on.is_cuda()) {
         machine = *find_device("h100-80gb");

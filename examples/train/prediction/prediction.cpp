@@ -8,6 +8,7 @@
 #include <packkit/packkit_train_activations.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <vector>
 
@@ -105,6 +106,50 @@ collective_bytes tensor_bytes(const train_config& config, const model_shape& sha
     return tensor_parallel_bytes(model_layout(shape), setup_of(config, mesh), tokens);
 }
 
+namespace {
+
+/// What canonical sums change (packkit/torch/canonical_sum.hpp): gradients of a unit
+/// leave once a step, full, for ranks that add them by a tree; and until then partial
+/// sums of micro-batches are held, one for each level of the tree.
+void sum_canonically(prediction& predicted, const model_layout& layout) {
+    const auto& setup = predicted.setup;
+    const std::int64_t shards =
+        setup.sharding == sharding_kind::ddp ? 1 : setup.sharding_ranks();
+    const std::int64_t replicas = setup.mesh.dp_replicate;
+    const std::int64_t bytes = reduce_bytes(setup.precision);
+    std::int64_t units = 0, rows = 0, full = 0, split = 0, summed = 0;
+    for (const repeated_unit& unit : layout.units()) {
+        std::int64_t held = 0;
+        for (const parameter_extent& parameter : unit.parameters) {
+            const std::int64_t here = rows_per_shard(parameter.rows, shards);
+            held += here * parameter.row_elements;
+            rows += unit.copies * here;
+        }
+        units += unit.copies;
+        full += unit.copies * shards * held;
+        split += unit.copies * (shards - 1) * held;
+        summed += unit.copies * all_reduce_bytes(shards * held, bytes, replicas);
+    }
+    auto& [dp_replicate, dp_shard, cp, tp, world] = predicted.communication;
+    dp_replicate = {};
+    if (replicas > 1) {
+        dp_replicate.all_to_all = dp_replicate.all_gather = summed / 2;
+        dp_replicate.collectives = 2 * units;
+    }
+    if (shards > 1) {
+        dp_shard.collectives -= units * (setup.gradient_accumulation_steps - 1);
+        dp_shard.reduce_scatter = 0;
+        dp_shard.all_to_all = split * bytes;
+        world.all_reduce = 0;  // tp is 1
+        world.all_gather += gather_bytes(rows, 8, shards);
+    }
+    const auto levels =
+        std::bit_width(static_cast<std::uint64_t>(setup.gradient_accumulation_steps)) - 1;
+    predicted.memory.bytes.communication += levels * full * bytes;
+}
+
+}  // namespace
+
 prediction predict(const train_config& config, const model_shape& shape,
                    const mesh_shape& mesh, const data_plan& plan) {
     prediction predicted;
@@ -136,6 +181,7 @@ prediction predict(const train_config& config, const model_shape& shape,
         estimate_communication(layout, predicted.setup, predicted.rows);
     predicted.communication.cp = context_bytes(config, shape, mesh, plan, 0);
     predicted.communication.tp = tensor_bytes(config, shape, mesh, plan, 0);
+    if (config.canonical_reduction) sum_canonically(predicted, layout);
     return predicted;
 }
 

@@ -151,19 +151,25 @@ public:
 
     /// After the end: prints the root cause, if there is one, and returns the exit
     /// status.
-    int conclude(int signal);
+    /// `asked`: the signal that ended it, 0 if none did.
+    int conclude(int asked);
 
 private:
-    [[nodiscard]] std::string label(std::size_t rank) {
+    [[nodiscard]] std::string label(std::size_t rank, bool with_step = true) {
         const auto step = board_[rank].step.load();
         return "rank " + std::to_string(rank) + " (pid " +
                std::to_string(children_[rank].pid) + ")" +
-               (step < 0 ? ", before the first step" : ", step " + std::to_string(step));
+               (!with_step ? ""
+                : step < 0 ? ", before the first step"
+                           : ", step " + std::to_string(step));
     }
     /// The failure that the others followed from: death by a foreign signal, then a
     /// rank's own error, then a rank that we had to end because it hung, then a failed
     /// collective.
     std::optional<std::size_t> root();
+    /// 128 + signal where a signal ended all ranks: after a save, whoever of them it was
+    /// sent to; or, as `asked` of the launcher, without one.
+    [[nodiscard]] std::optional<int> interrupted(int asked) const;
 
     std::vector<child> children_;
     status_board& board_;
@@ -193,16 +199,27 @@ std::optional<std::size_t> job::root() {
     return found;
 }
 
-int job::conclude(int signal) {
+std::optional<int> job::interrupted(int asked) const {
+    const auto ended_by = [asked](const child& c) {
+        if (WIFEXITED(c.status)) return std::max(0, WEXITSTATUS(c.status) - 128);
+        return c.ended_by_us ? asked : 0;
+    };
+    const int signal = ended_by(children_.front());
+    const bool all = std::all_of(children_.begin(), children_.end(),
+                                 [&](const child& c) { return ended_by(c) == signal; });
+    if (!all || signal == 0) return std::nullopt;
+    return 128 + signal;
+}
+
+int job::conclude(int asked) {
+    if (const auto status = interrupted(asked)) return *status;
     const auto rank = root();
     if (!rank) return 0;
     const auto& c = children_[*rank];
-    const bool interrupted =
-        signal != 0 && WIFEXITED(c.status) && WEXITSTATUS(c.status) == 128 + signal;
-    if (interrupted) return 128 + signal;
     const auto& slot = board_[*rank];
     std::string text = slot.message;
-    if (WIFSIGNALED(c.status)) {
+    // One that has told its failure and is slow to end is ended by us.
+    if (WIFSIGNALED(c.status) && !(c.ended_by_us && !text.empty())) {
         const int number = WTERMSIG(c.status);
         const std::string name = strsignal(number);
         text = label(*rank) + ": " +
@@ -213,7 +230,7 @@ int job::conclude(int signal) {
         text =
             label(*rank) + ": ended with status " + std::to_string(WEXITSTATUS(c.status));
     } else if (slot.failure.load() != failure_kind::wrong_use) {
-        text = label(*rank) + ": " + text;
+        text = label(*rank, !text.starts_with("step ")) + ": " + text;
     }
     std::fprintf(stderr, "packkit-train: %s\n", text.c_str());
     return slot.failure.load() == failure_kind::wrong_use ? app::exit_wrong_use

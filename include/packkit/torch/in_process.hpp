@@ -177,20 +177,29 @@ private:
         return {kind, tensor.scalar_type(), tensor.numel()};
     }
 
-    /// Publishes `mine`, lets `read` look at every rank's tensor, and returns when all
-    /// have looked.
+    /// Publishes `mine`, lets `read` look at every rank's tensor, and comes back, be it
+    /// by an exception, when all have looked.
     template <class Read>
     void exchange(const detail::collective_call& call, const at::Tensor& mine,
                   Read read) {
         group_->slots_[static_cast<std::size_t>(rank())] = mine.view({-1});
         group_->meeting_->meet(rank(), call);
+        std::exception_ptr own;
         try {
             read();
         } catch (const std::exception& fault) {
             group_->fail(rank(), fault.what());
-            throw;
+            own = std::current_exception();
+        } catch (...) {
+            group_->fail(rank(), "an exception of unknown type");
+            own = std::current_exception();
         }
-        group_->meeting_->meet(rank(), call);
+        try {
+            group_->meeting_->part();
+        } catch (const runtime_error&) {
+            if (!own) throw;
+        }
+        if (own) std::rethrow_exception(own);
     }
 
     static void check_sizes(int from, std::int64_t sent, std::int64_t expected) {

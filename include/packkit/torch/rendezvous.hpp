@@ -79,13 +79,18 @@ inline void wait_for_readers(c10d::Store& store, const std::string& key,
 /// store has gone.
 [[nodiscard]] inline std::optional<std::string> wait_for_value(
     c10d::Store& store, const std::string& key, std::chrono::milliseconds timeout) {
-    try {
-        store.wait({key}, timeout);
+    const auto value = [&] {
         const auto bytes = store.get(key);
         return std::string(bytes.begin(), bytes.end());
+    };
+    try {
+        store.wait({key}, timeout);
+        return value();
     } catch (const std::exception& cause) {
         try {
             if (!store.check({key})) return std::nullopt;
+            // It came just after the wait was over.
+            return value();
         } catch (const std::exception&) {}  // the first cause says more
         const std::string reason = cause.what();
         throw packkit::runtime_error("rendezvous: the store has gone (" +

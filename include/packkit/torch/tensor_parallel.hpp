@@ -76,11 +76,11 @@ struct tensor_parallel {
                                              const std::optional<at::Tensor>& bias = {});
 
 /// Rows `ids` (T), int64, of a table of which this rank holds `rows`. table:
-/// (rows.size(), C); returns (tp.rows(T), C). Ids lie within the whole table.
-[[nodiscard]] at::Tensor vocabulary_parallel_embedding(const tensor_parallel& tp,
-                                                       const at::Tensor& table,
-                                                       index_range rows,
-                                                       const at::Tensor& ids);
+/// (rows.size(), C); returns (tp.rows(T), C). Ids lie within the whole table. The row
+/// `padding`, if any, gets no gradient.
+[[nodiscard]] at::Tensor vocabulary_parallel_embedding(
+    const tensor_parallel& tp, const at::Tensor& table, index_range rows,
+    const at::Tensor& ids, std::optional<std::int64_t> padding = {});
 
 /// Features of all ranks side by side: of `width` in all, cut as by `shard_of`. x:
 /// (…, this rank's part of width); returns (…, width). The gradient is the sum of all
@@ -221,14 +221,18 @@ inline at::Tensor row_parallel_linear(const tensor_parallel& tp, const at::Tenso
 
 inline at::Tensor vocabulary_parallel_embedding(const tensor_parallel& tp,
                                                 const at::Tensor& table, index_range rows,
-                                                const at::Tensor& ids) {
-    if (tp.size() == 1) return at::embedding(table, ids);
+                                                const at::Tensor& ids,
+                                                std::optional<std::int64_t> padding) {
+    // LibTorch's: −1 for no row.
+    const bool here = padding && *padding >= rows.begin && *padding < rows.end;
+    const std::int64_t without_gradient = here ? *padding - rows.begin : -1;
+    if (tp.size() == 1) return at::embedding(table, ids, without_gradient);
     // Without a row here: zeros that still belong to the graph.
     if (rows.empty())
         return leave_parallel(tp, table.sum(0).expand({ids.size(0), table.size(1)}));
     const auto elsewhere = ids.lt(rows.begin).logical_or_(ids.ge(rows.end));
-    const auto found =
-        at::embedding(table, (ids - rows.begin).masked_fill_(elsewhere, 0));
+    const auto found = at::embedding(table, (ids - rows.begin).masked_fill_(elsewhere, 0),
+                                     without_gradient);
     return leave_parallel(tp, found.masked_fill(elsewhere.unsqueeze(1), 0.0));
 }
 

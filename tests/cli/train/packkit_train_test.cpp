@@ -78,6 +78,36 @@ BOOST_AUTO_TEST_CASE(wrong_use_is_refused) {
     check_refused(folder, {"logits", "model"}, "expected packkit-train logits");
 }
 
+BOOST_AUTO_TEST_CASE(a_misspelt_command_is_told_the_right_one) {
+    const test::training_folder folder;
+    check_refused(folder, {"chek", "run.yaml"},
+                  "chek: is no command and no file; did you mean 'check'?");
+    check_refused(folder, {"exprot", "a", "b"}, "did you mean 'export'?");
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_no_machine_holds_is_refused) {
+    const test::training_folder folder;
+    const auto result = folder.run({"run.yaml", "micro_batch_size=8000000"});
+    BOOST_TEST(result.exit_code == 2, result.err);
+    BOOST_TEST(
+        result.err.find("packkit-train: memory: the 1 ranks of this machine need") !=
+            std::string::npos,
+        result.err);
+    BOOST_TEST(result.err.find("lower micro_batch_size") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(data_without_a_target_is_said_to_teach_nothing) {
+    const test::training_folder folder;
+    folder.write("data.jsonl", R"({"input_ids": [1, 2, 3], "labels": [-100, -100, -100]})"
+                               "\n");
+    const auto result = folder.run(
+        {"run.yaml", "datasets.0.type=tokens", "max_steps=1", "sample_packing=false"});
+    BOOST_TEST(result.exit_code == 0, result.err);
+    BOOST_TEST(
+        result.err.find("warning: no token of the data is a target") != std::string::npos,
+        result.err);
+}
+
 BOOST_AUTO_TEST_CASE(bad_data_is_refused) {
     const test::training_folder folder;
     folder.write("data.jsonl", "");

@@ -8,6 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <future>
 #include <mutex>
 #include <string>
 
@@ -190,26 +191,45 @@ BOOST_AUTO_TEST_CASE(wrong_sizes_are_refused) {
 BOOST_AUTO_TEST_CASE(a_rank_that_does_not_come_is_a_named_failure) {
     const auto store = c10::make_intrusive<c10d::HashStore>();
     std::string message;
+    std::promise<void> given_up;
     std::vector<std::thread> threads;
     const std::vector<std::int64_t> members{0, 1};
     for (int rank = 0; rank < 2; ++rank) {
         threads.emplace_back([&, rank] {
+            // Also the time that they have to find each other.
             const auto group = lt::make_gloo_group(store, "pair", members, rank,
-                                                   {.timeout = std::chrono::seconds(1)});
+                                                   {.timeout = std::chrono::seconds(2)});
             if (rank == 1) {
-                std::this_thread::sleep_for(std::chrono::seconds(2));
+                given_up.get_future().wait();
                 return;
             }
             try {
                 auto tensor = at::ones({4});
                 group->all_reduce(tensor).wait();
             } catch (const lt::communication_error& fault) { message = fault.what(); }
+            given_up.set_value();
         });
     }
     for (auto& thread : threads)
         thread.join();
     BOOST_TEST(message.find("all_reduce number 1 of group pair (rank 0 of 2) failed") !=
                std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_value_that_comes_as_the_wait_ends_has_come) {
+    struct late_store final : c10d::HashStore {
+        using c10d::HashStore::wait;
+        void wait(const std::vector<std::string>& keys,
+                  const std::chrono::milliseconds& timeout) override {
+            if (check(keys)) return;
+            set(keys.front(), std::vector<std::uint8_t>{'2', ' ', 'x'});
+            throw std::runtime_error("no answer within " +
+                                     std::to_string(timeout.count()) + " ms");
+        }
+    } store;
+    BOOST_TEST(lt::exchange_values(store, "name", 1, 2, "y", std::chrono::seconds(1)) ==
+                   (std::vector<std::string>{"x", "y"}),
+               boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(values_of_all_ranks_come_in_rank_order) {

@@ -54,6 +54,10 @@ void sum(lt::communicator& group, std::int64_t elements = 5) {
     group.all_reduce(tensor).wait();
 }
 
+/// Long before a collective of these tests gives up, which is after two minutes where
+/// nothing else is said; also on a busy machine.
+constexpr double soon = 40.0;
+
 double seconds_of(const std::function<void()>& action) {
     const auto begin = std::chrono::steady_clock::now();
     action();
@@ -74,7 +78,7 @@ BOOST_AUTO_TEST_CASE(the_first_exception_comes_out_and_the_others_name_it) {
     const double seconds = seconds_of(
         [&] { text = thrown<std::out_of_range>([&] { test::run_ranks(3, work); }); });
     BOOST_TEST(text == "row 7\nand a stack");
-    BOOST_TEST(seconds < 10.0);
+    BOOST_TEST(seconds < soon);
     BOOST_TEST(heard.texts[0] ==
                "all_reduce number 2 of group test (rank 0 of 3) failed: "
                "rank 1 failed: row 7");
@@ -183,10 +187,11 @@ BOOST_AUTO_TEST_CASE(a_rank_that_never_comes_is_named_after_the_timeout) {
             throw;
         }
     });
-    BOOST_CHECK_THROW(test::rank_threads(3, 500ms).run(work), lt::communication_error);
+    // On a busy machine rank 0 or 1 may come a good deal later than the other.
+    BOOST_CHECK_THROW(test::rank_threads(3, 2000ms).run(work), lt::communication_error);
     BOOST_TEST(seconds > 0.2);
-    BOOST_TEST(seconds < 10.0);
-    const std::string reason = "of 3 ranks these did not come within 500 ms: 2";
+    BOOST_TEST(seconds < soon);
+    const std::string reason = "of 3 ranks these did not come within 2000 ms: 2";
     BOOST_TEST(heard.texts[0] ==
                "barrier number 3 of group test (rank 0 of 3) failed: " + reason);
     BOOST_TEST(heard.texts[1] ==
@@ -235,6 +240,30 @@ BOOST_AUTO_TEST_CASE(different_collectives_at_the_same_time_are_told) {
                },
                sum_of(5)),
            "all_reduce of 5 Double", "all_reduce of 5 Float");
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_rank_keeps_what_others_still_read) {
+    // Rank 0 fails at once, and throws its numbers away, while the others copy them.
+    constexpr std::int64_t many = 1 << 23;
+    std::vector<at::Tensor> received(3);
+    std::vector<std::int64_t> none(3, 0);
+    test::run_ranks(3, [&](lt::communicator& group) {
+        const bool first = group.rank() == 0;
+        auto input = at::ones({first ? 2 * many : 0});
+        auto& output = received[static_cast<std::size_t>(group.rank())];
+        output = at::zeros({first ? 1 : many});
+        auto expected = none;
+        expected[0] = output.numel();
+        try {
+            group
+                .all_to_all(output, expected, input,
+                            first ? std::vector<std::int64_t>{0, many, many} : none)
+                .wait();
+        } catch (const lt::communication_error&) {}
+        input.fill_(-1);
+    });
+    for (const std::size_t rank : {1, 2})
+        BOOST_TEST(received[rank].eq(1).all().item<bool>());
 }
 
 BOOST_AUTO_TEST_CASE(chunks_that_do_not_fit_are_told) {

@@ -141,6 +141,29 @@ BOOST_AUTO_TEST_CASE(features_side_by_side) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(the_padding_row_of_an_embedding_gets_no_gradient) {
+    const auto ids = at::tensor({1, 4, 8, 4, 0, 8, 5}, at::kLong);
+    for (const std::int64_t padding : {0, 4, 8}) {
+        const auto whole = leaf(values({vocabulary, hidden}, 1.0));
+        const auto expected = at::embedding(whole, ids, padding);
+        const auto upstream = values({tokens, hidden}, 2.0);
+        (expected * upstream).sum().backward();
+        BOOST_TEST(whole.grad()[padding].abs().sum().item<double>() == 0.0);
+        on_ranks([&](const lt::tensor_parallel& tp) {
+            const auto here = shard_of(vocabulary, tp.size(), tp.rank());
+            const auto table =
+                leaf(values({vocabulary, hidden}, 1.0).slice(0, here.begin, here.end));
+            const auto x =
+                lt::vocabulary_parallel_embedding(tp, table, here, ids, padding);
+            (x * outside(tp, upstream)).sum().backward();
+            const std::lock_guard lock(checking);
+            BOOST_TEST(difference(x.detach(), outside(tp, expected.detach())) <= 1e-12);
+            BOOST_TEST(difference(table.grad(),
+                                  whole.grad().slice(0, here.begin, here.end)) <= 1e-12);
+        });
+    }
+}
+
 BOOST_AUTO_TEST_CASE(alone_nothing_is_sent_and_no_bit_changes) {
     const auto x = leaf(values({tokens, hidden}, 1.0));
     for (const lt::tensor_parallel tp :

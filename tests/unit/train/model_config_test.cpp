@@ -53,6 +53,51 @@ BOOST_AUTO_TEST_CASE(a_folder_or_a_file) {
                "found 0");
 }
 
+BOOST_AUTO_TEST_CASE(the_padding_row_is_that_of_transformers) {
+    using row = std::optional<std::int64_t>;
+    const auto padding = [](const std::string& type, const json& id) {
+        json document = small();
+        document["model_type"] = type;
+        document["head_dim"] = 16;
+        if (id != "missing") document["pad_token_id"] = id;
+        return read(document.dump()).pad_token_id;
+    };
+    BOOST_CHECK(padding("llama", "missing") == row());
+    BOOST_CHECK(padding("llama", nullptr) == row());
+    BOOST_CHECK(padding("llama", 0) == row(0));
+    BOOST_CHECK(padding("qwen3", 258) == row(258));
+    BOOST_CHECK(padding("mistral", -1) == row(258));
+    // Transformers opens no model with such a one.
+    BOOST_CHECK(padding("llama", 259) == row());
+    for (const char* gemma : {"gemma", "gemma2", "gemma3_text"}) {
+        BOOST_CHECK(padding(gemma, "missing") == row(0));
+        BOOST_CHECK(padding(gemma, nullptr) == row());
+        BOOST_CHECK(padding(gemma, 3) == row(3));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(losses_of_a_router_are_refused) {
+    json document = small();
+    document.update({{"model_type", "mixtral"},
+                     {"num_local_experts", 4},
+                     {"num_experts_per_tok", 2},
+                     {"output_router_logits", false},
+                     {"router_jitter_noise", 0.0}});
+    const auto error = [](const json& config) {
+        return error_of(folder, [&] { read(config.dump()); });
+    };
+    BOOST_TEST(error(document) == "no error");
+    auto noisy = document;
+    noisy["router_jitter_noise"] = 0.1;
+    BOOST_TEST(error(noisy) ==
+               "config.json: router_jitter_noise: 0.1 is not supported; packkit-train "
+               "computes 0.0");
+    document["output_router_logits"] = true;
+    BOOST_TEST(error(document) ==
+               "config.json: output_router_logits: true is not supported; packkit-train "
+               "computes the loss without that of the router (set it to false)");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_computed_is_refused) {
     BOOST_TEST(error_with("model_type", "llama") == "no error");
     for (const char* type : {"qwen2", "mistral", "gemma2", "gemma3_text"}) {

@@ -77,6 +77,23 @@ public:
         throw runtime_error(reason_);
     }
 
+    /// The end of what all ranks began by a `meet`: returns when all are there, although
+    /// one may have failed since, so that nobody lets go of what another still looks at.
+    /// Throws as `meet` does where one has failed before the last came, for all of them.
+    void part() {
+        std::unique_lock lock(mutex_);
+        const auto parting = partings_;
+        if (++parted_ == ranks_) {
+            parted_ = 0;
+            ++partings_;
+            parted_in_peace_ = !ended_;
+            changed_.notify_all();
+        } else {
+            changed_.wait(lock, [&] { return partings_ != parting; });
+        }
+        if (!parted_in_peace_) throw runtime_error(reason_);
+    }
+
     /// `rank` will not come again. Parts go on: others may still meet there.
     void leave(int rank) {
         const std::lock_guard lock(mutex_);
@@ -136,6 +153,9 @@ private:
     std::uint64_t round_ = 0;
     int arrived_ = 0;  // of this round; the first with `first_`
     std::vector<bool> here_;
+    std::uint64_t partings_ = 0;
+    int parted_ = 0;  // of this parting
+    bool parted_in_peace_ = true;
     collective_call first_{};
     int first_rank_ = 0;
     bool ended_ = false;   // nobody meets here again
