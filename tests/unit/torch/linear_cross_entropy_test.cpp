@@ -16,6 +16,7 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
+#include <stdexcept>
 #include <vector>
 
 using namespace packkit;
@@ -56,7 +57,8 @@ outcome differentiated(const problem& p, Loss loss) {
     const auto x = p.x.detach().requires_grad_(true);
     const auto weight = p.weight.detach().requires_grad_(true);
     const auto sum = loss(x, weight);
-    BOOST_TEST(sum.scalar_type() == at::kDouble);
+    // Called by ranks, too, and Boost.Test does not know threads.
+    if (sum.scalar_type() != at::kDouble) throw std::logic_error("loss is no float64");
     const auto gradients = torch::autograd::grad({sum * upstream}, {x, weight});
     return {sum.template item<double>(), gradients[0], gradients[1]};
 }
