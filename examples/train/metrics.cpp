@@ -6,6 +6,7 @@
 #include "common/json.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bit>
@@ -99,6 +100,8 @@ metrics_file::metrics_file(const std::string& path, std::int64_t last_step)
 }
 
 metrics_file::~metrics_file() {
+    struct stat file{};
+    if (fstat(descriptor_, &file) == 0 && file.st_size == 0) unlink(path_.c_str());
     close(descriptor_);
 }
 

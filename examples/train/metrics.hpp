@@ -54,7 +54,8 @@ std::string to_json(const step_metrics& metrics);
 /// A double's bits as 16 hexadecimal digits, for comparing runs exactly.
 std::string bits_of(double value);
 
-/// Appends lines to a file, each whole line reaching the system at once.
+/// Appends lines to a file, each whole line reaching the system at once. A file that gets
+/// none does not stay.
 class metrics_file {
 public:
     /// Opens `path`; keeps the lines of steps up to `last_step` and drops the rest, so

@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_passed_over) {
 
     // None left that is whole: nothing is started anew over what is there.
     for (const auto* step : {"10", "20"})
-        fs::resize_file(
+        std::filesystem::resize_file(
             folder.path(std::string("out/checkpoint-") + step + "/model.safetensors"),
             1000);
     const auto refused = train(folder, "out", {"save_steps=10", "--resume"});

@@ -7,7 +7,9 @@
 
 namespace packkit::train {
 
-/// Holds output_dir for one run: a second run finds it locked.
+/// Holds output_dir for one run: a second run finds it locked. At its end the lock goes,
+/// and the folder, too, if this made it and nothing is in it. A lock of a process that
+/// was killed is taken over.
 class output_folder {
 public:
     /// Creates and locks the folder. Throws app::usage_error when it cannot be written,
@@ -19,6 +21,10 @@ public:
     ~output_folder();
 
 private:
+    void release();
+
+    std::string path_;
+    bool made_ = false;
     int lock_ = -1;
 };
 

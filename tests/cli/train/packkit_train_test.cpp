@@ -94,6 +94,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_no_machine_holds_is_refused) {
             std::string::npos,
         result.err);
     BOOST_TEST(result.err.find("lower micro_batch_size") != std::string::npos);
+    BOOST_TEST(!fs::exists(folder.path("out")));
 }
 
 BOOST_AUTO_TEST_CASE(data_without_a_target_is_said_to_teach_nothing) {
@@ -106,6 +107,7 @@ BOOST_AUTO_TEST_CASE(data_without_a_target_is_said_to_teach_nothing) {
     BOOST_TEST(
         result.err.find("warning: no token of the data is a target") != std::string::npos,
         result.err);
+    BOOST_TEST(!fs::exists(folder.path("out/.lock")));
 }
 
 BOOST_AUTO_TEST_CASE(bad_data_is_refused) {
