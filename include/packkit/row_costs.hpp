@@ -86,6 +86,7 @@ public:
             expectation most{static_cast<double>(ranks)};
             for (const row_cost& entry : entries_)
                 maximum += most.add(entry.share) * entry.cost;
+            maximum += most.rest() * entries_.back().cost;
             return std::max(1.0, maximum / mean_);
         }
         const std::int64_t summed = std::min(rows, most_summed);
@@ -134,6 +135,9 @@ private:
             const double next = std::pow(below, ranks);
             return next - std::exchange(power, next);
         }
+        /// Left where rounded shares do not quite add up to one, which the power of many
+        /// ranks makes large; it belongs to the last value.
+        [[nodiscard]] double rest() const { return 1 - power; }
     };
 
     [[nodiscard]] double imbalance_of_sums(std::int64_t ranks, std::int64_t rows) const {
@@ -162,6 +166,7 @@ private:
             maximum += most.add(sum[i]) * cost;
             mean += sum[i] * cost;
         }
+        maximum += most.rest() * (base + width * static_cast<double>(sum.size() - 1));
         return std::max(1.0, maximum / mean);
     }
 

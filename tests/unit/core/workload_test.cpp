@@ -241,6 +241,26 @@ BOOST_AUTO_TEST_CASE(the_dearest_of_single_rows_by_hand) {
     BOOST_TEST(costs.shuffled_imbalance(1 << 20) == 1.5);
 }
 
+// Ten shares of a tenth do not add up to one in float64; of very many ranks one has the
+// dearest row all the same.
+BOOST_AUTO_TEST_CASE(rounded_shares_leave_no_rank_without_a_row) {
+    std::vector<std::pair<double, double>> rows;
+    double mean = 0;
+    for (const int cost : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}) {
+        rows.emplace_back(cost, 1.0);
+        mean += cost / 10.0;
+    }
+    const packkit::row_costs costs(rows);
+    for (const int bits : {12, 30, 50, 60}) {
+        const std::int64_t ranks = std::int64_t{1} << bits;
+        BOOST_TEST(costs.shuffled_imbalance(ranks) == 10 / mean,
+                   boost::test_tools::tolerance(1e-14));
+        BOOST_TEST(costs.shuffled_imbalance(ranks) <= 10 / mean * (1 + 1e-14));
+    }
+    BOOST_TEST(costs.shuffled_imbalance(std::int64_t{1} << 60, 2) == 10 / mean,
+               boost::test_tools::tolerance(1e-14));
+}
+
 /// Two costs lie on the grid, so sums of rows are exact: binomial.
 BOOST_DATA_TEST_CASE(the_dearest_of_sums_of_rows, data::make({2, 3, 5, 8}), rows) {
     const packkit::row_costs costs({{1.0, 30.0}, {4.0, 70.0}});
