@@ -16,6 +16,7 @@
 #include "model/options.hpp"
 #include "phase_timer.hpp"
 #include "prediction/measured_memory.hpp"
+#include "prediction/memory_check.hpp"
 #include "prediction/prediction.hpp"
 #include "prediction/report.hpp"
 #include "prefetch.hpp"
@@ -33,15 +34,12 @@
 
 #include <unistd.h>
 
-#include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <new>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 
 namespace packkit::train {
 namespace {
@@ -62,24 +60,6 @@ learning_rate_schedule schedule_of(const train_config& config, std::int64_t tota
 double flops_of(const token_flops& law, const step_plan& work) {
     return static_cast<double>(law.linear) * static_cast<double>(work.real_tokens) +
            static_cast<double>(law.attention) * static_cast<double>(work.squared_lengths);
-}
-
-constexpr const char* less_memory =
-    "lower micro_batch_size or sequence_len, set gradient_checkpointing: true, or shard "
-    "over more ranks";
-
-/// Bytes of the tensor that there was no memory for, if this is what LibTorch says.
-std::optional<std::int64_t> refused_allocation(const c10::Error& fault) {
-    const std::string_view text = fault.what_without_backtrace();
-    constexpr std::string_view mark = "you tried to allocate ";
-    const auto at = text.find(mark);
-    if (at == std::string_view::npos) {
-        if (text.find("out of memory") == std::string_view::npos) return std::nullopt;
-        return 0;
-    }
-    std::int64_t bytes = 0;
-    std::from_chars(text.data() + at + mark.size(), text.data() + text.size(), bytes);
-    return bytes;
 }
 
 /// A rank's part of a step, made ahead of it.
@@ -121,7 +101,6 @@ public:
           peak_flops_(peak_flops_of_all()),
           prediction_(predict(config, inputs_.shape, mesh_, plan_)) {
         announce();
-        check_memory();
         start_or_resume(options);
     }
 
@@ -144,9 +123,6 @@ private:
     }
 
     void announce() const;
-    /// Says so, or throws app::usage_error, where the run needs more memory than there
-    /// is: a machine without memory stands still for everyone.
-    void check_memory() const;
     void start_or_resume(const run_options& options);
     std::optional<resume_point> choose_resume_point(const run_options& options);
 
@@ -164,7 +140,6 @@ private:
     [[nodiscard]] double loss_of_all(const std::vector<rank_report>& reports) const;
     /// Operations a second of all ranks together.
     double peak_flops_of_all();
-    [[nodiscard]] std::string out_of_memory(std::int64_t step, std::int64_t bytes) const;
     void refuse_non_finite(std::int64_t step, const std::vector<rank_report>& reports,
                            double norm);
     /// Throws when ranks that repeat parameters hold different ones.
@@ -221,23 +196,11 @@ void run::announce() const {
     log_.say("activation checkpointing: " +
              std::string(to_string(config_.gradient_checkpointing)));
     log_.say(to_log_line(prediction_));
-}
-
-void run::check_memory() const {
-    if (!device_.is_cpu()) return;
-    const auto ranks = environment_.local_world_size;
-    const double needed = static_cast<double>(prediction_.memory.bytes.total()) *
-                          static_cast<double>(ranks);
-    const auto there = machine_memory_bytes();
-    if (needed <= 0.9 * static_cast<double>(there)) return;
-    const std::string text =
-        "the " + std::to_string(ranks) + " ranks of this machine need about " +
-        app::bytes_text(static_cast<std::uint64_t>(needed)) +
-        " at the peak, and it has " + app::bytes_text(static_cast<std::uint64_t>(there)) +
-        "; " + less_memory;
-    // The prediction may be too high, mostly where few tokens are targets.
-    if (needed > 1.5 * static_cast<double>(there)) throw app::usage_error("memory", text);
-    log_.warn("memory: " + text);
+    if (device_.is_cpu()) {
+        if (const auto warning =
+                memory_warning(prediction_, environment_.local_world_size))
+            log_.warn(*warning);
+    }
 }
 
 std::optional<resume_point> run::choose_resume_point(const run_options& options) {
@@ -313,12 +276,11 @@ int run::execute() {
         timer.enter(step_phase::data);
         try {
             record(one_step(step, steps.next(), timer, stop_signal));
-        } catch (const c10::Error& fault) {
-            if (const auto bytes = refused_allocation(fault))
-                throw std::runtime_error(out_of_memory(step, *bytes));
+        } catch (const std::exception& fault) {
+            if (const auto text = out_of_memory_text(fault, prediction_))
+                throw std::runtime_error("step " + std::to_string(step + 1) + ": " +
+                                         *text);
             throw;
-        } catch (const std::bad_alloc&) {
-            throw std::runtime_error(out_of_memory(step, 0));
         }
         if (config_.replica_check_steps > 0 &&
             (step + 1) % config_.replica_check_steps == 0)
@@ -475,14 +437,6 @@ double run::peak_flops_of_all() {
         device_);
     groups_.world->all_reduce(sum).wait();
     return sum.item<double>();
-}
-
-std::string run::out_of_memory(std::int64_t step, std::int64_t bytes) const {
-    return "step " + std::to_string(step + 1) + ": out of memory" +
-           (bytes > 0 ? " at a tensor of " + app::grouped(bytes) + " bytes" : "") +
-           "; this run was predicted to hold " +
-           app::grouped(prediction_.memory.bytes.total()) + " bytes of tensors (" +
-           std::string(to_string(prediction_.memory.at)) + "); " + less_memory;
 }
 
 void run::refuse_non_finite(std::int64_t step, const std::vector<rank_report>& reports,

@@ -100,6 +100,14 @@ const std::vector<witnessed_run> runs{
      {"context_parallel_size=2", tp, sequence},
      {{"num_key_value_heads", 1}}},
     {"alone, a sample a row", 1, {"sample_packing=false", "micro_batch_size=3"}},
+    {"alone, answers only",
+     1,
+     {"datasets.0.path=answers.jsonl", "datasets.0.type=tokens"},
+     {{"vocab_size", 12288}}},
+    {"FSDP 2, answers only, bf16",
+     2,
+     {fsdp, bf16, "datasets.0.path=answers.jsonl", "datasets.0.type=tokens"},
+     {{"vocab_size", 12288}}},
     {"alone, full, deep", 1, {full}, {{"num_hidden_layers", 9}, {"vocab_size", 259}}},
     {"alone, selective, deep",
      1,
@@ -133,6 +141,23 @@ public:
                        {"max_position_embeddings", 512}});
         config.update(changes);
         write("model/config.json", config.dump());
+        write("answers.jsonl", questions_with_short_answers());
+    }
+
+private:
+    /// A tenth of the tokens are targets.
+    static std::string questions_with_short_answers() {
+        std::string rows;
+        for (int row = 0; row < 60; ++row) {
+            app::json ids = app::json::array(), labels = app::json::array();
+            for (int token = 0; token < 40 + row; ++token) {
+                ids.push_back((token * 7 + row) % 250);
+                const bool answers = token >= (40 + row) * 9 / 10;
+                labels.push_back(answers ? ids.back() : app::json(-100));
+            }
+            rows += app::json{{"input_ids", ids}, {"labels", labels}}.dump() + "\n";
+        }
+        return rows;
     }
 };
 

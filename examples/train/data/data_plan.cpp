@@ -116,6 +116,15 @@ std::int64_t data_plan::micro_batch_tokens(std::int64_t global_step,
     return std::max<std::int64_t>(1, tokens);
 }
 
+std::int64_t data_plan::micro_batch_targets(std::int64_t global_step,
+                                            std::int64_t micro_step,
+                                            std::int64_t rank) const {
+    step_plan work;
+    for (const auto row : rows_of(global_step, micro_step, rank))
+        add_work(work, bins_[row]);
+    return work.valid_targets;
+}
+
 std::vector<std::int32_t> data_plan::boundaries_of(std::int64_t global_step,
                                                    std::int64_t micro_step,
                                                    std::int64_t rank) const {

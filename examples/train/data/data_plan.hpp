@@ -74,6 +74,11 @@ public:
                                                   std::int64_t micro_step,
                                                   std::int64_t rank) const;
 
+    /// Its valid targets.
+    [[nodiscard]] std::int64_t micro_batch_targets(std::int64_t global_step,
+                                                   std::int64_t micro_step,
+                                                   std::int64_t rank) const;
+
     /// cu_seqlens of that micro-batch.
     [[nodiscard]] std::vector<std::int32_t> boundaries_of(std::int64_t global_step,
                                                           std::int64_t micro_step,

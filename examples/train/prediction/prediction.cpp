@@ -108,6 +108,9 @@ collective_bytes tensor_bytes(const train_config& config, const model_shape& sha
 
 namespace {
 
+/// Steps that stand for all where to look at one takes time.
+constexpr std::int64_t looked_at = 256;
+
 /// What canonical sums change (packkit/torch/canonical_sum.hpp): gradients of a unit
 /// leave once a step, full, for ranks that add them by a tree; and until then partial
 /// sums of micro-batches are held, one for each level of the tree.
@@ -156,8 +159,7 @@ prediction predict(const train_config& config, const model_shape& shape,
     predicted.setup = setup_of(config, mesh);
     predicted.rows = workload_of(config, plan);
     // Padded micro-batches are all alike, their parts are not quite.
-    const std::int64_t steps = mesh.cp > 1
-                                   ? std::min<std::int64_t>(256, plan.total_steps())
+    const std::int64_t steps = mesh.cp > 1   ? std::min(looked_at, plan.total_steps())
                                : plan.pads() ? 1
                                              : plan.total_steps();
     std::int64_t longest_part = 0;
@@ -171,12 +173,21 @@ prediction predict(const train_config& config, const model_shape& shape,
                 split_row(plan.boundaries_of(step, micro, 0), mesh.cp).tokens(0));
         }
     }
+    // Rows without a target have no logits.
+    std::int64_t most_targets = 1;
+    for (std::int64_t step = 0; step < std::min(looked_at, plan.total_steps()); ++step) {
+        for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro)
+            most_targets =
+                std::max(most_targets, plan.micro_batch_targets(step, micro, 0));
+    }
+    auto activations = packkit_train_activations;
+    activations.loss_chunk_tokens = std::min(activations.loss_chunk_tokens, most_targets);
     const model_layout layout(shape);
     auto longest = predicted.setup;
     longest.micro_batch_size = 1;
     longest.sequence_len =
         mesh.cp > 1 ? longest_part * mesh.cp : predicted.longest_micro_batch;
-    predicted.memory = estimate_memory(layout, longest, packkit_train_activations);
+    predicted.memory = estimate_memory(layout, longest, activations);
     predicted.communication =
         estimate_communication(layout, predicted.setup, predicted.rows);
     predicted.communication.cp = context_bytes(config, shape, mesh, plan, 0);

@@ -43,7 +43,7 @@ collective_bytes tensor_bytes(const train_config& config, const model_shape& sha
                               std::int64_t step);
 
 /// O(steps) for the longest micro-batch of rank 0; where ranks share rows, the longest
-/// part of one in the first 256 steps.
+/// part of one in the first 256 steps, and the most targets of one in as many.
 prediction predict(const train_config& config, const model_shape& shape,
                    const mesh_shape& mesh, const data_plan& plan);
 
