@@ -42,10 +42,11 @@ std::optional<std::string> memory_warning(const prediction& predicted,
     const auto there = machine_memory_bytes();
     if (needed <= 0.9 * static_cast<double>(there)) return std::nullopt;
     const std::string text =
-        "the " + std::to_string(ranks) + " ranks of this machine need about " +
-        app::bytes_text(static_cast<std::uint64_t>(needed)) +
-        " at the peak, and it has " + app::bytes_text(static_cast<std::uint64_t>(there)) +
-        "; " + less_memory;
+        (ranks == 1 ? "this run needs"
+                    : "the " + std::to_string(ranks) + " ranks here need") +
+        " about " + app::bytes_text(static_cast<std::uint64_t>(needed)) +
+        " at the peak, and this machine has " +
+        app::bytes_text(static_cast<std::uint64_t>(there)) + "; " + less_memory;
     if (needed > 1.5 * static_cast<double>(there)) throw app::usage_error("memory", text);
     return "memory: " + text;
 }
