@@ -81,10 +81,9 @@ public:
           log_(first_rank()),
           mesh_(choose_mesh(config, environment_.world_size)),
           store_(open_store(config, environment_)),
-          device_(or_tell_failure(store_.get(), environment_,
-                                  [&] { return choose_device(config, environment_); })),
-          inputs_(
-              or_tell_failure(store_.get(), environment_,
+          device_(all_or_none(store_.get(), environment_, "device", timeout_of(config),
+                              [&] { return choose_device(config, environment_); })),
+          inputs_(all_or_none(store_.get(), environment_, "inputs", timeout_of(config),
                               [&] { return read_inputs(config, mesh_, first_rank()); })),
           groups_(meet(config, environment_, mesh_, inputs_, device_, store_)),
           parameters_(parameter_count(inputs_.shape)),
@@ -110,10 +109,7 @@ private:
     [[nodiscard]] bool first_rank() const { return environment_.rank == 0; }
     /// Data-parallel rank: which rows this rank takes.
     [[nodiscard]] std::int64_t data_rank() const {
-        return data_rank_of(environment_.rank);
-    }
-    [[nodiscard]] std::int64_t data_rank_of(std::int64_t rank) const {
-        return train::data_rank_of(mesh_, rank);
+        return data_rank_of(mesh_, environment_.rank);
     }
 
     /// work() on every rank; fails on all when it fails on one.
@@ -214,8 +210,16 @@ std::optional<resume_point> run::choose_resume_point(const run_options& options)
             std::vector<std::string> warnings;
             const auto found = find_newest_checkpoint(config_.output_dir, warnings);
             for (const auto& warning : warnings)
-                log_.warn(warning);
-            if (found) folder = found->folder;
+                log_.warn(warning + "; this checkpoint is passed over");
+            if (found) {
+                folder = found->folder;
+            } else if (!warnings.empty()) {
+                throw app::input_error(config_.output_dir,
+                                       "none of its " + std::to_string(warnings.size()) +
+                                           " checkpoints is whole (" + warnings.front() +
+                                           "); give --overwrite to start anew without "
+                                           "them");
+            }
         }
     });
     if (environment_.world_size > 1) {
@@ -407,8 +411,8 @@ double run::loss_of_all(const std::vector<rank_report>& reports) const {
         const auto at = coordinates_of(mesh_, static_cast<std::int64_t>(rank));
         // The ranks of a tp group have the loss of the same rows.
         if (at.tp > 0) continue;
-        of_data_ranks[static_cast<std::size_t>(
-            data_rank_of(static_cast<std::int64_t>(rank)))] += reports[rank].loss_sum;
+        of_data_ranks[static_cast<std::size_t>(data_rank_of(
+            mesh_, static_cast<std::int64_t>(rank)))] += reports[rank].loss_sum;
     }
     if (!config_.canonical_reduction)
         return std::accumulate(of_data_ranks.begin(), of_data_ranks.end(), 0.0);
@@ -446,7 +450,7 @@ void run::refuse_non_finite(std::int64_t step, const std::vector<rank_report>& r
         std::string samples;
         for (std::int64_t micro = 0; micro < plan_.micro_steps(); ++micro) {
             for (const auto sample : plan_.samples_of(
-                     step, micro, data_rank_of(static_cast<std::int64_t>(rank)))) {
+                     step, micro, data_rank_of(mesh_, static_cast<std::int64_t>(rank)))) {
                 if (samples.size() < 200) {
                     samples += (samples.empty() ? "" : ", ") + std::to_string(sample);
                 }

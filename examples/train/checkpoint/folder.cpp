@@ -125,23 +125,11 @@ resume_point open_checkpoint(const std::string& folder, file_share share) {
 }
 
 std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
-                                                   std::vector<std::string>& warnings) {
-    const auto candidates = list_checkpoints(output_dir);
-    std::string first_fault;
-    for (const auto& candidate : candidates) {
+                                                   std::vector<std::string>& faults) {
+    for (const auto& candidate : list_checkpoints(output_dir)) {
         try {
             return open_checkpoint(candidate.folder);
-        } catch (const std::exception& fault) {
-            if (first_fault.empty()) first_fault = fault.what();
-            warnings.push_back(std::string(fault.what()) +
-                               "; this checkpoint is passed over");
-        }
-    }
-    if (!candidates.empty()) {
-        throw app::input_error(output_dir,
-                               "none of its " + std::to_string(candidates.size()) +
-                                   " checkpoints is whole (" + first_fault +
-                                   "); give --overwrite to start anew without them");
+        } catch (const std::exception& fault) { faults.emplace_back(fault.what()); }
     }
     return std::nullopt;
 }

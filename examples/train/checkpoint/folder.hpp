@@ -42,10 +42,10 @@ struct file_share {
 };
 
 /// The newest checkpoint below `output_dir` that is whole (all files there, checksums
-/// right); damaged ones are passed over, each with a line in `warnings`. Nothing where
-/// there is none; throws app::input_error where there are damaged ones only.
+/// right); damaged ones are passed over, each with a line in `faults` that names the file
+/// and what is wrong with it.
 std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
-                                                   std::vector<std::string>& warnings);
+                                                   std::vector<std::string>& faults);
 
 /// The checkpoint in `folder`; of its shards those of `share` are read. Throws
 /// app::input_error naming the file that is missing or damaged.

@@ -20,11 +20,10 @@ namespace {
 constexpr const char* program_key = "program (hash)";
 constexpr const char* model_key = "config.json of base_model (hash)";
 constexpr const char* data_key = "content of datasets (hash)";
-// In place of all settings: why a rank does not come.
-constexpr const char* failure_key = "failed";
-constexpr const char* exchange_key = "settings";
 
-constexpr auto replace_what_is_no_utf8 = app::ordered_json::error_handler_t::replace;
+// What a rank has failed of begins with one of these.
+constexpr const char* wrong_use = "wrong use ";
+constexpr const char* failed = "failed ";
 
 /// This rank's program and settings as one JSON object. The program as the system runs
 /// it, even if its file has been replaced since.
@@ -45,15 +44,8 @@ std::string needed_for(const std::string& key) {
     return key == data_key ? "the same data" : "the same configuration";
 }
 
-/// Throws what a rank failed of, or for the first setting in which two ranks differ.
+/// Throws for the first setting in which two ranks differ.
 void compare_settings(const std::vector<std::string>& texts) {
-    for (std::size_t rank = 0; rank < texts.size(); ++rank) {
-        const auto settings = app::ordered_json::parse(texts[rank]);
-        if (settings.contains(failure_key)) {
-            throw app::usage_error("rank " + std::to_string(rank),
-                                   settings[failure_key].get<std::string>());
-        }
-    }
     const auto first = app::ordered_json::parse(texts.front());
     for (std::size_t rank = 1; rank < texts.size(); ++rank) {
         const auto other = app::ordered_json::parse(texts[rank]);
@@ -90,51 +82,34 @@ c10::intrusive_ptr<c10d::Store> open_store(const train_config& config,
 }
 
 void tell_failure(c10d::Store* store, const rank_environment& environment,
-                  const std::string& what) {
+                  const std::string& name, const std::exception& fault) {
     if (store == nullptr) return;
-    const auto text = app::ordered_json{{failure_key, what}}.dump(
-        -1, ' ', false, replace_what_is_no_utf8);
+    const bool of_use = dynamic_cast<const app::usage_error*>(&fault) != nullptr ||
+                        dynamic_cast<const app::input_error*>(&fault) != nullptr ||
+                        dynamic_cast<const invalid_argument*>(&fault) != nullptr;
+    const auto text = std::string(of_use ? wrong_use : failed) + fault.what();
     try {
         if (environment.rank == 0) {  // may host the store: stays until the others know
-            static_cast<void>(lt::exchange_values(*store, exchange_key, 0,
-                                                  environment.world_size, text,
-                                                  std::chrono::seconds(5)));
+            static_cast<void>(lt::exchange_values(*store, name, 0, environment.world_size,
+                                                  text, std::chrono::seconds(5)));
         } else {
-            lt::leave_value(*store, exchange_key, environment.rank,
-                            environment.world_size, text);
+            lt::leave_value(*store, name, environment.rank, environment.world_size, text);
         }
     } catch (const std::exception&) {}  // this rank has its own failure to tell
 }
 
 void hear_failures(c10d::Store* store, const rank_environment& environment,
-                   const std::string& name, std::chrono::milliseconds timeout,
-                   const std::exception* mine) {
+                   const std::string& name, std::chrono::milliseconds timeout) {
     if (store == nullptr) return;
-    constexpr const char* wrong_use = "wrong use ";
-    constexpr const char* failed = "failed ";
-    std::string told;
-    if (mine != nullptr) {
-        const bool of_use = dynamic_cast<const app::usage_error*>(mine) != nullptr ||
-                            dynamic_cast<const app::input_error*>(mine) != nullptr ||
-                            dynamic_cast<const invalid_argument*>(mine) != nullptr;
-        told = std::string(of_use ? wrong_use : failed) + mine->what();
-    }
-    std::vector<std::string> heard;
-    try {
-        heard = lt::exchange_values(*store, name, environment.rank,
-                                    environment.world_size, told, timeout);
-    } catch (const std::exception&) {
-        if (mine == nullptr) throw;
-        return;  // this rank has its own failure to tell
-    }
-    if (mine != nullptr) return;
+    const auto heard = lt::exchange_values(*store, name, environment.rank,
+                                           environment.world_size, "", timeout);
     for (std::size_t rank = 0; rank < heard.size(); ++rank) {
         const std::string& text = heard[rank];
-        if (text.empty()) continue;
         const std::string who = "rank " + std::to_string(rank);
         if (text.starts_with(wrong_use))
             throw app::usage_error(who, text.substr(std::strlen(wrong_use)));
-        throw lt::communication_error(who + ": " + text.substr(std::strlen(failed)));
+        if (!text.empty())
+            throw lt::communication_error(who + ": " + text.substr(std::strlen(failed)));
     }
 }
 
@@ -143,7 +118,7 @@ lt::mesh_groups meet(const train_config& config, const rank_environment& environ
                      const c10::intrusive_ptr<c10d::Store>& store) {
     const auto timeout = timeout_of(config);
     if (environment.world_size > 1) {
-        compare_settings(lt::exchange_values(*store, exchange_key, environment.rank,
+        compare_settings(lt::exchange_values(*store, "settings", environment.rank,
                                              environment.world_size,
                                              settings_text(config, inputs), timeout));
     }

@@ -15,7 +15,7 @@
 #include <chrono>
 #include <exception>
 #include <string>
-#include <vector>
+#include <type_traits>
 
 namespace packkit::train {
 
@@ -26,47 +26,42 @@ std::chrono::milliseconds timeout_of(const train_config& config);
 c10::intrusive_ptr<c10d::Store> open_store(const train_config& config,
                                            const rank_environment& environment);
 
-/// The other ranks' `meet` throws `what` as this rank's; it will not come itself.
+/// For `all_or_none`: tells the others what this rank has failed of, without waiting for
+/// them; rank 0, which may host the store, gives them five seconds to hear it.
 void tell_failure(c10d::Store* store, const rank_environment& environment,
-                  const std::string& what);
+                  const std::string& name, const std::exception& fault);
 
-/// prepare(); the other ranks are told what it throws.
-template <class Prepare>
-auto or_tell_failure(c10d::Store* store, const rank_environment& environment,
-                     Prepare prepare) {
-    try {
-        return prepare();
-    } catch (const std::exception& fault) {
-        tell_failure(store, environment, fault.what());
-        throw;
-    }
-}
-
-/// Tells the other ranks what this one failed of, if anything; throws what another failed
-/// of if this one did not. For `all_or_none`.
+/// For `all_or_none`: waits for all, and throws what another rank has failed of.
 void hear_failures(c10d::Store* store, const rank_environment& environment,
-                   const std::string& name, std::chrono::milliseconds timeout,
-                   const std::exception* mine);
+                   const std::string& name, std::chrono::milliseconds timeout);
 
-/// Runs work() on every rank. Where it throws on one, all throw: that rank what it threw,
-/// the others app::usage_error (if it is one, or wrong input) or
-/// lt::communication_error with the rank's number and words. `name`: of this meeting,
-/// another one each time.
+/// work() on every rank. Where it throws on one, all throw: that rank what it threw, the
+/// others app::usage_error (if it is one, or wrong input) or lt::communication_error
+/// with the rank's number and words. `name`: of this meeting, another one each time.
 template <class Work>
-void all_or_none(c10d::Store* store, const rank_environment& environment,
+auto all_or_none(c10d::Store* store, const rank_environment& environment,
                  const std::string& name, std::chrono::milliseconds timeout, Work work) {
-    try {
-        work();
-    } catch (const std::exception& fault) {
-        hear_failures(store, environment, name, timeout, &fault);
-        throw;
+    const auto tried = [&] {
+        try {
+            return work();
+        } catch (const std::exception& fault) {
+            tell_failure(store, environment, name, fault);
+            throw;
+        }
+    };
+    if constexpr (std::is_void_v<decltype(work())>) {
+        tried();
+        hear_failures(store, environment, name, timeout);
+    } else {
+        auto result = tried();
+        hear_failures(store, environment, name, timeout);
+        return result;
     }
-    hear_failures(store, environment, name, timeout, nullptr);
 }
 
 /// Meets the other ranks, checks that all have the same program, configuration, model and
 /// data, and makes the groups. Throws app::usage_error naming the first that differs, and
-/// both values, or what another rank failed of.
+/// both values.
 lt::mesh_groups meet(const train_config& config, const rank_environment& environment,
                      const mesh_shape& mesh, const run_inputs& inputs, at::Device device,
                      const c10::intrusive_ptr<c10d::Store>& store);
