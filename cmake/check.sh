@@ -15,7 +15,8 @@ usage: cmake/check.sh [--quick]
 
   --quick   set-up and release only
 
-The first failure ends it with exit status 1; what cannot be installed, with 2.
+The first failure ends it with exit status 1; what cannot be installed, with 2. The last line counts
+the tests of all runs: "N passed, N failed, N skipped".
 HELP
 }
 
@@ -35,7 +36,7 @@ jobs=$(nproc)
 
 # --- Steps, and the table of them at the end ------------------------------------------------------
 
-step_names=() step_seconds=() step_results=() test_logs=()
+step_names=() step_seconds=() step_results=() test_logs=() test_reports=()
 
 record() {
   step_names+=("$1") step_seconds+=("$2") step_results+=("$3")
@@ -67,6 +68,27 @@ summary() {
     # From the verdict on: with failures, their list comes after it.
     awk '/tests passed,|^No tests/ { closing = 1 } closing' "$log"
   done
+  printf '\n'
+  count_tests
+}
+
+# The tests of all runs, by their reports; a skipped one has not passed.
+count_tests() {
+  local report header all=0 failed=0 skipped=0
+  for report in "${test_reports[@]}"; do
+    [ -f "$report" ] || continue
+    # The attributes of <testsuite> are on lines of their own.
+    header=$(awk '/<testcase/ { exit } { print }' "$report")
+    all=$((all + $(attribute tests "$header")))
+    failed=$((failed + $(attribute failures "$header")))
+    skipped=$((skipped + $(attribute skipped "$header")))
+  done
+  echo "$((all - failed - skipped)) passed, $failed failed, $skipped skipped"
+}
+
+# attribute NAME TEXT: the number NAME="number" in TEXT.
+attribute() {
+  grep -oE "\b$1=\"[0-9]+\"" <<<"$2" | head -1 | grep -oE '[0-9]+'
 }
 
 # configure PRESET ARGUMENT...: configures and builds it, or only $target of it.
@@ -78,9 +100,12 @@ configure() {
 
 # run_tests PRESET ARGUMENT...: ctest there; no test at all is a failure too.
 run_tests() {
-  local log=build/$1/ctest.log
+  local log=build/$1/ctest.log report=$PWD/build/$1/ctest.xml
   test_logs+=("$log")
-  ctest --preset "$1" -j "$jobs" --no-tests=error "${@:2}" </dev/null 2>&1 | tee "$log"
+  test_reports+=("$report")
+  rm -f "$report"
+  ctest --preset "$1" -j "$jobs" --no-tests=error --output-junit "$report" "${@:2}" \
+    </dev/null 2>&1 | tee "$log"
 }
 
 # The toolkit's nvcc, where its major version is 13.

@@ -17,6 +17,7 @@
 #include "trainer.hpp"
 
 #include <packkit/torch/communicator.hpp>
+#include <packkit/torch/instruction_set.hpp>
 #include <packkit/version.hpp>
 
 #include <c10/util/Exception.h>
@@ -59,7 +60,8 @@ constexpr const char* examples = R"(Examples:
   packkit-train logits out/checkpoint-20 tokens.json --dtype float64
   echo 'Hello world' | packkit-train tokenize model/tokenizer.json
 
-Without --processes, the ranks are those of torchrun (--no-python), Slurm or MPI, if any.)";
+Without --processes, the ranks are those of torchrun (--no-python), Slurm or MPI, if any.
+PACKKIT_ISA=plain|avx2|avx512|avx512_bf16|amx holds the CPU kernels to an instruction set.)";
 
 struct command_line {
     std::vector<std::string> words;  // CONFIG key=value ...
@@ -147,6 +149,8 @@ int packkit_train(int argc, char** argv) {
     app.add_option("--format", line.format, "plan: table (default) or json");
     if (app::parse_command_line(app, argc, argv)) return app::exit_done;
 
+    // A set that this machine lacks is an error for every command.
+    static_cast<void>(lt::forced_instruction_set());
     const std::string command = line.words.front();
     const auto operands = [&](std::size_t least, const char* usage) {
         line.words.erase(line.words.begin());

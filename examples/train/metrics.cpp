@@ -50,6 +50,8 @@ std::string to_json(const step_metrics& m) {
                                       {"gathered_parameters", held.gathered_parameters},
                                       {"communication", held.communication},
                                       {"other", m.allocated_bytes.other}}},
+                                    {"library_workspace_bytes",
+                                     m.library_workspace_bytes},
                                     {"seconds",
                                      {{"data", m.seconds.data},
                                       {"forward", m.seconds.forward},

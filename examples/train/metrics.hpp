@@ -31,6 +31,8 @@ struct step_metrics {
         packkit::memory_bytes parts;
         std::int64_t other = 0;
     } allocated_bytes;
+    /// Most that kernels of libraries took for themselves at a time in this step.
+    std::int64_t library_workspace_bytes = 0;
     /// Of the model for the tokens of rank 0's samples, forward and backward.
     double flops = 0;
     struct {

@@ -5,6 +5,8 @@
 #include "common/numbers.hpp"
 #include "ranks/report.hpp"
 
+#include <packkit/torch/instruction_set.hpp>
+
 #include <fmt/format.h>
 
 #include <unistd.h>
@@ -29,6 +31,15 @@ void run_log::data(const token_store& samples) const {
         warn(
             "no token of the data is a target (labels are all -100, or documents of one "
             "token): nothing will be learnt");
+}
+
+void run_log::kernels() const {
+    std::string names;
+    for (const auto set : lt::machine_instruction_sets())
+        names += (names.empty() ? "" : ", ") + std::string(lt::to_string(set));
+    say("CPU kernels: " + std::string(lt::to_string(lt::kernel_instruction_set())) +
+        (lt::forced_instruction_set() ? ", as PACKKIT_ISA asks" : "") +
+        " (this machine has " + names + ")");
 }
 
 void run_log::mesh(const mesh_shape& mesh) const {

@@ -28,6 +28,8 @@ public:
 
     // Before the first step.
     void data(const token_store& samples) const;
+    /// The instruction set of the CPU kernels, and those that this machine has.
+    void kernels() const;
     void mesh(const mesh_shape& mesh) const;
     void packing(const train_config& config, const data_plan& plan) const;
 

@@ -31,6 +31,7 @@
 #include <packkit/torch/gradient_norm.hpp>
 #include <packkit/torch/memory_reuse.hpp>
 #include <packkit/torch/replica_check.hpp>
+#include <packkit/torch/reproducible_products.hpp>
 
 #include <unistd.h>
 
@@ -183,6 +184,7 @@ void run::announce() const {
         log_.warn(
             "fsdp_config.offload_params has no effect without a GPU: parameters are in "
             "host memory anyway");
+    if (device_.is_cpu()) log_.kernels();
     log_.data(inputs_.samples);
     log_.mesh(mesh_);
     log_.packing(config_, plan_);
@@ -515,6 +517,7 @@ void run::summarize() const {
 }  // namespace
 
 int train(const train_config& config, const run_options& options, rank_slot* slot) {
+    lt::make_products_reproducible();
     lt::reuse_memory();
     lt::count_memory();
     choose_threads(read_rank_environment());

@@ -18,4 +18,8 @@ inline constexpr std::int64_t loss_chunk_rows = 256;
 /// of its own for the gradient of the rows, so that the bits do not depend on threads.
 inline constexpr std::int64_t loss_slices = 16;
 
+/// Tokens of the vocabulary whose logits a thread makes at once: a block stays in the
+/// cache from its logits to what their gradient is multiplied by.
+inline constexpr std::int64_t loss_block_tokens = 512;
+
 }  // namespace packkit

@@ -98,6 +98,8 @@ inline constexpr activation_tensor packkit_train_loss[] = {
     {"its gradient from each slice of the vocabulary", activation_width::hidden,
      activation_element::accumulation, activation_cut::never, checkpointing_kind::none,
      loss_slices},
+    {"largest logit, sum of powers and target's logit", activation_width::one,
+     activation_element::index, activation_cut::never, checkpointing_kind::none, 3},
 };
 inline constexpr activation_tensor packkit_train_head_end[] = {
     {"final norm's input, gradients of its output and input", activation_width::hidden,

@@ -23,6 +23,7 @@ struct witnessed_run {
     int processes;
     std::vector<std::string> settings;
     app::json model = app::json::object();  // keys of config.json that differ
+    bool exact = false;                     // every component is predicted to the byte
 };
 
 const std::string fsdp = "fsdp_version=2";
@@ -55,7 +56,7 @@ const std::vector<witnessed_run> runs{
     {"FSDP 2, kept", 2, {fsdp, kept}},
     {"FSDP 2, kept, bf16, odd vocabulary", 2, {fsdp, kept, bf16}, {{"vocab_size", 1999}}},
     {"FSDP 2, wide vocabulary", 2, {fsdp}, {{"vocab_size", 12288}}},
-    {"alone, wide vocabulary, bf16", 1, {bf16}, {{"vocab_size", 12288}}},
+    {"alone, wide vocabulary, bf16", 1, {bf16}, {{"vocab_size", 12288}}, true},
     {"FSDP 2, tied", 2, {fsdp}, {{"tie_word_embeddings", true}}},
     {"HSDP 2 x 2", 4, {fsdp, "dp_shard_size=2", "dp_replicate_size=2", whole_data}},
     {"HSDP 2 x 2, bf16, tied",
@@ -175,9 +176,18 @@ double deviation(double found, double expected) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(bytes_sent_are_equal_and_memory_is_close) {
+namespace {
+
+bool computes_in_bf16(const witnessed_run& run) {
+    return std::find(run.settings.begin(), run.settings.end(), bf16) !=
+           run.settings.end();
+}
+
+/// Trains as the run says and compares what was counted with what `plan` predicts.
+/// Returns how many components of memory were large enough to compare.
+int compare_with_plan(const witnessed_run& run) {
     int compared = 0;
-    for (const witnessed_run& run : runs) {
+    {
         BOOST_TEST_CONTEXT(run.name) {
             const witness_folder folder(run.model);
             auto arguments = arguments_of(run);
@@ -223,13 +233,60 @@ BOOST_AUTO_TEST_CASE(bytes_sent_are_equal_and_memory_is_close) {
                                      << expected[component] << " predicted");
                 ++compared;
             }
+            // Kernels of libraries take their own, within the bound of this machine.
+            for (const auto& step : steps) {
+                const auto taken = step["library_workspace_bytes"].get<std::int64_t>();
+                BOOST_TEST(taken <= plan["library_workspace_bytes"].get<std::int64_t>());
+                if (!computes_in_bf16(run)) BOOST_TEST(taken == 0);
+            }
+            if (run.exact) {
+                for (const auto& [component, bytes] : held.items()) {
+                    if (component != "other")
+                        BOOST_TEST(expected[component] == bytes,
+                                   component << ": " << bytes << " counted, "
+                                             << expected[component] << " predicted");
+                }
+            }
             // Both ends of the run say so.
             BOOST_TEST(trained.err.find("predicted: ") != std::string::npos);
             BOOST_TEST(trained.out.find("bytes of rank 0") != std::string::npos);
         }
     }
-    // Three to four components of a run are large.
-    BOOST_TEST(compared > 3 * static_cast<int>(runs.size()));
+    return compared;
+}
+
+/// Three to four components of a run are large.
+template <class Chosen>
+void compare_all(Chosen chosen) {
+    int compared = 0;
+    int count = 0;
+    for (const witnessed_run& run : runs) {
+        if (!chosen(run)) continue;
+        compared += compare_with_plan(run);
+        ++count;
+    }
+    BOOST_TEST(count > 0);
+    BOOST_TEST(compared >= 3 * count);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(bytes_sent_are_equal_and_memory_is_close) {
+    compare_all([](const witnessed_run& run) { return !computes_in_bf16(run); });
+}
+
+// How much memory kernels of libraries take depends on the machine, what packkit holds
+// does not: these two run with other instruction sets, too (tests/instruction_sets).
+BOOST_AUTO_TEST_CASE(memory_is_close_in_bf16_alone) {
+    compare_all([](const witnessed_run& run) {
+        return computes_in_bf16(run) && run.processes == 1;
+    });
+}
+
+BOOST_AUTO_TEST_CASE(bytes_sent_are_equal_and_memory_is_close_in_bf16) {
+    compare_all([](const witnessed_run& run) {
+        return computes_in_bf16(run) && run.processes > 1;
+    });
 }
 
 BOOST_AUTO_TEST_CASE(memory_and_bytes_by_hand) {

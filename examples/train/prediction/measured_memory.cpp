@@ -63,6 +63,7 @@ void set_peak_allocated(step_metrics& metrics, [[maybe_unused]] c10::Device devi
                        .gathered_parameters = peak[gathered_parameters],
                        .communication = peak[communication]};
     allocated.other = peak[other];
+    metrics.library_workspace_bytes = lt::memory_largest()[library_workspace];
 }
 
 }  // namespace packkit::train

@@ -20,8 +20,9 @@ std::int64_t machine_memory_bytes();
 /// From now on the peak of tensors is looked for anew.
 void reset_peak_allocated(c10::Device device);
 
-/// Fills `allocated_bytes` with what tensors took at the peak since the last reset: by
-/// use on the CPU (lt::count_memory must have been called), in all on a GPU.
+/// Fills `allocated_bytes` and `library_workspace_bytes` with what tensors took at the
+/// peak since the last reset: by use on the CPU (lt::count_memory must have been called),
+/// in all on a GPU.
 void set_peak_allocated(step_metrics& metrics, c10::Device device);
 
 }  // namespace packkit::train

@@ -37,8 +37,9 @@ std::optional<std::int64_t> refused_allocation(const c10::Error& fault) {
 
 std::optional<std::string> memory_warning(const prediction& predicted,
                                           std::int64_t ranks) {
-    const double needed =
-        static_cast<double>(predicted.memory.bytes.total()) * static_cast<double>(ranks);
+    const double needed = static_cast<double>(predicted.memory.bytes.total() +
+                                              predicted.library_workspace) *
+                          static_cast<double>(ranks);
     const auto there = machine_memory_bytes();
     if (needed <= 0.9 * static_cast<double>(there)) return std::nullopt;
     const std::string text =

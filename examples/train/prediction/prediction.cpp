@@ -2,6 +2,7 @@
 #include "prediction/prediction.hpp"
 
 #include "data/row_split.hpp"
+#include "prediction/library_workspace.hpp"
 
 #include <packkit/attention_cut.hpp>
 #include <packkit/context_traffic.hpp>
@@ -9,7 +10,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <map>
+#include <thread>
 #include <vector>
 
 namespace packkit::train {
@@ -108,8 +111,23 @@ collective_bytes tensor_bytes(const train_config& config, const model_shape& sha
 
 namespace {
 
+/// The most threads that a rank computes with.
+std::int64_t most_threads() {
+    if (const char* set = std::getenv("OMP_NUM_THREADS")) {
+        if (const auto threads = std::strtoll(set, nullptr, 10); threads > 0)
+            return threads;
+    }
+    return std::max<std::int64_t>(1, std::thread::hardware_concurrency());
+}
+
 /// Steps that stand for all where to look at one takes time.
 constexpr std::int64_t looked_at = 256;
+
+/// Returns how many partial sums a tree over so many values holds at most before the
+/// last.
+std::int64_t levels_of_sum(std::int64_t values) {
+    return std::bit_width(static_cast<std::uint64_t>(values)) - 1;
+}
 
 /// What canonical sums change (packkit/torch/canonical_sum.hpp): gradients of a unit
 /// leave once a step, full, for ranks that add them by a tree; and until then partial
@@ -146,9 +164,8 @@ void sum_canonically(prediction& predicted, const model_layout& layout) {
         world.all_reduce = 0;  // tp is 1
         world.all_gather += gather_bytes(rows, 8, shards);
     }
-    const auto levels =
-        std::bit_width(static_cast<std::uint64_t>(setup.gradient_accumulation_steps)) - 1;
-    predicted.memory.bytes.communication += levels * full * bytes;
+    predicted.memory.bytes.communication +=
+        levels_of_sum(setup.gradient_accumulation_steps) * full * bytes;
 }
 
 }  // namespace
@@ -188,6 +205,12 @@ prediction predict(const train_config& config, const model_shape& shape,
     longest.sequence_len =
         mesh.cp > 1 ? longest_part * mesh.cp : predicted.longest_micro_batch;
     predicted.memory = estimate_memory(layout, longest, activations);
+    // Losses of the micro-batches done, a float64 for each level of their sum's tree.
+    predicted.memory.bytes.activations +=
+        8 * levels_of_sum(predicted.setup.gradient_accumulation_steps);
+    predicted.library_workspace =
+        library_workspace_bound(predicted.setup, shape, longest.sequence_len,
+                                most_targets, most_threads(), library_instruction_set());
     predicted.communication =
         estimate_communication(layout, predicted.setup, predicted.rows);
     predicted.communication.cp = context_bytes(config, shape, mesh, plan, 0);

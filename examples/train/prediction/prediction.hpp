@@ -21,6 +21,8 @@ struct prediction {
     workload rows;                         ///< as packed
     std::int64_t longest_micro_batch = 0;  ///< tokens, padding included
     memory_estimate memory;                ///< with a micro-batch of that length
+    /// The most that kernels of libraries take beside it; see library_workspace.hpp.
+    std::int64_t library_workspace = 0;
     /// Of an optimizer step; `cp`, which depends on the rows, of the first.
     communication_estimate communication;
 };

@@ -90,7 +90,16 @@ std::string comparison_text(const prediction& predicted, const step_metrics& ste
             row(std::string("  ") + parts[i].first, parts[i].second, found[i].second);
         row("  other", 0, held.other);
     }
-    return table.to_text();
+    std::string text = table.to_text();
+    if (predicted.library_workspace > 0 || largest.library_workspace_bytes > 0) {
+        text +=
+            "workspace of library kernels, beside the peak: " +
+            app::bytes_text(static_cast<std::uint64_t>(largest.library_workspace_bytes)) +
+            " of at most " +
+            app::bytes_text(static_cast<std::uint64_t>(predicted.library_workspace)) +
+            "\n";
+    }
+    return text;
 }
 
 namespace {
@@ -196,6 +205,13 @@ std::string text_of(const run_plan& plan) {
                            std::string(to_string(plan.figures.memory.at)) +
                            "): " + (plan.figures.fits ? "fits in " : "does not fit in ") +
                            app::bytes_text(capacity));
+    if (plan.predicted.library_workspace > 0) {
+        text += line("workspace",
+                     "up to " +
+                         app::bytes_text(static_cast<std::uint64_t>(
+                             plan.predicted.library_workspace)) +
+                         " more for library kernels (oneDNN's copies and accumulators)");
+    }
     text += "\n" + memory_table(plan.figures.memory.bytes) + "\n" +
             traffic_table(plan.predicted.communication);
     for (const auto& warning : warnings_of(plan))
@@ -247,6 +263,7 @@ std::string json_of(const run_plan& plan) {
           {"steps", data.total_steps()}}},
         {"memory_bytes", memory},
         {"memory_peak", to_string(figures.memory.at)},
+        {"library_workspace_bytes", plan.predicted.library_workspace},
         {"fits", figures.fits},
         {"flops_per_token", figures.flops_per_token},
         {"communication_bytes", sent},

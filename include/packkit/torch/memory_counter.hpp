@@ -6,6 +6,11 @@
 /// `count_memory` puts an allocator in front of LibTorch's. Each allocation carries the
 /// use that the thread was in (`memory_scope`) when it was made, and takes it along until
 /// it is freed, by whatever thread.
+///
+/// Workspace that a library's kernel asks for (oneDNN: copies of factors in its own
+/// layout, accumulators) is counted apart and is no part of totals and peaks: how much it
+/// is depends on the processor, not on the program. It is told by how it is allocated:
+/// tensors own a DataPtr, kernels take raw memory.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,6 +25,7 @@
 #include <numeric>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace packkit::lt {
 
@@ -34,11 +40,12 @@ enum class memory_use : std::uint8_t {
     gathered_parameters,  ///< whole weights of units at work
     communication,        ///< what collectives send and receive
     other,
+    library_workspace,  ///< of a library's kernel; in no total
 };
 
-inline constexpr std::array<std::string_view, 8> memory_use_names = {
-    "activations", "parameters",          "gradients",     "optimizer",
-    "logits",      "gathered_parameters", "communication", "other"};
+inline constexpr std::array<std::string_view, 9> memory_use_names = {
+    "activations",         "parameters",    "gradients", "optimizer",        "logits",
+    "gathered_parameters", "communication", "other",     "library_workspace"};
 
 [[nodiscard]] constexpr std::string_view to_string(memory_use use) {
     return memory_use_names.at(static_cast<std::size_t>(use));
@@ -51,8 +58,10 @@ struct memory_usage {
     [[nodiscard]] std::int64_t operator[](memory_use use) const {
         return bytes[static_cast<std::size_t>(use)];
     }
+    /// The sum of all uses but the workspace of libraries.
     [[nodiscard]] std::int64_t total() const {
-        return std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0});
+        return std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0}) -
+               (*this)[memory_use::library_workspace];
     }
 };
 
@@ -65,6 +74,7 @@ struct alignas(64) memory_header {
     std::size_t bytes;
     std::uint64_t number;  ///< of the allocation, from 1
     memory_use use;
+    const void* caller;  ///< the instruction behind the call of `allocate`
 };
 
 /// LibTorch's CPU allocator with a ledger. Never destroyed: tensors may outlive main.
@@ -75,13 +85,15 @@ public:
     c10::DataPtr allocate(std::size_t bytes) override {
         if (bytes == 0) return {nullptr, c10::Device(c10::DeviceType::CPU)};
         void* const start = base_->raw_allocate(bytes + sizeof(memory_header));
-        auto* const header = new (start) memory_header{bytes, 0, current_use};
-        header->number = add(header->use, static_cast<std::int64_t>(bytes));
+        const void* const caller = __builtin_return_address(0);
+        auto* const header = new (start) memory_header{bytes, 0, current_use, caller};
+        add(*header);
         // As with the allocator in front of which this stands, context and data are one.
         void* const data = header + 1;
         return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
     }
-    c10::DeleterFnPtr raw_deleter() const override { return &release; }
+    /// Asked for by those who free raw memory, and by nobody else.
+    c10::DeleterFnPtr raw_deleter() const override { return &release_raw; }
     void copy_data(void* to, const void* from, std::size_t bytes) const override {
         default_copy_data(to, from, bytes);
     }
@@ -108,15 +120,7 @@ public:
     /// What is alive and was there at the peak changes its use there too.
     void move(memory_header& header, memory_use to) {
         const std::lock_guard lock(mutex_);
-        const auto bytes = static_cast<std::int64_t>(header.bytes);
-        const auto rebook = [&](memory_usage& usage) {
-            usage.bytes[static_cast<std::size_t>(header.use)] -= bytes;
-            usage.bytes[static_cast<std::size_t>(to)] += bytes;
-        };
-        rebook(now_);
-        note_largest(to);
-        if (header.number <= peak_number_) rebook(peak_);
-        header.use = to;
+        rebook(header, to);
     }
 
     static counting_allocator*& installed() {
@@ -130,25 +134,64 @@ public:
         if (data == nullptr) return;
         auto* const header = header_of(data);
         auto& self = *installed();
-        self.add(header->use, -static_cast<std::int64_t>(header->bytes));
+        self.remove(*header);
         self.base_->raw_deallocate(header);
+    }
+    static void release_raw(void* data) {
+        if (data == nullptr) return;
+        installed()->learn_workspace(*header_of(data));
+        release(data);
     }
 
 private:
-    std::uint64_t add(memory_use use, std::int64_t bytes) {
+    void add(memory_header& header) {
         const std::lock_guard lock(mutex_);
-        now_.bytes[static_cast<std::size_t>(use)] += bytes;
-        total_ += bytes;
-        if (bytes > 0) {
-            ++number_;
-            note_largest(use);
+        if (std::find(raw_callers_.begin(), raw_callers_.end(), header.caller) !=
+            raw_callers_.end()) {
+            header.use = memory_use::library_workspace;
         }
+        const auto bytes = static_cast<std::int64_t>(header.bytes);
+        now_.bytes[static_cast<std::size_t>(header.use)] += bytes;
+        header.number = ++number_;
+        note_largest(header.use);
+        if (header.use == memory_use::library_workspace) return;
+        total_ += bytes;
         if (total_ > peak_total_) {
             peak_total_ = total_;
             peak_number_ = number_;
             peak_ = now_;
         }
-        return number_;
+    }
+
+    void remove(const memory_header& header) {
+        const std::lock_guard lock(mutex_);
+        const auto bytes = static_cast<std::int64_t>(header.bytes);
+        now_.bytes[static_cast<std::size_t>(header.use)] -= bytes;
+        if (header.use != memory_use::library_workspace) total_ -= bytes;
+    }
+
+    /// Whose raw memory this is allocates more of it: from now on that is workspace from
+    /// the start. The first piece was taken for a tensor's until here.
+    void learn_workspace(memory_header& header) {
+        const std::lock_guard lock(mutex_);
+        if (header.use == memory_use::library_workspace) return;
+        raw_callers_.push_back(header.caller);
+        const auto bytes = static_cast<std::int64_t>(header.bytes);
+        total_ -= bytes;
+        if (header.number <= peak_number_) peak_total_ -= bytes;
+        rebook(header, memory_use::library_workspace);
+    }
+
+    void rebook(memory_header& header, memory_use to) {
+        const auto bytes = static_cast<std::int64_t>(header.bytes);
+        const auto move_in = [&](memory_usage& usage) {
+            usage.bytes[static_cast<std::size_t>(header.use)] -= bytes;
+            usage.bytes[static_cast<std::size_t>(to)] += bytes;
+        };
+        move_in(now_);
+        note_largest(to);
+        if (header.number <= peak_number_) move_in(peak_);
+        header.use = to;
     }
 
     void note_largest(memory_use use) {
@@ -159,6 +202,7 @@ private:
     c10::Allocator* base_;
     mutable std::mutex mutex_;
     memory_usage now_, peak_, largest_;
+    std::vector<const void*> raw_callers_;  // of allocate, for raw memory: one or two
     std::int64_t total_ = 0, peak_total_ = 0;
     std::uint64_t number_ = 0, peak_number_ = 0;
 };

@@ -52,6 +52,24 @@ std::string golden(const std::string& name) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_CASE(an_instruction_set_that_the_machine_lacks_is_rejected) {
+    const test::training_folder folder;
+    test::process_options options;
+    options.environment = {{"PACKKIT_ISA", "neon"}};
+    const auto rejected = folder.run({"run.yaml"}, options);
+    BOOST_TEST(rejected.exit_code == 2);
+    BOOST_TEST(rejected.err.starts_with(
+        "packkit-train: PACKKIT_ISA is 'neon', this machine has plain"));
+    BOOST_TEST(!fs::exists(folder.path("out")));
+
+    options.environment = {{"PACKKIT_ISA", "plain"}};
+    const auto trained = folder.run({"run.yaml", "max_steps=1"}, options);
+    BOOST_TEST(trained.exit_code == 0, trained.err);
+    BOOST_TEST(trained.err.find("CPU kernels: plain, as PACKKIT_ISA asks (this machine "
+                                "has plain") != std::string::npos,
+               trained.err);
+}
+
 BOOST_DATA_TEST_CASE(a_bad_setting_is_refused, boost::unit_test::data::make(refusals),
                      bad) {
     const test::training_folder folder;

@@ -360,7 +360,7 @@ void check_instruction_sets(at::ScalarType dtype) {
         for (std::size_t i = 0; i < found.size(); ++i) {
             BOOST_TEST(
                 error_of(found[i], expected[i].to(at::kDouble)) <= 8.0 * rounding(dtype),
-                kernels.name << ", result " << i);
+                lt::to_string(kernels.set) << ", result " << i);
         }
     }
 }

@@ -26,6 +26,11 @@ at::Tensor of_bytes(std::int64_t bytes) {
     return at::empty({bytes}, at::kByte);
 }
 
+/// Takes memory as oneDNN does inside of LibTorch: from one place.
+[[gnu::noinline]] void* workspace(std::size_t bytes) {
+    return c10::GetCPUAllocator()->raw_allocate(bytes);
+}
+
 }  // namespace
 
 BOOST_TEST_GLOBAL_FIXTURE(counted);
@@ -110,6 +115,46 @@ BOOST_AUTO_TEST_CASE(the_peak_is_what_was_held_when_most_was_held) {
     peak = lt::memory_peak();
     BOOST_TEST(peak[logits] == base[logits]);
     BOOST_TEST(peak[gradients] - base[gradients] == 799);
+}
+
+BOOST_AUTO_TEST_CASE(raw_memory_of_kernels_is_workspace_and_in_no_total) {
+    const auto release = [](void* memory) {
+        c10::GetCPUAllocator()->raw_deallocate(memory);
+    };
+    release(workspace(100));  // the first piece tells who asks
+    const auto base = lt::memory_now();
+    lt::reset_memory_peak();
+    {
+        const lt::memory_scope scope(logits);
+        const auto held = of_bytes(500);
+        void* const first = workspace(3000);
+        void* const second = workspace(50);
+        BOOST_TEST(lt::memory_now()[library_workspace] == 3050);
+        BOOST_TEST(lt::memory_now().total() - base.total() == 500);
+        const auto beside = of_bytes(7);
+        release(second);
+        release(first);
+    }
+    BOOST_TEST((lt::memory_now().bytes == base.bytes));
+    BOOST_TEST(lt::memory_peak().total() - base.total() == 507);
+    BOOST_TEST(lt::memory_peak()[logits] - base[logits] == 507);
+    BOOST_TEST(lt::memory_largest()[library_workspace] == 3050);
+}
+
+BOOST_AUTO_TEST_CASE(products_in_bfloat16_leave_totals_to_tensors) {
+    const auto a = at::ones({256, 512}, at::kBFloat16);
+    const auto b = at::ones({128, 512}, at::kBFloat16);
+    auto product = at::empty({256, 128}, at::kBFloat16);
+    const auto multiply = [&] {
+        const at::NoGradGuard no_gradients;
+        at::mm_out(product, a, b.t());
+    };
+    multiply();
+    const auto base = lt::memory_now();
+    lt::reset_memory_peak();
+    multiply();
+    BOOST_TEST((lt::memory_now().bytes == base.bytes));
+    BOOST_TEST(lt::memory_peak().total() == base.total());
 }
 
 BOOST_AUTO_TEST_CASE(a_use_found_out_later_counts_in_the_peak_too) {

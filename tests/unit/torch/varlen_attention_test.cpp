@@ -234,7 +234,7 @@ void check_kernels(const kernel_case& c, at::ScalarType dtype, double tolerance,
     });
     const auto slow_lse = reference_lse(c, exact_in.q.detach(), exact_in.k.detach());
     for (const auto& kernels : lt::detail::available_kernels<Storage>()) {
-        BOOST_TEST_CONTEXT(kernels.name) {
+        BOOST_TEST_CONTEXT(lt::to_string(kernels.set)) {
             at::Tensor lse;
             const auto fast = run_kernels(c, in, at::Tensor(), kernels, lse);
             BOOST_TEST(relative(fast.out, slow.out) <= tolerance);

@@ -5,13 +5,14 @@
 #pragma once
 
 #include <packkit/torch/detail/attention_problem.hpp>
+#include <packkit/torch/instruction_set.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -19,10 +20,6 @@
 #if defined(__x86_64__)
 #define PACKKIT_X86 1
 #include <immintrin.h>
-#if defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
 #endif
 
 #define PACKKIT_INLINE [[gnu::always_inline]] inline
@@ -99,6 +96,33 @@ namespace packkit::lt::detail::avx512 {
 #endif
 
 #if defined(__clang__)
+#pragma clang attribute push(                                                          \
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2,avx512bf16"))), \
+    apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2,avx512bf16")
+#endif
+namespace packkit::lt::detail::avx512_bf16 {
+#include <packkit/torch/detail/simd.inl>
+//
+#include <packkit/torch/detail/attention_parts.inl>
+//
+#include <packkit/torch/detail/attention_factors.inl>
+//
+#include <packkit/torch/detail/attention_dots.inl>
+//
+#include <packkit/torch/detail/attention_strips.inl>
+//
+#include <packkit/torch/detail/attention_factored.inl>
+}  // namespace packkit::lt::detail::avx512_bf16
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,"  \
                                                    "avx512vl,fma,avx2,amx-tile," \
                                                    "amx-bf16,avx512bf16"))),     \
@@ -113,9 +137,13 @@ namespace packkit::lt::detail::amx {
 //
 #include <packkit/torch/detail/attention_parts.inl>
 //
+#include <packkit/torch/detail/attention_factors.inl>
+//
 #include <packkit/torch/detail/attention_tiles.inl>
 //
-#include <packkit/torch/detail/attention_amx.inl>
+#include <packkit/torch/detail/attention_strips.inl>
+//
+#include <packkit/torch/detail/attention_factored.inl>
 }  // namespace packkit::lt::detail::amx
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -133,60 +161,35 @@ namespace packkit::lt::detail::amx {
 
 namespace packkit::lt::detail {
 
-#ifdef PACKKIT_X86
-/// Whether tiles may be used: the processor has them and the system lets this process.
-inline bool has_amx() {
-#if defined(__linux__) && defined(SYS_arch_prctl)
-    static const bool allowed = [] {
-        unsigned int a = 7;
-        unsigned int b = 0;
-        unsigned int c = 0;
-        unsigned int d = 0;
-        asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-        const bool has_bf16_tiles = (d >> 22 & 1U) != 0 && (d >> 24 & 1U) != 0;
-        constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
-        constexpr long tile_data = 18;
-        return has_bf16_tiles && __builtin_cpu_supports("avx512bf16") &&
-               __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-               syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-    }();
-    return allowed;
-#else
-    return false;
-#endif
-}
-#endif
-
-/// All kernels that this machine can run, the best first.
+/// Returns all kernels that may run here, the largest instruction set first.
 template <class Storage>
 [[nodiscard]] std::vector<attention_kernels<Storage>> available_kernels() {
     std::vector<attention_kernels<Storage>> found;
+    const auto add = [&found](instruction_set set, auto make) {
+        if (allows_instruction_set(set)) found.push_back(make(set));
+    };
 #ifdef PACKKIT_X86
-    if constexpr (!std::is_same_v<Storage, double>) {
-        if (has_amx()) found.push_back(amx::amx_kernels<Storage>("amx"));
-    }
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-        found.push_back(avx512::kernels<Storage>("avx512"));
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        found.push_back(avx2::kernels<Storage>("avx2"));
-    }
+    if constexpr (!std::is_same_v<Storage, double>)
+        add(instruction_set::amx, amx::factored_kernels<Storage>);
+    if constexpr (std::is_same_v<Storage, bf16>)
+        add(instruction_set::avx512_bf16, avx512_bf16::factored_kernels<Storage>);
+    add(instruction_set::avx512, avx512::kernels<Storage>);
+    add(instruction_set::avx2, avx2::kernels<Storage>);
 #endif
-    found.push_back(plain::kernels<Storage>("plain"));
+    add(instruction_set::plain, plain::kernels<Storage>);
     return found;
 }
 
-/// The best of them for so many queries in so many documents. Tiles are made for whole
-/// strips of 32 rows: for documents of fewer than 24 on average the vectors are faster.
+/// Returns the best of them for so many queries in so many documents.
 template <class Storage>
 [[nodiscard]] const attention_kernels<Storage>& best_kernels(std::int64_t queries,
                                                              std::int64_t documents) {
     static const std::vector<attention_kernels<Storage>> available =
         available_kernels<Storage>();
-    const bool tiles = std::string_view(available.front().name) == "amx";
-    return available[tiles && queries < 24 * documents ? 1 : 0];
+    return *std::find_if(available.begin(), available.end(), [=](const auto& kernels) {
+        return kernels.set <= kernel_instruction_set() &&
+               queries >= kernels.rows_a_document * documents;
+    });
 }
 
 }  // namespace packkit::lt::detail

@@ -152,11 +152,49 @@ void forward(const attention_problem<Storage>& p, const attention_task& task,
     }
 }
 
+/// From a row's scores and the gradients of its weights in a block, of which it sees
+/// [low, high): the weights e^(score - norm), and the gradients of the scores. Columns
+/// from `end` on, which nobody of the tile sees, become zero.
+template <class T>
+inline void gradient_of_row(std::int64_t low, std::int64_t high, std::int64_t end,
+                            std::int64_t columns, T softcap, T norm, T less, T* row,
+                            T* drow) {
+    constexpr std::int64_t lanes = simd<T>::lanes;
+    high = high > 0 ? high : 0;
+    low = low < high ? low : high;
+    if (low == high) {
+        fill(row, columns, T(0));
+        fill(drow, columns, T(0));
+        return;
+    }
+    if (softcap > 0) {
+        for (std::int64_t c = 0; c < end; c += lanes)
+            store<T>(row + c, capped<T>(load(row + c), softcap));
+        // d tanh = 1 - tanh²
+        const T part = T(1) / softcap;
+        for (std::int64_t c = 0; c < end; c += lanes) {
+            const vec<T> t = load(row + c) * part;
+            const vec<T> e = load(drow + c) - less;
+            store<T>(drow + c, e * (T(1) - t * t));
+        }
+    } else {
+        for (std::int64_t c = 0; c < end; c += lanes)
+            store<T>(drow + c, load(drow + c) - less);
+    }
+    hide(row, low, high, end);
+    for (std::int64_t c = 0; c < end; c += lanes) {
+        const vec<T> e = exponential<T>(load(row + c) - norm);
+        store<T>(row + c, e);
+        store<T>(drow + c, e * load(drow + c));
+    }
+    fill(row + end, columns - end, T(0));
+    fill(drow + end, columns - end, T(0));
+}
+
 template <class Storage>
 void backward(const attention_problem<Storage>& p, const attention_task& task,
               compute_type<Storage>* dq, void* scratch) {
     using T = compute_type<Storage>;
-    constexpr std::int64_t lanes = simd<T>::lanes;
     const std::int64_t d = p.head_dim;
     const std::int64_t width = padded<T>(d);
     const std::int64_t group = p.heads / p.kv_heads;
@@ -216,41 +254,10 @@ void backward(const attention_problem<Storage>& p, const attention_task& task,
                     product<T, false>(n, end, d, dout + r * width, width, 1, vt, columns,
                                       ds, key_block);
                     for (std::int64_t i = 0; i < n; ++i) {
-                        T* const row = w + i * key_block;
-                        T* const drow = ds + i * key_block;
-                        const std::int64_t row_high =
-                            seen.high(r + i) > 0 ? seen.high(r + i) : 0;
-                        const std::int64_t row_low =
-                            seen.low(r + i) < row_high ? seen.low(r + i) : row_high;
-                        if (row_low == row_high) {
-                            fill(row, columns, T(0));
-                            fill(drow, columns, T(0));
-                            continue;
-                        }
-                        const T norm = lse[r + i];
-                        const T less = delta[g * queries + qb + r + i];
-                        if (p.softcap > 0) {
-                            for (std::int64_t c = 0; c < end; c += lanes)
-                                store<T>(row + c, capped<T>(load(row + c), p.softcap));
-                            // d tanh = 1 - tanh²
-                            const T part = T(1) / p.softcap;
-                            for (std::int64_t c = 0; c < end; c += lanes) {
-                                const vec<T> t = load(row + c) * part;
-                                vec<T> e = load(drow + c) - less;
-                                store<T>(drow + c, e * (T(1) - t * t));
-                            }
-                        } else {
-                            for (std::int64_t c = 0; c < end; c += lanes)
-                                store<T>(drow + c, load(drow + c) - less);
-                        }
-                        hide(row, row_low, row_high, end);
-                        for (std::int64_t c = 0; c < end; c += lanes) {
-                            const vec<T> e = exponential<T>(load(row + c) - norm);
-                            store<T>(row + c, e);
-                            store<T>(drow + c, e * load(drow + c));
-                        }
-                        fill(row + end, columns - end, T(0));
-                        fill(drow + end, columns - end, T(0));
+                        gradient_of_row<T>(seen.low(r + i), seen.high(r + i), end,
+                                           columns, p.softcap, lse[r + i],
+                                           delta[g * queries + qb + r + i],
+                                           w + i * key_block, ds + i * key_block);
                     }
                     product<T, true>(n, width, high, ds, key_block, 1, k, width,
                                      dq + (g * queries + qb + r) * width, width);
@@ -282,8 +289,9 @@ void backward(const attention_problem<Storage>& p, const attention_task& task,
 }
 
 template <class Storage>
-inline attention_kernels<Storage> kernels(const char* name) {
-    return {name,
+inline attention_kernels<Storage> kernels(instruction_set set) {
+    return {set,
+            0,
             &scratch_bytes<Storage>,
             [](std::int64_t queries) { return queries; },
             [](std::int64_t head_dim) { return padded<compute_type<Storage>>(head_dim); },

@@ -4,6 +4,8 @@
 /// tensors.
 #pragma once
 
+#include <packkit/torch/instruction_set.hpp>
+
 #include <bit>
 #include <cstdint>
 #include <type_traits>
@@ -103,7 +105,10 @@ struct key_range {
 template <class Storage>
 struct attention_kernels {
     using compute = compute_type<Storage>;
-    const char* name;
+    instruction_set set;
+    /// Queries that a document should have on average for these kernels to be faster
+    /// than those of vectors alone.
+    std::int64_t rows_a_document;
     /// Bytes of scratch for a forward task of up to `rows` rows, and for a backward task
     /// of up to `keys` keys of a document with up to `queries` queries.
     std::int64_t (*scratch_bytes)(const attention_problem<Storage>&, std::int64_t rows,

@@ -120,7 +120,7 @@ private:
     void each_block(std::int64_t slice, Body body) const {
         const std::int64_t end = slice_begin(slice + 1);
         for (std::int64_t at = slice_begin(slice); at < end;) {
-            const std::int64_t next = std::min(at + block_tokens, end);
+            const std::int64_t next = std::min(at + loss_block_tokens, end);
             body(at, next);
             at = next;
         }
@@ -276,8 +276,6 @@ private:
         for (std::int64_t i = 0; i < count; ++i)
             to[i] += from[i];
     }
-
-    static constexpr std::int64_t block_tokens = 512;
 
     const at::Tensor& weight_;
     const linear_cross_entropy_options& options_;

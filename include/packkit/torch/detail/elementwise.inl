@@ -238,9 +238,9 @@ void gate_gradients(const gated_problem<Storage>& p, std::int64_t begin,
 }
 
 template <class Storage>
-elementwise_kernels<Storage> elementwise(const char* name) {
+elementwise_kernels<Storage> elementwise(instruction_set level) {
     elementwise_kernels<Storage> kernels;
-    kernels.name = name;
+    kernels.set = level;
     kernels.rms_norm = &rms_norm_rows<Storage>;
     kernels.rms_norm_gradients = &rms_norm_row_gradients<Storage>;
     kernels.rotate = &rotate_tokens<Storage>;

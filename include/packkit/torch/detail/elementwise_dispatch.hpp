@@ -5,6 +5,7 @@
 #pragma once
 
 #include <packkit/torch/detail/elementwise_problem.hpp>
+#include <packkit/torch/instruction_set.hpp>
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -86,20 +87,18 @@ namespace packkit::lt::detail::elementwise_avx512 {
 
 namespace packkit::lt::detail {
 
-/// All kernels that this machine can run, the best first.
+/// Returns all kernels that may run here, the largest instruction set first.
 template <class Storage>
 [[nodiscard]] std::vector<elementwise_kernels<Storage>> available_elementwise_kernels() {
     std::vector<elementwise_kernels<Storage>> found;
+    const auto add = [&found](instruction_set set, auto make) {
+        if (allows_instruction_set(set)) found.push_back(make(set));
+    };
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-        found.push_back(elementwise_avx512::elementwise<Storage>("avx512"));
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        found.push_back(elementwise_avx2::elementwise<Storage>("avx2"));
-    }
+    add(instruction_set::avx512, elementwise_avx512::elementwise<Storage>);
+    add(instruction_set::avx2, elementwise_avx2::elementwise<Storage>);
 #endif
-    found.push_back(elementwise_plain::elementwise<Storage>("plain"));
+    add(instruction_set::plain, elementwise_plain::elementwise<Storage>);
     return found;
 }
 

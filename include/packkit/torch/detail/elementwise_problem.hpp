@@ -64,7 +64,7 @@ struct elementwise_kernels {
     using gated_kernel = void (*)(const gated_problem<Storage>&, std::int64_t,
                                   std::int64_t);
 
-    const char* name = nullptr;
+    instruction_set set = instruction_set::plain;
     void (*rms_norm)(const rms_norm_problem<Storage>&, std::int64_t,
                      std::int64_t) = nullptr;
     /// Adds the rows' part to `dweight`.

@@ -121,7 +121,7 @@ inline void add_narrow(const bf16* from, float* to, std::int64_t count, bool fir
 }
 
 template <class Storage>
-token_loss_kernels<Storage> loss_kernels(const char* name) {
+token_loss_kernels<Storage> loss_kernels(instruction_set set) {
     using T = compute_type<Storage>;
-    return {name, &add_logits<Storage, T>, &write_gradient<Storage, T>, &add_narrow};
+    return {set, &add_logits<Storage, T>, &write_gradient<Storage, T>, &add_narrow};
 }

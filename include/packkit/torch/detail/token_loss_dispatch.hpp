@@ -21,7 +21,7 @@ inline constexpr std::int64_t widest_loss_block = 1024;
 template <class Storage>
 struct token_loss_kernels {
     using compute = compute_type<Storage>;
-    const char* name;
+    instruction_set set;
     /// Continues a row's softmax, Σ e^(logit − top), by a piece of its logits.
     void (*add_logits)(const Storage* logits, std::int64_t width, compute softcap,
                        compute* top, compute* total);
@@ -103,20 +103,18 @@ namespace packkit::lt::detail::avx512_loss {
 
 namespace packkit::lt::detail {
 
-/// All kernels that this machine can run, the best first.
+/// Returns all kernels that may run here, the largest instruction set first.
 template <class Storage>
 [[nodiscard]] std::vector<token_loss_kernels<Storage>> available_loss_kernels() {
     std::vector<token_loss_kernels<Storage>> found;
+    const auto add = [&found](instruction_set set, auto make) {
+        if (allows_instruction_set(set)) found.push_back(make(set));
+    };
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-        found.push_back(avx512_loss::loss_kernels<Storage>("avx512"));
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        found.push_back(avx2_loss::loss_kernels<Storage>("avx2"));
-    }
+    add(instruction_set::avx512, avx512_loss::loss_kernels<Storage>);
+    add(instruction_set::avx2, avx2_loss::loss_kernels<Storage>);
 #endif
-    found.push_back(plain_loss::loss_kernels<Storage>("plain"));
+    add(instruction_set::plain, plain_loss::loss_kernels<Storage>);
     return found;
 }
 
