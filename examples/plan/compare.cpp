@@ -8,7 +8,7 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
-#include <packkit/attention_cost.hpp>
+#include <packkit/flops.hpp>
 #include <packkit/system_profiles.hpp>
 
 #include <array>

@@ -3,6 +3,7 @@
 /// The trainer as witness of the planner: what `packkit-train plan` says is what the
 /// run's communicators and its allocator count.
 
+#include "bounds.hpp"
 #include "training_run.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -213,12 +214,14 @@ BOOST_AUTO_TEST_CASE(bytes_sent_are_equal_and_memory_is_close) {
             const auto& held = first["total"] > second["total"] ? first : second;
             const auto& expected = plan["memory_bytes"];
             const auto total = held["total"].get<double>();
-            BOOST_TEST(deviation(expected["total"].get<double>(), total) <= 0.02);
+            BOOST_TEST(deviation(expected["total"].get<double>(), total) <=
+                       test::bounds::memory_total);
             BOOST_TEST(held["other"] == 0);
             for (const auto& [component, bytes] : held.items()) {
                 const auto found = bytes.get<double>();
                 if (component == "total" || found < 0.1 * total) continue;
-                BOOST_TEST(deviation(expected[component].get<double>(), found) <= 0.05,
+                BOOST_TEST(deviation(expected[component].get<double>(), found) <=
+                               test::bounds::memory_component,
                            component << ": " << found << " counted, "
                                      << expected[component] << " predicted");
                 ++compared;

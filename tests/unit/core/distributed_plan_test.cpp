@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <packkit/best_fit_decreasing.hpp>
 #include <packkit/distributed_plan.hpp>
+#include <packkit/flops.hpp>
 #include <packkit/length_counts.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/packing_plan.hpp>
