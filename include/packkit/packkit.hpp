@@ -35,6 +35,7 @@
 #include <packkit/fitted_counts.hpp>
 #include <packkit/flops.hpp>
 #include <packkit/grouped.hpp>
+#include <packkit/hash.hpp>
 #include <packkit/lazy_bins.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/length_counts.hpp>
