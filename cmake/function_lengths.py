@@ -17,7 +17,9 @@ IGNORED = re.compile(r"""//[^\n]*|/\*.*?\*/|R"(?P<mark>[^(\s]*)\(.*?\)(?P=mark)"
                      re.DOTALL)
 # What may stand between a parameter list and its body: specifiers, a trailing return type, a requires
 # clause; behind ": " the members of a constructor.
-HEAD = re.compile(r"\)\s*(?:const\b|noexcept\b|override\b|final\b|mutable\b|&&?|->[^;{}]*|requires[^;{}]*)*\s*$")
+HEAD = re.compile(r"\)(?:\s*(?:const\b|noexcept\b|override\b|final\b|mutable\b|&&?|->[^;{}]*|requires[^;{}]*))*\s*$")
+# A member of a constructor that is set by braces.
+MEMBER = re.compile(r"\)\s*(?:noexcept\s*)?:(?!:)[^;]*[\w>]\s*$")
 # Statements with a body of their own.
 STATEMENT = re.compile(r"(?:^|[\s;{}])(?:if|for|while|switch|catch|if constexpr)\s*$")
 
@@ -60,7 +62,8 @@ def functions_of(text):
     for at, sign in enumerate(text):
         if sign == "{":
             head = text[start:at]
-            argument = head.count("(") > head.count(")")  # a default value or a lambda
+            # A default value, a lambda that is passed, a member's initial value.
+            argument = head.count("(") > head.count(")") or bool(MEMBER.search(head))
             inside = any(name for _, name, _ in stack)
             stack.append((at, None if inside or argument else name_before(head), argument))
             start = start if argument else at + 1
