@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# `cmake --install`: headers, the two targets, the find modules they need, the programs.
+# `cmake --install`: headers, the two targets, the find modules they need, the programs,
+# the licence.
 include(CMakePackageConfigHelpers)
 set(_packkit_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/packkit)
 
@@ -19,8 +20,8 @@ install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/packkitConfigVersion.cmake
   cmake/FindLibTorch.cmake cmake/FindNCCL.cmake
   DESTINATION ${_packkit_cmake_dir})
-foreach(_program IN ITEMS packkit-pack packkit-train)
-  if(TARGET ${_program})
-    install(TARGETS ${_program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
-endforeach()
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+get_property(_programs GLOBAL PROPERTY PACKKIT_PROGRAMS)
+if(_programs)
+  install(TARGETS ${_programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()

@@ -18,6 +18,13 @@ target_compile_options(packkit_build_flags INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 # The LibTorch wheel and Debian carry different fmt libraries: header-only keeps them apart.
 target_compile_definitions(packkit_build_flags INTERFACE FMT_HEADER_ONLY=1)
+# packkit_add_program(<name> <source>...): an executable that `cmake --install` installs. All of
+# them are in the global property PACKKIT_PROGRAMS.
+function(packkit_add_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE packkit_build_flags)
+  set_property(GLOBAL APPEND PROPERTY PACKKIT_PROGRAMS ${name})
+endfunction()
 if(PACKKIT_SANITIZE)
   target_compile_options(packkit_build_flags INTERFACE
     -fsanitize=${PACKKIT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

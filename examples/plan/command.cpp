@@ -38,6 +38,11 @@ void add_switch(CLI::App& command, const char* group, const char* name, bool& gi
     command.add_flag(name, given, description)->group(group);
 }
 
+void add_drop_last_switch(CLI::App& command, bool& given) {
+    add_switch(command, "Data", "--dataloader-drop-last", given,
+               "Leave out the last, smaller step of an epoch");
+}
+
 void add_argument(CLI::App& command, const char* name, std::string& text,
                   const char* description) {
     command.add_option(name, text, description);

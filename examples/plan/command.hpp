@@ -44,6 +44,9 @@ void add_repeated_option(CLI::App& command, const char* group, const char* name,
 void add_switch(CLI::App& command, const char* group, const char* name, bool& given,
                 const char* description);
 
+/// Adds --dataloader-drop-last, named as the trainer's key.
+void add_drop_last_switch(CLI::App& command, bool& given);
+
 /// Adds a positional argument, empty if it was not given.
 void add_argument(CLI::App& command, const char* name, std::string& text,
                   const char* description);

@@ -8,7 +8,7 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
-#include <packkit/attention_cost.hpp>
+#include <packkit/flops.hpp>
 #include <packkit/system_profiles.hpp>
 
 #include <array>
@@ -60,7 +60,10 @@ void add_subject_options(CLI::App& command, subject_texts& texts) {
     option("--epochs,--num-epochs", texts.epochs, "X", "Epochs (default 1)");
     add_switch(command, "Data", "--no-packing", texts.no_packing,
                "With --lengths: plan for one sample a row, padded");
+    add_drop_last_switch(command, texts.drop_last);
     add_length_options(command, texts.lengths);
+    add_text_option(command, "Hardware", "--memory-share", texts.memory_share, "X",
+                    "Of a GPU's memory that a plan may fill (default 0.95)");
     add_text_option(command, "Results", "--convention", texts.convention, "NAME",
                     "FLOPs a token: A (default) 6N + 12Lhs, B 6(N - Vh) + 12Lhs, C 6(N - "
                     "Vh) + 6Lhs");
@@ -80,6 +83,15 @@ plan_subject parse_subject(const subject_texts& texts) {
     subject.embedding_parameters = layout.embedding_parameters();
     if (!texts.epochs.empty())
         subject.epochs = app::parse_option_real("--epochs", texts.epochs);
+    subject.drop_last = texts.drop_last;
+    if (!texts.memory_share.empty()) {
+        subject.memory_share =
+            app::parse_option_real("--memory-share", texts.memory_share);
+        if (subject.memory_share > 1) {
+            throw usage_error("--memory-share",
+                              texts.memory_share + " is above 1: a share of the memory");
+        }
+    }
     if (!texts.convention.empty()) {
         subject.convention = static_cast<flop_convention>(app::parse_choice(
             "--convention", "convention", texts.convention, flop_convention_names));

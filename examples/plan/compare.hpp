@@ -17,8 +17,9 @@ namespace packkit::plan {
 
 /// Options as they are written; empty where they were not given.
 struct subject_texts {
-    std::string model, samples, tokens, epochs, convention, system;
+    std::string model, samples, tokens, epochs, convention, system, memory_share;
     bool no_packing = false;
+    bool drop_last = false;
     cluster_texts gpus;
     length_texts lengths;
 };

@@ -21,7 +21,9 @@ constexpr const char* description =
 
 constexpr const char* footer =
     R"(Bytes and seconds are of one GPU and one optimizer step. What is not set of the mesh follows
-from --gpus: FSDP over all data-parallel ranks. Memory is that of packkit-train.
+from --gpus: FSDP over all data-parallel ranks. Memory is that of packkit-train. A plan fits if it
+fills at most 95 % of a GPU's memory (--memory-share); the rest is left to the driver and to
+fragmentation.
 With --lengths the rows are packed samples, and padding is compared with it.
 
 Examples:
@@ -90,7 +92,10 @@ void run(const estimate_texts& texts) {
     if (!texts.html.empty())
         files.push_back({"--html", texts.html, estimate_html(report)});
     if (!texts.yaml.path.empty()) {
-        const yaml_run config{subject.model, subject.packed, subject.epochs,
+        const yaml_run config{subject.model,
+                              subject.packed,
+                              subject.epochs,
+                              subject.drop_last,
                               lengths ? &texts.subject.lengths : nullptr,
                               headlines(report)};
         files.push_back(

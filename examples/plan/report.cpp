@@ -10,8 +10,9 @@ namespace packkit::plan {
 std::optional<schedule> schedule_of(const plan_subject& subject, const workload& work,
                                     const plan_figures& plan) {
     if (!(work.rows_per_epoch > 0)) return std::nullopt;
-    const run_cost cost = cost_of_run(plan, work, subject.epochs,
-                                      subject.gpus.price_per_gpu_hour.value_or(0));
+    const run_cost cost =
+        cost_of_run(plan, work, subject.epochs,
+                    subject.gpus.price_per_gpu_hour.value_or(0), subject.drop_last);
     schedule time{static_cast<std::int64_t>(std::llround(work.rows_per_epoch)),
                   cost.steps_per_epoch,
                   cost.steps,

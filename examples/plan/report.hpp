@@ -32,6 +32,8 @@ struct plan_subject {
     bool from_lengths = false;  ///< the workload is of data, not of full rows
     bool packed = true;         ///< several samples a row
     double epochs = 1;
+    bool drop_last = false;  ///< an epoch's last, smaller step is left out
+    double memory_share = usable_memory_share;  ///< of a GPU's memory, for a plan to fill
 };
 
 /// What the subject says of how to estimate.
@@ -39,13 +41,19 @@ struct plan_subject {
     estimate_options options;
     options.profile = subject.system;
     options.convention = subject.convention;
+    options.memory_share = subject.memory_share;
     return options;
+}
+
+/// Whether the system takes micro-batches of one row only where ranks share packed rows.
+[[nodiscard]] inline bool one_row_with_cp(const plan_subject& subject) {
+    return subject.packed && subject.system.name != packkit_train_activations.name;
 }
 
 /// How long all epochs take.
 struct schedule {
     std::int64_t rows_per_epoch = 0;
-    std::int64_t steps_per_epoch = 0;  ///< the last, smaller batch counts
+    std::int64_t steps_per_epoch = 0;  ///< the last, smaller one too unless dropped
     std::int64_t steps = 0;
     double hours = 0;
     double gpu_hours = 0;

@@ -50,7 +50,7 @@ usage or wrong input.)";
 struct search_texts {
     subject_texts subject;
     training_texts training;
-    std::string top, memory_share, min_tokens, max_tokens, html;
+    std::string top, min_tokens, max_tokens, html;
     yaml_texts yaml;
     output_texts output;
 };
@@ -86,42 +86,18 @@ search_options options_of(const search_texts& texts, const training_choice& choi
     options.gradient_accumulation_steps = choice.accumulation;
     options.min_global_tokens = tokens_of("--min-global-tokens", texts.min_tokens);
     options.max_global_tokens = tokens_of("--max-global-tokens", texts.max_tokens);
-    const double memory_share = options.estimates.memory_share;
+    options.one_row_with_cp = one_row_with_cp(subject);
     options.estimates = options_of(subject);
-    options.estimates.memory_share = memory_share;
-    if (!texts.memory_share.empty()) {
-        options.estimates.memory_share =
-            app::parse_option_real("--memory-share", texts.memory_share);
-        if (options.estimates.memory_share > 1) {
-            throw usage_error("--memory-share",
-                              texts.memory_share + " is above 1: a share of the memory");
-        }
-    }
     return options;
 }
 
 /// Refuses fixed sizes that no mesh can have, as estimate does.
 void check_fixed_mesh(const training_choice& choice, const plan_subject& subject) {
-    mesh_request request = choice.mesh;
-    const auto& fixed = choice.mesh;
+    const mesh_request& fixed = choice.mesh;
     if (fixed.dp_replicate && fixed.dp_shard && fixed.cp && fixed.tp) {
-        static_cast<void>(resolve_mesh(subject.gpus.gpus, request));
-        return;
-    }
-    std::int64_t left = subject.gpus.gpus;
-    for (const auto& [option, size] :
-         {std::pair{"--tensor-parallel-size", fixed.tp},
-          std::pair{"--context-parallel-size", fixed.cp},
-          std::pair{"--dp-shard-size", fixed.dp_shard},
-          std::pair{"--dp-replicate-size", fixed.dp_replicate}}) {
-        if (!size) continue;
-        if (left % *size != 0) {
-            throw usage_error(option, std::to_string(*size) + " does not divide the " +
-                                          std::to_string(left) +
-                                          " GPUs left to it; it can be one of " +
-                                          packkit::detail::divisor_list(left));
-        }
-        left /= *size;
+        static_cast<void>(resolve_mesh(subject.gpus.gpus, fixed));
+    } else {
+        static_cast<void>(ranks_left(subject.gpus.gpus, fixed));
     }
 }
 
@@ -152,6 +128,7 @@ std::string yaml_text(const search_texts& texts, search_report& report) {
         subject.model,
         subject.packed,
         subject.epochs,
+        subject.drop_last,
         has_lengths(texts.subject.lengths) ? &texts.subject.lengths : nullptr,
         {subject.model.name + " on " + app::grouped(subject.gpus.gpus) + " x " +
              std::string(subject.gpus.gpu.name) + ": " + mesh_text(plan.setup.mesh) +
@@ -232,8 +209,6 @@ void add_search_command(CLI::App& program, action& chosen) {
     const char* group = "Search";
     option(group, "--top", texts->top, "N",
            "Plans to list (default: 10 in tables, all in JSON and CSV)");
-    option(group, "--memory-share", texts->memory_share, "X",
-           "Of a GPU's memory that a plan may fill (default 0.95)");
     option(group, "--min-global-tokens", texts->min_tokens, "X",
            "Accumulate until a step has as many tokens, as 4e6");
     option(group, "--max-global-tokens", texts->max_tokens, "X",

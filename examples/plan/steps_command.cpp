@@ -12,7 +12,6 @@
 #include <packkit/mesh.hpp>
 #include <packkit/workload.hpp>
 
-#include <cmath>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -33,7 +32,8 @@ constexpr const char* footer =
 cp and tp do not count. Give them, or their product as --global-batch-size, or the batch that
 is wanted and let --gradient-accumulation-steps follow from it.
 A row is a sample; with --lengths and --sequence-len it is a packed row of samples.
-An epoch's last, smaller batch is dropped: steps are rounded down. --keep-last rounds up.
+The rows left over at the end of an epoch make a last, smaller step, as in packkit-train;
+--dataloader-drop-last leaves it out.
 
 Examples:
   packkit-plan steps --samples 10000000 --micro-batch-size 32 --gradient-accumulation-steps 3 \
@@ -50,6 +50,7 @@ struct steps_texts {
     std::string samples, epochs, global, micro, accumulation, replicate, shard, cp, tp,
         gpus;
     std::string seconds, price, sequence_len;
+    bool drop_last = false;
     bool keep_last = false;
     length_texts lengths;
     output_texts output;
@@ -134,11 +135,22 @@ batch_choice parse_batch(const steps_texts& texts) {
     return {batch_size{rows, wanted, ranks}, *global};
 }
 
-/// Steps of all epochs, a part of an epoch rounded up.
 std::int64_t steps_of(std::int64_t per_epoch, double epochs) {
-    const double steps = std::ceil(static_cast<double>(per_epoch) * epochs - 1e-9);
-    if (!(steps < 9e15)) throw usage_error("--epochs", "more steps than can be counted");
-    return static_cast<std::int64_t>(steps);
+    try {
+        return steps_of_epochs(per_epoch, epochs);
+    } catch (const invalid_argument&) {
+        throw usage_error("--epochs", "more steps than can be counted");
+    }
+}
+
+/// "52,083 full steps and one of 64 rows", or "2" where all are full.
+std::string steps_text(const epoch_steps& steps, bool drop_last) {
+    if (steps.last_rows == 0 || drop_last) return grouped(steps.count(drop_last));
+    const std::string last =
+        grouped(steps.last_rows) + (steps.last_rows == 1 ? " row" : " rows");
+    if (steps.full == 0) return "one of " + last;
+    return grouped(steps.full) + " full " + (steps.full == 1 ? "step" : "steps") +
+           " and one of " + last;
 }
 
 /// "7.2 – 11.6 h", or one number.
@@ -212,13 +224,16 @@ void run(const steps_texts& texts) {
     }
     const double epochs =
         texts.epochs.empty() ? 1.0 : parse_option_real("--epochs", texts.epochs);
+    if (texts.drop_last && texts.keep_last)
+        throw usage_error("--dataloader-drop-last and --keep-last exclude each other");
     const batch_choice batch = parse_batch(texts);
 
     std::vector<fact> facts;
     std::vector<std::string> notes;
     std::int64_t rows = 0;
     add_rows(texts, samples, rows, facts, notes);
-    const std::int64_t per_epoch = steps_per_epoch(rows, batch.global, !texts.keep_last);
+    const epoch_steps epoch = steps_of_epoch(rows, batch.global);
+    const std::int64_t per_epoch = epoch.count(texts.drop_last);
     const std::int64_t steps = steps_of(per_epoch, epochs);
     if (batch.parts) {
         facts.push_back({"micro_batch_size", batch.parts->micro_batch_size,
@@ -234,26 +249,24 @@ void run(const steps_texts& texts) {
     facts.push_back({"global_batch_size", batch.global, "global batch size",
                      grouped(batch.global) + " rows"});
     facts.push_back({"epochs", epochs, "epochs", app::shortest(epochs)});
-    facts.push_back({"drop_last", !texts.keep_last, "", ""});
-    facts.push_back({"steps_per_epoch", per_epoch, "steps an epoch", grouped(per_epoch)});
+    facts.push_back({"drop_last", texts.drop_last, "", ""});
+    facts.push_back({"steps_per_epoch", per_epoch, "steps an epoch",
+                     steps_text(epoch, texts.drop_last)});
     facts.push_back({"steps", steps, "steps", grouped(steps)});
     add_time(texts, steps, facts);
+    facts.push_back({"full_steps_per_epoch", epoch.full, "", ""});
+    facts.push_back({"last_step_rows", epoch.last_rows, "", ""});
 
-    const std::int64_t left = rows % batch.global;
-    if (left != 0) {
-        notes.push_back(
-            "Steps are rounded " +
-            std::string(texts.keep_last ? "up: the last " : "down: the last ") +
-            grouped(left) + " rows of an epoch " +
-            (texts.keep_last ? "are a smaller batch of their own."
-                             : "are dropped (--keep-last keeps them)."));
+    if (epoch.last_rows != 0 && texts.drop_last) {
+        notes.push_back("The last " + grouped(epoch.last_rows) +
+                        " rows of an epoch fill no step and are dropped.");
     }
     if (per_epoch == 0) {
         throw usage_error("--global-batch-size",
                           std::to_string(batch.global) + " is more than the " +
                               std::to_string(rows) +
-                              " rows of an epoch: no step is left (--keep-last makes it "
-                              "one)");
+                              " rows of an epoch: --dataloader-drop-last leaves no "
+                              "step");
     }
     write_outputs(texts.output, render_facts(facts, "Steps", notes, format));
 }
@@ -274,8 +287,9 @@ void add_steps_command(CLI::App& program, action& chosen) {
            "Epochs, also parts of one (default 1)");
     option(group, "--sequence-len", texts->sequence_len, "N",
            "Tokens a row, for --lengths");
+    add_drop_last_switch(command, texts->drop_last);
     add_switch(command, group, "--keep-last", texts->keep_last,
-               "Keep the last, smaller batch of an epoch: round up");
+               "Keep that step: the default");
     group = "Batch";
     option(group, "--global-batch-size", texts->global, "N", "Rows a step in all");
     option(group, "--micro-batch-size", texts->micro, "N", "Rows a micro-batch");

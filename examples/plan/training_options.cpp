@@ -6,11 +6,11 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
+#include <packkit/attention_cut.hpp>
 #include <packkit/batch_size.hpp>
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 namespace packkit::plan {
 namespace {
@@ -71,20 +71,10 @@ void set_sharding(const training_texts& texts, training_choice& choice) {
     }
 }
 
-void check_heads(const training_setup& setup, const chosen_model& model) {
-    const model_shape& shape = model.shape;
-    const std::int64_t tp = setup.mesh.tp;
-    const auto check = [&](const char* what, std::int64_t heads) {
-        if (heads % tp == 0) return;
-        throw usage_error("--tensor-parallel-size",
-                          std::to_string(tp) + " does not divide the " +
-                              std::to_string(heads) + " " + what + " of " + model.name +
-                              "; it can be one of " +
-                              packkit::detail::divisor_list(std::gcd(
-                                  shape.num_attention_heads, shape.num_key_value_heads)));
-    };
-    check("attention heads", shape.num_attention_heads);
-    check("key-value heads", shape.num_key_value_heads);
+void check_heads(const training_setup& setup, const model_shape& shape) {
+    const std::string refusal = attention_cut_refusal(
+        shape.num_attention_heads, setup.mesh.tp, setup.mesh.world_size());
+    if (!refusal.empty()) throw usage_error("--tensor-parallel-size", refusal);
 }
 
 }  // namespace
@@ -176,7 +166,7 @@ training_setup complete_setup(training_choice& choice, const chosen_model& model
     if (!choice.sharding_given && setup.sharding_ranks() == 1) {
         setup.sharding = sharding_kind::ddp;  // there is nothing to shard over
     }
-    check_heads(setup, model);
+    check_heads(setup, model.shape);
     if (setup.sequence_parallel && setup.mesh.tp == 1) {
         throw usage_error("--sequence-parallel",
                           "needs --tensor-parallel-size above 1: it is over those ranks");

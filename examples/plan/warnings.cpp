@@ -53,9 +53,8 @@ void add_faster(const plan_subject& subject, const model_layout& layout,
     options.optimizer = setup.optimizer;
     options.offload_optimizer = setup.offload_optimizer;
     options.global_batch_size = setup.global_rows();
-    const double memory_share = options.estimates.memory_share;
+    options.one_row_with_cp = one_row_with_cp(subject);
     options.estimates = options_of(subject);
-    options.estimates.memory_share = memory_share;
     const plan_search found = search(layout, subject.gpus.gpu, options, subject.work);
     if (found.plans.empty()) return;
     const plan_estimate& best = found.plans.front();
@@ -93,11 +92,11 @@ std::vector<std::string> all_warnings(const plan_subject& subject,
                            grouped(setup.sequence_len) + " tokens are no multiple of " +
                            grouped(2 * setup.mesh.cp) + " and would be padded to one");
     }
-    if (setup.mesh.cp > 1 && setup.micro_batch_size > 1 && subject.packed) {
+    if (setup.mesh.cp > 1 && setup.micro_batch_size > 1 && one_row_with_cp(subject)) {
         warnings.push_back("cp " + grouped(setup.mesh.cp) + " with micro-batches of " +
                            grouped(setup.micro_batch_size) +
                            " packed rows: ring attention over packed rows takes "
-                           "micro_batch_size 1 in Axolotl and packkit-train");
+                           "micro_batch_size 1 in Axolotl");
     }
     if (setup.optimizer == optimizer_kind::adamw_8bit && setup.mesh.tp > 1) {
         warnings.emplace_back(

@@ -281,6 +281,7 @@ std::string render_yaml(const yaml_texts& texts, const training_setup& setup,
     lines.blank();
     add_batch(setup, run, lines);
     lines.key("num_epochs", app::shortest(run.epochs));
+    if (run.drop_last) lines.key("dataloader_drop_last", "true");
     lines.blank();
     add_mesh(setup, lines);
     lines.blank();

@@ -30,6 +30,7 @@ struct yaml_run {
     chosen_model model;
     bool packed = true;  ///< several samples a row
     double epochs = 1;
+    bool drop_last = false;                 ///< an epoch's last, smaller step is left out
     const length_texts* lengths = nullptr;  ///< where samples are, if that was given
     std::vector<std::string> headlines;     ///< comments at the top, without #
 };

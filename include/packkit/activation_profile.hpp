@@ -93,7 +93,7 @@ struct weight_traffic {
     /// in place, over replicas), 2 with what is received.
     std::int64_t reduction_copies = 1;
     /// The step runs in program order, one reduction beside the next unit's backward:
-    /// what is alive is known at every moment (`in_order_memory.hpp`). Otherwise weights
+    /// what is alive is known at every moment (`memory_timeline.hpp`). Otherwise weights
     /// and gradients travel beside computation, and the moments are upper bounds.
     bool in_order = false;
     /// Bytes of an element that is reduced; 0: those of the accumulated gradient.

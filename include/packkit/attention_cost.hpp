@@ -9,7 +9,6 @@
 
 #include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
-#include <packkit/model_parameters.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -20,17 +19,17 @@ namespace packkit {
 
 /// `cost(length)` is what a document of that length costs: non-negative int64.
 template <class C>
-concept document_cost =
-    std::copy_constructible<C> && requires(const C& cost, std::int64_t length) {
-        { cost(length) } -> std::same_as<std::int64_t>;
-    };
+concept document_cost = std::copy_constructible<C> &&
+    requires(const C& cost, std::int64_t length) {
+    { cost(length) } -> std::same_as<std::int64_t>;
+};
 
 /// `cost(length, sample)` is what that sample costs: non-negative int64.
 template <class C>
 concept sample_cost = std::copy_constructible<C> &&
-                      requires(const C& cost, std::int64_t length, std::size_t sample) {
-                          { cost(length, sample) } -> std::same_as<std::int64_t>;
-                      };
+    requires(const C& cost, std::int64_t length, std::size_t sample) {
+    { cost(length, sample) } -> std::same_as<std::int64_t>;
+};
 
 /// Of either form.
 template <class C>
@@ -61,49 +60,26 @@ struct attention_cost {
                                      const attention_cost&) = default;
 };
 
-/// Which entries of the attention matrix are computed.
-enum class attention_extent {
-    causal,  ///< half of it, as kernels do that skip what the mask hides
-    full,    ///< all of it
+/// Σ l and Σ l² over documents: what the FLOPs and the traffic of attention depend on,
+/// since documents attend only to themselves.
+struct document_sums {
+    double tokens = 0;
+    double squared = 0;
+
+    constexpr void add(double length, double documents = 1) {
+        tokens += length * documents;
+        squared += length * length * documents;
+    }
+    /// Σ l² / Σ l: the s that attention's FLOPs per token take. 0 without tokens.
+    [[nodiscard]] constexpr double attention_length() const {
+        return tokens > 0 ? squared / tokens : 0.0;
+    }
+    /// cost.linear Σ l + cost.quadratic Σ l²
+    [[nodiscard]] constexpr double cost(const attention_cost& cost) const {
+        return static_cast<double>(cost.linear) * tokens +
+               static_cast<double>(cost.quadratic) * squared;
+    }
 };
-
-/// Training FLOPs, forward and backward, of a document by its length l:
-/// 6 (N − V h) l + 12 L h l² with the full attention matrix, half of the second term when
-/// causal. N parameters that a token uses, V h those of the embedding table, which is
-/// looked up and not multiplied by (with tied embeddings the same table is the head, and
-/// counts; a table of positions never does), L layers, h the width of all heads together.
-/// 6 N: Kaplan et al. 2020, arXiv 2001.08361, 2.1; 12 L h l: Chowdhery et al. 2022
-/// (PaLM), arXiv 2204.02311, appendix B. For a packed row l² is the sum over its
-/// documents.
-/// @throws invalid_argument as `check_model_shape`, or for FLOPs beyond int64
-[[nodiscard]] inline attention_cost training_flops(
-    const model_shape& model, attention_extent extent = attention_extent::causal) {
-    const std::int64_t parameters = active_parameter_count(model);
-    const bool positions = traits_of(model).positions == position_kind::learned;
-    const std::int64_t looked_up = ((model.tie_word_embeddings ? 0 : model.vocab_size) +
-                                    (positions ? model.max_position_embeddings : 0)) *
-                                   model.hidden_size;
-    const std::int64_t width = model.num_attention_heads * model.head_dim;
-    const std::int64_t pairs = detail::checked_multiply(
-        6, detail::checked_multiply(model.num_hidden_layers, width, "attention width"),
-        "attention FLOPs");
-    return {
-        detail::checked_multiply(6, parameters - looked_up, "FLOPs a token"),
-        extent == attention_extent::causal
-            ? pairs
-            : detail::checked_multiply(2, pairs, "attention FLOPs"),
-    };
-}
-
-/// Llama-2 7B: 6,738,415,616 parameters. Touvron et al. 2023, arXiv 2307.09288.
-inline constexpr model_shape llama_2_7b = {.vocab_size = 32000,
-                                           .hidden_size = 4096,
-                                           .intermediate_size = 11008,
-                                           .num_hidden_layers = 32,
-                                           .num_attention_heads = 32,
-                                           .num_key_value_heads = 32,
-                                           .head_dim = 128,
-                                           .rms_norm_eps = 1e-5};
 
 /// Supervised tokens: a sample costs its valid targets. The table outlives the cost.
 struct supervised_token_cost {

@@ -109,19 +109,52 @@ struct batch_size {
     return global_batch_size / rows;
 }
 
-/// Optimizer steps of an epoch: rounded down if the last, smaller batch is dropped, else
-/// up.
+/// The optimizer steps of one epoch: full ones, and a smaller one of the rows left over.
+struct epoch_steps {
+    std::int64_t full = 0;  ///< steps of the whole global batch
+    std::int64_t last_rows =
+        0;  ///< rows of the smaller step after them; 0: there is none
+
+    /// Steps that are taken. The smaller one is a step too, unless it is dropped.
+    [[nodiscard]] constexpr std::int64_t count(bool drop_last = false) const {
+        return full + (last_rows > 0 && !drop_last ? 1 : 0);
+    }
+    friend constexpr bool operator==(const epoch_steps&, const epoch_steps&) = default;
+};
+
+/// Divides the rows of an epoch into optimizer steps.
 /// @throws invalid_argument for negative samples, or a batch below 1
-[[nodiscard]] constexpr std::int64_t steps_per_epoch(std::int64_t samples,
-                                                     std::int64_t global_batch_size,
-                                                     bool drop_last) {
+[[nodiscard]] constexpr epoch_steps steps_of_epoch(std::int64_t samples,
+                                                   std::int64_t global_batch_size) {
     if (samples < 0) {
         detail::throw_invalid_argument("samples is ", samples,
                                        ", it must not be negative");
     }
     detail::check_positive("global_batch_size", global_batch_size);
-    return drop_last ? samples / global_batch_size
-                     : detail::ceil_divide(samples, global_batch_size);
+    return {samples / global_batch_size, samples % global_batch_size};
+}
+
+/// Optimizer steps of an epoch. The last, smaller one counts unless it is dropped
+/// (`dataloader_drop_last`).
+/// @throws invalid_argument as `steps_of_epoch`
+[[nodiscard]] constexpr std::int64_t steps_per_epoch(std::int64_t samples,
+                                                     std::int64_t global_batch_size,
+                                                     bool drop_last = false) {
+    return steps_of_epoch(samples, global_batch_size).count(drop_last);
+}
+
+/// Optimizer steps of some epochs, which may end within one: rounded up, except for what
+/// rounding of the product adds (1.1 epochs of 10 steps are 11, not 12).
+/// @throws invalid_argument for negative arguments, or 2^50 steps and more
+[[nodiscard]] inline std::int64_t steps_of_epochs(std::int64_t steps_per_epoch,
+                                                  double epochs) {
+    const double steps = static_cast<double>(steps_per_epoch) * epochs;
+    if (!(steps_per_epoch >= 0 && epochs >= 0 && steps < 0x1p50)) {
+        detail::throw_invalid_argument(epochs, " epochs of ", steps_per_epoch,
+                                       " steps: neither may be negative, and there "
+                                       "may be less than 2^50 steps");
+    }
+    return static_cast<std::int64_t>(std::ceil(steps * (1 - 0x1p-51)));
 }
 
 /// Hours that a number of steps takes.

@@ -96,9 +96,121 @@ namespace detail {
     return best;
 }
 
-[[nodiscard]] inline bool agrees(double computed, double claimed, double tolerance) {
-    return std::abs(computed / claimed - 1.0) <= tolerance;
-}
+/// Holds one figure of a claim after another to the others. Refers to the claim.
+class claim_checker {
+public:
+    claim_checker(const model_layout& layout, const throughput_claim& claim, double peak,
+                  double tolerance)
+        : claim_(claim), peak_(peak), tolerance_(tolerance) {
+        for (std::size_t i = 0; i < 3; ++i) {
+            const auto convention = static_cast<flop_convention>(i);
+            flops_[i] = flops_per_token(layout, convention, claim.attention_length);
+            check_.mfu[i] = mfu(flops_[i], rate(), peak);
+            hardware_[i] = hfu(layout, convention, claim.attention_length,
+                               claim.checkpointing, rate(), peak);
+        }
+        check_.required_mfu = *std::min_element(check_.mfu.begin(), check_.mfu.end());
+        check_.tokens_per_second_limit = rate() / check_.required_mfu;
+    }
+
+    void check_rate() {
+        if (check_.possible()) return;
+        contradict(claim_figure::rate, rate(), check_.tokens_per_second_limit,
+                   message("impossible: ", rate(), " tokens/s a GPU need an MFU of ",
+                           percent_text(check_.required_mfu), ", the peak allows ",
+                           std::floor(check_.tokens_per_second_limit)));
+    }
+
+    void check_mfu() {
+        if (!claim_.mfu) return;
+        check_above_zero("mfu", *claim_.mfu);
+        const std::size_t best = nearest_value(check_.mfu, *claim_.mfu);
+        if (agrees(check_.mfu[best], *claim_.mfu)) {
+            check_.convention = static_cast<flop_convention>(best);
+            return;
+        }
+        contradict(claim_figure::mfu, *claim_.mfu, check_.mfu[best],
+                   message("MFU is given as ", percent_text(*claim_.mfu), ", ", rate(),
+                           " tokens/s a GPU are ", percent_text(check_.mfu[0]), " (A), ",
+                           percent_text(check_.mfu[1]), " (B), ",
+                           percent_text(check_.mfu[2]), " (C)"));
+    }
+
+    void check_hfu() {
+        if (!claim_.hfu) return;
+        check_above_zero("hfu", *claim_.hfu);
+        const std::size_t best = nearest_value(hardware_, *claim_.hfu);
+        if (!agrees(hardware_[best], *claim_.hfu)) {
+            contradict(claim_figure::hfu, *claim_.hfu, hardware_[best],
+                       message("HFU is given as ", percent_text(*claim_.hfu),
+                               ", with checkpointing ", to_string(claim_.checkpointing),
+                               " it is ", percent_text(hardware_[best]), " (",
+                               to_string(static_cast<flop_convention>(best)), ")"));
+        }
+        if (claim_.mfu && *claim_.hfu < *claim_.mfu * (1.0 - tolerance_)) {
+            contradict(claim_figure::hfu_below_mfu, *claim_.hfu, *claim_.mfu,
+                       message("HFU ", percent_text(*claim_.hfu), " is below MFU ",
+                               percent_text(*claim_.mfu)));
+        }
+    }
+
+    void check_model_flops() {
+        if (!claim_.model_flops) return;
+        check_above_zero("model_flops", *claim_.model_flops);
+        const double claimed = *claim_.model_flops;
+        std::array<double, 3> executed{};
+        for (std::size_t i = 0; i < 3; ++i)
+            executed[i] = flops_[i] * rate();
+        const std::size_t best = nearest_value(executed, claimed);
+        if (agrees(executed[best], claimed)) {
+            if (!check_.convention)
+                check_.convention = static_cast<flop_convention>(best);
+        } else {
+            contradict(claim_figure::model_flops, claimed, executed[best],
+                       message("given are ", claimed / 1e12, " TFLOP/s a GPU, ", rate(),
+                               " tokens/s are ", std::round(executed[best] / 1e9) / 1e3,
+                               " (", to_string(static_cast<flop_convention>(best)), ")"));
+        }
+        if (claim_.mfu && !agrees(claimed / peak_, *claim_.mfu)) {
+            contradict(claim_figure::mfu_of_flops, *claim_.mfu, claimed / peak_,
+                       message("MFU is given as ", percent_text(*claim_.mfu), ", ",
+                               claimed / 1e12, " of ", peak_ / 1e12, " TFLOP/s are ",
+                               percent_text(claimed / peak_)));
+        }
+    }
+
+    void check_total() {
+        if (!claim_.tokens_per_second) return;
+        check_above_zero("tokens_per_second", *claim_.tokens_per_second);
+        if (!claim_.gpus || *claim_.gpus < 1) {
+            throw_invalid_argument("tokens_per_second is given, gpus is ",
+                                   claim_.gpus.value_or(0),
+                                   ", expected a whole number >= 1");
+        }
+        const double total = rate() * static_cast<double>(*claim_.gpus);
+        if (agrees(total, *claim_.tokens_per_second)) return;
+        contradict(claim_figure::total, *claim_.tokens_per_second, total,
+                   message("given are ", *claim_.tokens_per_second, " tokens/s in all, ",
+                           *claim_.gpus, " GPUs at ", rate(), " make ", total));
+    }
+
+    [[nodiscard]] claim_check take() && { return std::move(check_); }
+
+private:
+    [[nodiscard]] double rate() const { return claim_.tokens_per_second_per_gpu; }
+    [[nodiscard]] bool agrees(double computed, double claimed) const {
+        return std::abs(computed / claimed - 1.0) <= tolerance_;
+    }
+    void contradict(claim_figure figure, double claimed, double computed,
+                    std::string text) {
+        check_.contradictions.push_back({figure, claimed, computed, std::move(text)});
+    }
+
+    const throughput_claim& claim_;
+    double peak_, tolerance_;
+    std::array<double, 3> flops_{}, hardware_{};  // by flop_convention
+    claim_check check_;
+};
 
 }  // namespace detail
 
@@ -114,107 +226,16 @@ namespace detail {
 [[nodiscard]] inline claim_check check_claim(const model_layout& layout,
                                              const throughput_claim& claim,
                                              double peak_flops, double tolerance = 0.02) {
-    const double rate = claim.tokens_per_second_per_gpu;
-    detail::check_above_zero("tokens_per_second_per_gpu", rate);
+    detail::check_above_zero("tokens_per_second_per_gpu",
+                             claim.tokens_per_second_per_gpu);
     detail::check_above_zero("tolerance", tolerance);
-    claim_check check;
-    std::array<double, 3> flops{};
-    std::array<double, 3> hardware{};
-    for (std::size_t i = 0; i < 3; ++i) {
-        const auto convention = static_cast<flop_convention>(i);
-        flops[i] = flops_per_token(layout, convention, claim.attention_length);
-        check.mfu[i] = mfu(flops[i], rate, peak_flops);
-        hardware[i] = hfu(layout, convention, claim.attention_length, claim.checkpointing,
-                          rate, peak_flops);
-    }
-    check.required_mfu = *std::min_element(check.mfu.begin(), check.mfu.end());
-    check.tokens_per_second_limit = rate / check.required_mfu;
-
-    const auto contradict = [&](claim_figure figure, double claimed, double computed,
-                                std::string text) {
-        check.contradictions.push_back({figure, claimed, computed, std::move(text)});
-    };
-    if (!check.possible()) {
-        contradict(claim_figure::rate, rate, check.tokens_per_second_limit,
-                   detail::message(
-                       "impossible: ", rate, " tokens/s a GPU need an MFU of ",
-                       detail::percent_text(check.required_mfu), ", the peak allows ",
-                       std::floor(check.tokens_per_second_limit)));
-    }
-    if (claim.mfu) {
-        detail::check_above_zero("mfu", *claim.mfu);
-        const std::size_t best = detail::nearest_value(check.mfu, *claim.mfu);
-        if (detail::agrees(check.mfu[best], *claim.mfu, tolerance)) {
-            check.convention = static_cast<flop_convention>(best);
-        } else {
-            contradict(
-                claim_figure::mfu, *claim.mfu, check.mfu[best],
-                detail::message("MFU is given as ", detail::percent_text(*claim.mfu),
-                                ", ", rate, " tokens/s a GPU are ",
-                                detail::percent_text(check.mfu[0]), " (A), ",
-                                detail::percent_text(check.mfu[1]), " (B), ",
-                                detail::percent_text(check.mfu[2]), " (C)"));
-        }
-    }
-    if (claim.hfu) {
-        detail::check_above_zero("hfu", *claim.hfu);
-        const std::size_t best = detail::nearest_value(hardware, *claim.hfu);
-        if (!detail::agrees(hardware[best], *claim.hfu, tolerance)) {
-            contradict(
-                claim_figure::hfu, *claim.hfu, hardware[best],
-                detail::message("HFU is given as ", detail::percent_text(*claim.hfu),
-                                ", with checkpointing ", to_string(claim.checkpointing),
-                                " it is ", detail::percent_text(hardware[best]), " (",
-                                to_string(static_cast<flop_convention>(best)), ")"));
-        }
-        if (claim.mfu && *claim.hfu < *claim.mfu * (1.0 - tolerance)) {
-            contradict(
-                claim_figure::hfu_below_mfu, *claim.hfu, *claim.mfu,
-                detail::message("HFU ", detail::percent_text(*claim.hfu),
-                                " is below MFU ", detail::percent_text(*claim.mfu)));
-        }
-    }
-    if (claim.model_flops) {
-        detail::check_above_zero("model_flops", *claim.model_flops);
-        std::array<double, 3> executed{};
-        for (std::size_t i = 0; i < 3; ++i)
-            executed[i] = flops[i] * rate;
-        const std::size_t best = detail::nearest_value(executed, *claim.model_flops);
-        if (detail::agrees(executed[best], *claim.model_flops, tolerance)) {
-            if (!check.convention) check.convention = static_cast<flop_convention>(best);
-        } else {
-            contradict(claim_figure::model_flops, *claim.model_flops, executed[best],
-                       detail::message(
-                           "given are ", *claim.model_flops / 1e12, " TFLOP/s a GPU, ",
-                           rate, " tokens/s are ", std::round(executed[best] / 1e9) / 1e3,
-                           " (", to_string(static_cast<flop_convention>(best)), ")"));
-        }
-        if (claim.mfu &&
-            !detail::agrees(*claim.model_flops / peak_flops, *claim.mfu, tolerance)) {
-            contradict(
-                claim_figure::mfu_of_flops, *claim.mfu, *claim.model_flops / peak_flops,
-                detail::message("MFU is given as ", detail::percent_text(*claim.mfu),
-                                ", ", *claim.model_flops / 1e12, " of ",
-                                peak_flops / 1e12, " TFLOP/s are ",
-                                detail::percent_text(*claim.model_flops / peak_flops)));
-        }
-    }
-    if (claim.tokens_per_second) {
-        detail::check_above_zero("tokens_per_second", *claim.tokens_per_second);
-        if (!claim.gpus || *claim.gpus < 1) {
-            detail::throw_invalid_argument("tokens_per_second is given, gpus is ",
-                                           claim.gpus.value_or(0),
-                                           ", expected a whole number >= 1");
-        }
-        const double total = rate * static_cast<double>(*claim.gpus);
-        if (!detail::agrees(total, *claim.tokens_per_second, tolerance)) {
-            contradict(claim_figure::total, *claim.tokens_per_second, total,
-                       detail::message("given are ", *claim.tokens_per_second,
-                                       " tokens/s in all, ", *claim.gpus, " GPUs at ",
-                                       rate, " make ", total));
-        }
-    }
-    return check;
+    detail::claim_checker checker(layout, claim, peak_flops, tolerance);
+    checker.check_rate();
+    checker.check_mfu();
+    checker.check_hfu();
+    checker.check_model_flops();
+    checker.check_total();
+    return std::move(checker).take();
 }
 
 }  // namespace packkit

@@ -172,6 +172,22 @@ inline constexpr device known_devices[] = {
     return nullptr;
 }
 
+/// Share of a device's memory that tensors may fill unless told otherwise; the rest is
+/// left to the contexts of driver and communication library, and to fragmentation.
+inline constexpr double usable_memory_share = 0.95;
+
+/// Bytes of a device that tensors may fill: the one limit that decides whether a plan
+/// fits.
+/// @throws invalid_argument unless the share is above 0 and at most 1
+[[nodiscard]] constexpr std::int64_t usable_memory(const device& on,
+                                                   double share = usable_memory_share) {
+    if (!(share > 0 && share <= 1)) {
+        detail::throw_invalid_argument("memory_share is ", share,
+                                       ", expected above 0 and at most 1");
+    }
+    return static_cast<std::int64_t>(static_cast<double>(on.memory_bytes) * share);
+}
+
 /// Checks a device that a user described.
 /// @throws invalid_argument naming the figure that is not positive, or an efficiency
 ///   outside (0, 1]

@@ -19,10 +19,10 @@
 
 #include <packkit/attention_cost.hpp>
 #include <packkit/detail/lengths.hpp>
-#include <packkit/detail/mix.hpp>
 #include <packkit/equal_bins.hpp>
 #include <packkit/error.hpp>
 #include <packkit/first_fit_decreasing.hpp>
+#include <packkit/hash.hpp>
 #include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 #include <packkit/permutation.hpp>
@@ -211,7 +211,7 @@ public:
     /// Hash of everything that decides the plan: which sample has which length, the bins,
     /// the options, the costs. Equal on all machines for equal plans. O(samples + runs).
     [[nodiscard]] std::uint64_t hash() const {
-        detail::word_hash hash;
+        word_hash hash;
         hash.add(options_.global_batch).add(options_.seed).add(options_.window);
         hash.add(options_.shuffle ? 1 : 0).add(counts_.samples);
         for (std::size_t length = 0; length < counts_.count.size(); ++length) {
@@ -306,7 +306,7 @@ private:
 
     /// Hashes which bins there are. Runs that continue each other are one: how a plan is
     /// put down does not matter.
-    void add_bins(detail::word_hash& hash) const {
+    void add_bins(word_hash& hash) const {
         struct group {
             std::uint32_t length, per_bin, start;
         };

@@ -9,6 +9,8 @@
 /// this.
 #pragma once
 
+#include <packkit/attention_cost.hpp>
+#include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
 #include <packkit/model_layout.hpp>
 #include <packkit/model_parameters.hpp>
@@ -29,11 +31,9 @@ namespace packkit {
 /// - A: 6 N + 12 L h s (Chowdhery et al. 2022, PaLM, arXiv 2204.02311, appendix B)
 /// - B: 6 (N − V h) + 12 L h s: the table is looked up and not multiplied by, nor is a
 ///   table of positions. With tied embeddings the same table is the head, which is
-///   multiplied by, and counts. `training_flops` with the full matrix
+///   multiplied by, and counts
 /// - C: as B, 6 L h s: half of the attention matrix is masked (Dao 2023,
-/// FlashAttention-2,
-///   arXiv 2307.08691, section 4.1). `training_flops` of causal attention, which balances
-///   rows
+///   FlashAttention-2, arXiv 2307.08691, section 4.1). What balances rows
 enum class flop_convention : std::uint8_t { A, B, C };
 
 inline constexpr std::array<std::string_view, 3> flop_convention_names = {"A", "B", "C"};
@@ -55,13 +55,9 @@ struct token_flops {
 };
 
 /// Parameters that one token uses: of the experts of a layer only those it is sent to.
-/// The same as `active_parameter_count` of the shape, without listing parameters.
+/// Equal to `active_parameter_count` of the shape, without listing parameters.
 [[nodiscard]] inline std::int64_t active_parameters(const model_layout& layout) {
-    const model_shape& shape = layout.shape();
-    if (shape.num_experts == 0) return layout.parameters();
-    const std::int64_t idle = shape.num_experts - shape.num_experts_per_tok;
-    return layout.parameters() -
-           sparse_layers(shape) * idle * 3 * shape.hidden_size * expert_size(shape);
+    return layout.parameters() - idle_parameters(layout.shape());
 }
 
 /// Parameters that are looked up and not multiplied by: the embedding, unless it is tied
@@ -72,16 +68,46 @@ struct token_flops {
     return (tokens + (positions ? shape.max_position_embeddings : 0)) * shape.hidden_size;
 }
 
-/// The law of a convention. N are the active parameters; a tied embedding counts once.
-[[nodiscard]] inline token_flops token_flops_of(const model_layout& layout,
-                                                flop_convention convention) {
-    const model_shape& shape = layout.shape();
+/// The FLOP model of a convention, from the parameters that a token uses; a tied
+/// embedding counts once.
+/// @throws invalid_argument for FLOPs beyond int64
+[[nodiscard]] constexpr token_flops token_flops_of(const model_shape& shape,
+                                                   std::int64_t active_parameters,
+                                                   flop_convention convention) {
     const std::int64_t looked_up =
         convention == flop_convention::A ? 0 : looked_up_parameters(shape);
     const std::int64_t width = shape.num_attention_heads * shape.head_dim;
     const std::int64_t pair = convention == flop_convention::C ? 6 : 12;
-    return {6 * (active_parameters(layout) - looked_up),
-            pair * shape.num_hidden_layers * width};
+    return {detail::checked_multiply(6, active_parameters - looked_up, "FLOPs a token"),
+            detail::checked_multiply(pair,
+                                     detail::checked_multiply(shape.num_hidden_layers,
+                                                              width, "attention width"),
+                                     "attention FLOPs")};
+}
+
+/// The FLOP model of a convention for a model.
+/// @throws invalid_argument for FLOPs beyond int64
+[[nodiscard]] inline token_flops token_flops_of(const model_layout& layout,
+                                                flop_convention convention) {
+    return token_flops_of(layout.shape(), active_parameters(layout), convention);
+}
+
+/// Which entries of the attention matrix are computed.
+enum class attention_extent {
+    causal,  ///< half of it, as kernels do that skip what the mask hides
+    full,    ///< all of it
+};
+
+/// Training FLOPs, forward and backward, of a document by its length: convention C of
+/// causal attention, B of the full matrix. For a packed row l² is the sum over its
+/// documents.
+/// @throws invalid_argument as `check_model_shape`, or for FLOPs beyond int64
+[[nodiscard]] inline attention_cost training_flops(
+    const model_shape& model, attention_extent extent = attention_extent::causal) {
+    const token_flops flops = token_flops_of(
+        model, active_parameter_count(model),
+        extent == attention_extent::causal ? flop_convention::C : flop_convention::B);
+    return {flops.linear, flops.attention};
 }
 
 namespace detail {

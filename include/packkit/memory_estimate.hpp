@@ -5,6 +5,7 @@
 #pragma once
 
 #include <packkit/activation_profile.hpp>
+#include <packkit/batch_size.hpp>
 #include <packkit/error.hpp>
 #include <packkit/model_layout.hpp>
 #include <packkit/state_memory.hpp>
@@ -60,18 +61,13 @@ struct memory_estimate {
 namespace detail {
 
 constexpr void check_memory_setup(const training_setup& setup) {
-    const auto positive = [](const char* name, std::int64_t value) {
-        if (value < 1) {
-            throw_invalid_argument(name, " is ", value, ", it must be at least 1");
-        }
-    };
-    positive("sequence_len", setup.sequence_len);
-    positive("micro_batch_size", setup.micro_batch_size);
-    positive("gradient_accumulation_steps", setup.gradient_accumulation_steps);
-    positive("dp_replicate", setup.mesh.dp_replicate);
-    positive("dp_shard", setup.mesh.dp_shard);
-    positive("cp", setup.mesh.cp);
-    positive("tp", setup.mesh.tp);
+    check_positive("sequence_len", setup.sequence_len);
+    check_positive("micro_batch_size", setup.micro_batch_size);
+    check_positive("gradient_accumulation_steps", setup.gradient_accumulation_steps);
+    check_positive("dp_replicate", setup.mesh.dp_replicate);
+    check_positive("dp_shard", setup.mesh.dp_shard);
+    check_positive("cp", setup.mesh.cp);
+    check_positive("tp", setup.mesh.tp);
     if (static_cast<std::size_t>(setup.checkpointing) >= checkpointing_names.size()) {
         throw_invalid_argument("checkpointing_kind has no value ",
                                static_cast<int>(setup.checkpointing));

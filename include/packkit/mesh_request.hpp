@@ -8,10 +8,13 @@
 #include <packkit/error.hpp>
 #include <packkit/mesh_shape.hpp>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace packkit {
 
@@ -70,6 +73,31 @@ constexpr std::int64_t take(std::int64_t left, std::string_view name, std::int64
     return left / size;
 }
 
+/// Takes tp and cp, and with `data_parallel` also dp_shard and dp_replicate, out of the
+/// ranks, as far as they are set. Returns the ranks left.
+[[nodiscard]] constexpr std::int64_t take_sizes(std::int64_t world_size,
+                                                const mesh_request& request,
+                                                bool data_parallel) {
+    if (world_size < 1)
+        throw_invalid_argument("world size is ", world_size, ", it must be positive");
+    using given_size = std::pair<std::string_view, std::optional<std::int64_t>>;
+    const std::array<given_size, 4> sizes = {{{"tp", request.tp},
+                                              {"cp", request.cp},
+                                              {"dp_shard", request.dp_shard},
+                                              {"dp_replicate", request.dp_replicate}}};
+    for (const auto& [name, size] : sizes) {
+        if (size && *size < 1) {
+            throw_invalid_argument(name, " is ", *size, ", it must be at least 1");
+        }
+    }
+    std::int64_t left = world_size;
+    for (std::size_t i = 0; i < (data_parallel ? 4U : 2U); ++i) {
+        const auto& [name, size] = sizes[i];
+        if (size) left = take(left, name, *size, world_size, request);
+    }
+    return left;
+}
+
 [[noreturn]] inline void throw_unfilled(std::int64_t left, std::int64_t world_size,
                                         const mesh_request& request) {
     const std::int64_t replicate = *request.dp_replicate;
@@ -85,6 +113,14 @@ constexpr std::int64_t take(std::int64_t left, std::string_view name, std::int64
 
 }  // namespace detail
 
+/// Ranks that the sizes of a request leave to those that are not set.
+/// @throws invalid_argument for a size below 1, or one that does not divide the ranks
+///   left to it (tp first, then cp, dp_shard, dp_replicate)
+[[nodiscard]] constexpr std::int64_t ranks_left(std::int64_t world_size,
+                                                const mesh_request& request) {
+    return detail::take_sizes(world_size, request, true);
+}
+
 /// The mesh for a request, and what was decided on the way.
 ///
 /// tp and cp default to 1. What is not set of dp_shard and dp_replicate takes the ranks
@@ -98,40 +134,17 @@ constexpr std::int64_t take(std::int64_t left, std::string_view name, std::int64
 ///   size; the message holds all sizes and those that would work
 [[nodiscard]] constexpr mesh_resolution resolve_mesh_noted(std::int64_t world_size,
                                                            const mesh_request& request) {
-    if (world_size < 1) {
-        detail::throw_invalid_argument("world size is ", world_size,
-                                       ", it must be positive");
-    }
-    const auto check = [](std::string_view name, std::optional<std::int64_t> size) {
-        if (size && *size < 1) {
-            detail::throw_invalid_argument(name, " is ", *size,
-                                           ", it must be at least 1");
-        }
-    };
-    check("tp", request.tp);
-    check("cp", request.cp);
-    check("dp_shard", request.dp_shard);
-    check("dp_replicate", request.dp_replicate);
-
     mesh_shape shape;
     shape.tp = request.tp.value_or(1);
     shape.cp = request.cp.value_or(1);
-    std::int64_t left = detail::take(world_size, "tp", shape.tp, world_size, request);
-    left = detail::take(left, "cp", shape.cp, world_size, request);
-
-    if (left == 1 && request.fully_sharded && shape.cp > 1 &&
-        request.dp_shard == shape.cp && request.dp_replicate.value_or(1) == 1) {
+    if (detail::take_sizes(world_size, request, false) == 1 && request.fully_sharded &&
+        shape.cp > 1 && request.dp_shard == shape.cp &&
+        request.dp_replicate.value_or(1) == 1) {
         return {shape, mesh_note::dp_shard_taken_by_cp};
     }
-    if (request.dp_shard) {
-        shape.dp_shard = *request.dp_shard;
-        left = detail::take(left, "dp_shard", shape.dp_shard, world_size, request);
-    }
-    if (request.dp_replicate) {
-        shape.dp_replicate = *request.dp_replicate;
-        left =
-            detail::take(left, "dp_replicate", shape.dp_replicate, world_size, request);
-    }
+    shape.dp_shard = request.dp_shard.value_or(1);
+    shape.dp_replicate = request.dp_replicate.value_or(1);
+    const std::int64_t left = ranks_left(world_size, request);
     if (left == 1) return {shape, mesh_note::none};
     if (!request.dp_shard && request.fully_sharded) {
         shape.dp_shard = left;

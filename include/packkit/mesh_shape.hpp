@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// The device mesh dp_replicate x dp_shard x cp x tp: sizes, order of the dimensions,
-/// rank
-/// <-> coordinates, groups of ranks. All of it usable in constant expressions.
+/// rank <-> coordinates, groups of ranks. All of it usable in constant expressions.
 #pragma once
 
 #include <packkit/error.hpp>
@@ -160,6 +159,16 @@ constexpr void check_rank(const mesh_shape& shape, std::int64_t rank) {
         rank /= shape[dimension];
     }
     return at;
+}
+
+/// Number of a rank among the data-parallel ranks, below `data_parallel_size()`: ranks of
+/// one number take the same rows.
+/// @throws invalid_argument for a rank outside the mesh
+[[nodiscard]] constexpr std::int64_t data_rank_of(const mesh_shape& shape,
+                                                  std::int64_t rank,
+                                                  const mesh_order& order = {}) {
+    const mesh_coordinates at = coordinates_of(shape, rank, order);
+    return at.dp_replicate * shape.dp_shard + at.dp_shard;
 }
 
 /// The rank at these coordinates: the inverse of `coordinates_of`.

@@ -322,15 +322,18 @@ inline std::vector<unit_shape> outer_units(const model_shape& model) {
     return count;
 }
 
+/// Number of parameters of the experts that a token is not sent to. 0 without experts.
+[[nodiscard]] constexpr std::int64_t idle_parameters(const model_shape& model) {
+    if (model.num_experts == 0) return 0;
+    return sparse_layers(model) * (model.num_experts - model.num_experts_per_tok) * 3 *
+           model.hidden_size * expert_size(model);
+}
+
 /// Number of parameters that one token uses: of the experts of a layer only
 /// num_experts_per_tok. Without experts the same as `parameter_count`.
 /// @throws invalid_argument as `check_model_shape`
 [[nodiscard]] inline std::int64_t active_parameter_count(const model_shape& model) {
-    const std::int64_t idle = model.num_experts - model.num_experts_per_tok;
-    return parameter_count(model) -
-           (model.num_experts > 0
-                ? sparse_layers(model) * idle * 3 * model.hidden_size * expert_size(model)
-                : 0);
+    return parameter_count(model) - idle_parameters(model);
 }
 
 }  // namespace packkit

@@ -339,4 +339,7 @@ inline constexpr auto named_model_list = std::to_array<named_model>({
     return nullptr;
 }
 
+/// Llama-2 7B, 6,738,415,616 parameters: the model of examples and tests.
+inline constexpr model_shape llama_2_7b = find_model("llama-2-7b")->shape;
+
 }  // namespace packkit

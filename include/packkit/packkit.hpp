@@ -35,7 +35,7 @@
 #include <packkit/fitted_counts.hpp>
 #include <packkit/flops.hpp>
 #include <packkit/grouped.hpp>
-#include <packkit/in_order_memory.hpp>
+#include <packkit/hash.hpp>
 #include <packkit/lazy_bins.hpp>
 #include <packkit/learning_rate.hpp>
 #include <packkit/length_counts.hpp>
@@ -45,6 +45,7 @@
 #include <packkit/lower_bound.hpp>
 #include <packkit/memory.hpp>
 #include <packkit/memory_estimate.hpp>
+#include <packkit/memory_timeline.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/mesh_factorizations.hpp>
 #include <packkit/mesh_request.hpp>

@@ -4,8 +4,8 @@
 /// value, is computed alone, without memory and without the others.
 #pragma once
 
-#include <packkit/detail/mix.hpp>
 #include <packkit/error.hpp>
+#include <packkit/hash.hpp>
 #include <packkit/random.hpp>
 
 #include <array>

@@ -46,9 +46,9 @@ struct search_options {
                                                       checkpointing_kind::selective,
                                                       checkpointing_kind::full};
     std::vector<bool> sequence_parallel = {false, true};  ///< true only with tp above 1
-    /// With cp above 1 a micro-batch is one row, as packkit-train and Axolotl have it for
-    /// packed rows.
-    bool one_row_with_cp = true;
+    /// With cp above 1 a micro-batch is one row, as Axolotl has it for packed rows;
+    /// packkit-train takes any.
+    bool one_row_with_cp = false;
 
     /// Rows of a step over all ranks: accumulation follows. Else accumulation steps as
     /// given; else as many as reach `min_global_tokens`; else 1.
@@ -57,7 +57,7 @@ struct search_options {
     std::optional<std::int64_t> min_global_tokens{};  ///< rows of a step x sequence_len
     std::optional<std::int64_t> max_global_tokens{};
 
-    estimate_options estimates = {.memory_share = 0.95};
+    estimate_options estimates = {};
 };
 
 namespace detail {

@@ -40,9 +40,8 @@ struct estimate_options {
     row_dealing dealing = row_dealing::shuffled;
     /// Of `flops_per_token`, MFU and HFU; attention over the documents that rows hold.
     flop_convention convention = flop_convention::A;
-    /// Share of the device's memory that a plan may fill; the rest is left to contexts of
-    /// driver and communication library, and to fragmentation.
-    double memory_share = 1.0;
+    /// Share of the device's memory that a plan may fill, see `usable_memory`.
+    double memory_share = usable_memory_share;
 };
 
 /// The figures of a plan, without words.
@@ -87,12 +86,7 @@ public:
           activations_(layout.shape(), options.profile),
           flops_per_token_(packkit::flops_per_token(layout, options.convention,
                                                     work.attention_length())),
-          capacity_(static_cast<std::int64_t>(static_cast<double>(on.memory_bytes) *
-                                              options.memory_share)) {
-        if (!(options.memory_share > 0 && options.memory_share <= 1)) {
-            detail::throw_invalid_argument("memory_share is ", options.memory_share,
-                                           ", expected above 0 and at most 1");
-        }
+          capacity_(usable_memory(on, options.memory_share)) {
         for (std::size_t kind = 0; kind < hardware_flops_.size(); ++kind) {
             // As the step's time has it: selective computes no product again.
             const auto checkpointing = static_cast<checkpointing_kind>(kind);
@@ -109,7 +103,11 @@ public:
     [[nodiscard]] const device& on() const { return *device_; }
     [[nodiscard]] const workload& work() const { return work_; }
     [[nodiscard]] const estimate_options& options() const { return options_; }
+    /// Bytes that a plan may fill.
     [[nodiscard]] std::int64_t capacity_bytes() const { return capacity_; }
+    [[nodiscard]] bool fits(const memory_estimate& memory) const {
+        return memory.bytes.total() <= capacity_;
+    }
 
     /// Memory alone: enough to see whether a plan fits.
     /// @throws invalid_argument as `estimate_memory`
@@ -129,7 +127,7 @@ public:
         plan.setup = setup;
         plan.memory = memory;
         plan.capacity_bytes = capacity_;
-        plan.fits = memory.bytes.total() <= capacity_;
+        plan.fits = fits(memory);
         balance(setup);
         plan.dp_imbalance = work_.dp_imbalance;
         plan.cp_imbalance = work_.cp_imbalance;

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <packkit/attention_cost.hpp>
-#include <packkit/detail/mix.hpp>
 #include <packkit/distributed_plan.hpp>
 #include <packkit/error.hpp>
+#include <packkit/hash.hpp>
 #include <packkit/sampler.hpp>
 
 #include <algorithm>
@@ -109,7 +109,7 @@ public:
     /// Hash of the rows of a step, to compare between ranks: the same for any number of
     /// ranks. O(samples of the step). @throws invalid_argument as above
     [[nodiscard]] std::uint64_t step_hash(cursor at) {
-        detail::word_hash hash;
+        word_hash hash;
         std::vector<std::uint32_t> row;
         for (const std::uint32_t number : bins_of_step(at)) {
             row.clear();

@@ -104,15 +104,16 @@ namespace detail {
                                                 const memory_estimate& memory) {
     using detail::byte_text;
     using detail::message;
-    const std::int64_t capacity = evaluate.capacity_bytes();
-    std::string text = message("needs ", byte_text(memory.bytes.total()), " of ",
-                               byte_text(capacity), " (", detail::variant_text(setup),
-                               "), of which ", detail::largest_component(memory.bytes));
+    std::string text =
+        message("needs ", byte_text(memory.bytes.total()), " of ",
+                byte_text(evaluate.capacity_bytes()), " (", detail::variant_text(setup),
+                "), of which ", detail::largest_component(memory.bytes));
     std::int64_t least = memory.bytes.total();
     std::string nearest;
     for (const remedy& change : remedies(setup)) {
-        const std::int64_t bytes = evaluate.memory(change.setup).bytes.total();
-        if (bytes <= capacity) {
+        const memory_estimate changed = evaluate.memory(change.setup);
+        const std::int64_t bytes = changed.bytes.total();
+        if (evaluate.fits(changed)) {
             return text +
                    message(": ", change.what, " would bring it to ", byte_text(bytes));
         }

@@ -73,7 +73,6 @@ struct mesh_result {
                                              const mesh_shape& mesh) {
     static const std::vector<bool> only_false = {false};
     mesh_result result;
-    const std::int64_t capacity = evaluate.capacity_bytes();
     training_setup setup = base_setup(options, mesh);
     const auto try_micro_batches = [&] {
         bool full = false;
@@ -104,7 +103,7 @@ struct mesh_result {
                 result.closest = setup;
                 result.closest_memory = memory;
             }
-            full = memory.bytes.total() > capacity;
+            full = !evaluate.fits(memory);
             if (full) continue;
             ++result.fitting;
             const plan_figures plan = evaluate.with_memory(setup, memory);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <packkit/error.hpp>
+#include <packkit/hash.hpp>
 
 #include <array>
 #include <bit>
@@ -147,27 +148,10 @@ namespace detail {
     return detail::normal_quantile((k + 0.5) * 0x1p-52);
 }
 
-/// FNV-1a, 64 bits: a key from a name. Not for adversaries.
-[[nodiscard]] constexpr std::uint64_t hash64(
-    std::string_view text, std::uint64_t basis = 0xCBF29CE484222325ULL) {
-    std::uint64_t hash = basis;
-    for (const char c : text) {
-        hash ^= static_cast<unsigned char>(c);
-        hash *= 0x100000001B3ULL;
-    }
-    return hash;
-}
-
-/// The key for one purpose of one seed: `random_key(seed, "layers.3.mlp.up")`. The hash
-/// of the seed's eight bytes, lowest first, and the name after them.
+/// The key for one purpose of one seed: `random_key(seed, "layers.3.mlp.up")`.
 [[nodiscard]] constexpr std::uint64_t random_key(std::uint64_t seed,
                                                  std::string_view name) {
-    std::uint64_t hash = 0xCBF29CE484222325ULL;
-    for (int byte = 0; byte < 8; ++byte) {
-        hash ^= seed >> (8 * byte) & 0xFF;
-        hash *= 0x100000001B3ULL;
-    }
-    return hash64(name, hash);
+    return word_hash().add(seed).add_text(name).value();
 }
 
 /// Uniform in [0, bound), without bias: values that would favour small results are drawn

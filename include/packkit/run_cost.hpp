@@ -23,10 +23,12 @@ struct run_cost {
 };
 
 /// The cost of a run whose epoch and step are known. All 0 for a workload without rows.
+/// @param drop_last  whether an epoch's last, smaller step is left out
 /// @throws invalid_argument for epochs or a price that are negative or not finite
 [[nodiscard]] inline run_cost cost_of_run(const plan_figures& plan, const workload& work,
                                           double epochs = 1,
-                                          double price_per_gpu_hour = 0) {
+                                          double price_per_gpu_hour = 0,
+                                          bool drop_last = false) {
     if (!(epochs >= 0 && price_per_gpu_hour >= 0 &&
           std::isfinite(epochs * price_per_gpu_hour))) {
         detail::throw_invalid_argument("a run of ", epochs, " epochs at ",
@@ -34,9 +36,8 @@ struct run_cost {
                                        " a GPU hour, neither may be negative");
     }
     run_cost cost;
-    cost.steps_per_epoch = work.steps_per_epoch(plan.setup.global_rows());
-    cost.steps = static_cast<std::int64_t>(
-        std::ceil(epochs * static_cast<double>(cost.steps_per_epoch)));
+    cost.steps_per_epoch = work.steps_per_epoch(plan.setup.global_rows(), drop_last);
+    cost.steps = steps_of_epochs(cost.steps_per_epoch, epochs);
     cost.hours = hours(cost.steps, plan.seconds.step);
     cost.gpu_hours = cost.hours * static_cast<double>(plan.setup.mesh.world_size());
     cost.price = cost.gpu_hours * price_per_gpu_hour;

@@ -129,6 +129,155 @@ struct group_link {
     return seconds;
 }
 
+/// Adds up a step, phase after phase: computation first, then each dimension's
+/// communication behind what computation still hides nothing. Refers to its arguments.
+class step_timeline {
+public:
+    step_timeline(const model_layout& layout, const training_setup& setup,
+                  const device& on, const workload& work, const time_assumptions& assumed)
+        : setup_(setup),
+          on_(on),
+          assumed_(assumed),
+          units_(static_cast<double>(layout.shape().num_hidden_layers + 1)),
+          micro_batches_(static_cast<double>(setup.gradient_accumulation_steps)),
+          phases_(compute_phases_of(layout, setup, on, work, assumed)) {
+        const double imbalance = work.dp_imbalance * work.cp_imbalance;
+        seconds_.forward = phases_.forward * imbalance;
+        seconds_.backward = phases_.backward * imbalance;
+        seconds_.recomputation = phases_.recomputation * imbalance;
+        seconds_.attention = phases_.attention * imbalance;
+        seconds_.imbalance = (phases_.forward + phases_.backward) * (imbalance - 1.0);
+        seconds_.fixed = assumed.fixed_seconds;
+        free_forward_ = seconds_.forward;
+        free_backward_ = seconds_.backward;
+        add_optimizer(layout);
+    }
+
+    /// The ring's first block is there; each other comes beside the products of the one
+    /// before.
+    void add_ring(const collective_bytes& sent) {
+        if (sent.total() == 0) return;
+        auto link = link_of(setup_, on_, assumed_, {mesh_dimension::cp});
+        // Neighbours send to each other: a hop, not a way round.
+        link.seconds_per_collective /= static_cast<double>(setup_.mesh.cp - 1);
+        const double ring = link.seconds(sent.total(), sent.collectives);
+        add(ring, exposed(ring, seconds_.attention, 0.0, slowdown(sent.total())));
+        const double hidden = std::min(ring, seconds_.attention);
+        const double early = hidden * phases_.attention_forward / phases_.attention;
+        free_forward_ -= early;
+        free_backward_ -= hidden - early;
+    }
+
+    /// Gathers and reductions among the ranks that share states.
+    void add_shards(const collective_bytes& sent) {
+        if (sent.total() == 0) return;
+        const auto link = link_of(setup_, on_, assumed_,
+                                  {mesh_dimension::dp_shard, mesh_dimension::cp});
+        const double latency = link.seconds(0, sent.collectives);
+        const double gather = link.seconds(sent.all_gather, 0);
+        const double reduce = link.seconds(reduced(sent), 0);
+        add(gather + reduce + latency,
+            setup_.sharding == sharding_kind::fsdp
+                ? exposed_fsdp(sent, gather, reduce, latency)
+                : exposed_zero(sent, gather, reduce + latency));
+    }
+
+    /// Gradients of replicas are reduced beside the last micro-batch's backward.
+    void add_replicas(const collective_bytes& sent) {
+        using enum mesh_dimension;
+        if (sent.total() == 0) return;
+        const auto link =
+            setup_.sharding == sharding_kind::ddp
+                ? link_of(setup_, on_, assumed_, {dp_replicate, dp_shard, cp})
+                : link_of(setup_, on_, assumed_, {dp_replicate});
+        const double reduce = link.seconds(sent.total(), sent.collectives);
+        add(reduce, exposed(reduce, free_backward_ / micro_batches_, 1.0 / units_,
+                            slowdown(sent.total())));
+    }
+
+    /// Collectives that computation waits for.
+    void add_exposed(const collective_bytes& sent, const group_link& link) {
+        if (sent.total() == 0) return;
+        const double seconds = link.seconds(sent.total(), sent.collectives);
+        add(seconds, seconds);
+    }
+
+    [[nodiscard]] step_seconds total() {
+        seconds_.compute = seconds_.forward + seconds_.backward + seconds_.optimizer;
+        seconds_.step =
+            seconds_.compute + seconds_.exposed_communication + seconds_.fixed;
+        return seconds_;
+    }
+
+private:
+    void add(double communication, double shown) {
+        seconds_.communication += communication;
+        seconds_.exposed_communication += shown;
+    }
+
+    void add_optimizer(const model_layout& layout) {
+        const bool replicated = setup_.sharding == sharding_kind::ddp;
+        const double held = static_cast<double>(layout.parameters()) /
+                            static_cast<double>(setup_.mesh.tp) /
+                            static_cast<double>(replicated ? 1 : setup_.sharding_ranks());
+        const double moved = held * optimizer_bytes(setup_);
+        seconds_.optimizer = moved / on_.memory_bandwidth;
+        if (!setup_.offload_optimizer) return;
+        // Gradients go down, parameters come back; beside them the host's own traffic.
+        const double transferred =
+            held * static_cast<double>(2 * reduce_bytes(setup_.precision));
+        seconds_.optimizer = (moved + transferred) / on_.host_bytes_per_second;
+    }
+
+    [[nodiscard]] static std::int64_t reduced(const collective_bytes& sent) {
+        return sent.reduce_scatter + sent.all_reduce;
+    }
+
+    /// Seconds by which bytes that hide behind computation slow it down.
+    [[nodiscard]] double slowdown(std::int64_t bytes) const {
+        return assumed_.overlap_cost * static_cast<double>(bytes) /
+               (on_.link_bytes_per_second * assumed_.link_efficiency);
+    }
+
+    [[nodiscard]] double exposed_fsdp(const collective_bytes& sent, double gather,
+                                      double reduce, double latency) {
+        // Of the gathers, the share before forward; of all calls, a third or half.
+        const double early = setup_.reshard_after_forward ? 0.5 : 1.0;
+        const double calls = setup_.reshard_after_forward ? 1.0 / 3.0 : 0.5;
+        const double forward = gather * early + latency * calls;
+        const double backward = gather * (1.0 - early) + reduce + latency * (1.0 - calls);
+        const auto before =
+            static_cast<std::int64_t>(static_cast<double>(sent.all_gather) * early);
+        const double shown =
+            exposed(forward, free_forward_, 1.0 / units_, slowdown(before)) +
+            exposed(backward, free_backward_, 1.0 / units_,
+                    slowdown(sent.all_gather - before + reduced(sent)));
+        free_backward_ -= std::min(free_backward_, backward * (1.0 - 1.0 / units_));
+        return shown;
+    }
+
+    [[nodiscard]] double exposed_zero(const collective_bytes& sent, double gather,
+                                      double reduce) {
+        // zero1 reduces with the last micro-batch alone.
+        const double share =
+            setup_.sharding == sharding_kind::zero1 ? 1.0 / micro_batches_ : 1.0;
+        const double shown = gather + exposed(reduce, free_backward_ * share,
+                                              1.0 / units_, slowdown(reduced(sent)));
+        free_backward_ -= std::min(free_backward_, reduce * (1.0 - 1.0 / units_) / share);
+        return shown;
+    }
+
+    const training_setup& setup_;
+    const device& on_;
+    const time_assumptions& assumed_;
+    double units_;
+    double micro_batches_;
+    compute_phases phases_;
+    step_seconds seconds_;
+    /// Computation of all micro-batches behind which nothing is hidden yet.
+    double free_forward_ = 0, free_backward_ = 0;
+};
+
 }  // namespace detail
 
 /// Seconds of an optimizer step. No allocation where the mesh's sizes and nodes divide
@@ -153,126 +302,18 @@ struct group_link {
     const model_layout& layout, const training_setup& setup, const device& on,
     const workload& work, const communication_estimate& communication,
     const time_assumptions& assumed = {}) {
-    using enum mesh_dimension;
     if (on.measured) {
         return detail::measured_step_time(layout, setup, *on.measured, work,
                                           communication);
     }
-    const bool replicated = setup.sharding == sharding_kind::ddp;
-    const auto units = static_cast<double>(layout.shape().num_hidden_layers + 1);
-    const auto micro_batches = static_cast<double>(setup.gradient_accumulation_steps);
-
-    step_seconds seconds;
-    const detail::compute_phases phases =
-        detail::compute_phases_of(layout, setup, on, work, assumed);
-    const double imbalance = work.dp_imbalance * work.cp_imbalance;
-    seconds.forward = phases.forward * imbalance;
-    seconds.backward = phases.backward * imbalance;
-    seconds.recomputation = phases.recomputation * imbalance;
-    seconds.attention = phases.attention * imbalance;
-    seconds.imbalance = (phases.forward + phases.backward) * (imbalance - 1.0);
-
-    const double held = static_cast<double>(layout.parameters()) /
-                        static_cast<double>(setup.mesh.tp) /
-                        static_cast<double>(replicated ? 1 : setup.sharding_ranks());
-    const double moved = held * detail::optimizer_bytes(setup);
-    seconds.optimizer = moved / on.memory_bandwidth;
-    if (setup.offload_optimizer) {
-        // Gradients go down, parameters come back; beside them the host's own traffic.
-        const double transferred =
-            held * static_cast<double>(2 * reduce_bytes(setup.precision));
-        seconds.optimizer = (moved + transferred) / on.host_bytes_per_second;
-    }
-
-    // What hides behind compute slows it down by the traffic of its bytes.
-    const auto slowdown = [&](std::int64_t bytes) {
-        return assumed.overlap_cost * static_cast<double>(bytes) /
-               (on.link_bytes_per_second * assumed.link_efficiency);
-    };
-    // Behind what nothing hides yet: of all micro-batches forward and backward.
-    double free_forward = seconds.forward;
-    double free_backward = seconds.backward;
-    if (communication.cp.total() > 0) {
-        const collective_bytes& sent = communication.cp;
-        auto link = detail::link_of(setup, on, assumed, {cp});
-        // Neighbours send to each other: a hop, not a way round.
-        link.seconds_per_collective /= static_cast<double>(setup.mesh.cp - 1);
-        const double ring = link.seconds(sent.total(), sent.collectives);
-        seconds.communication += ring;
-        // The first block is there; each other comes beside the products of the one
-        // before.
-        seconds.exposed_communication +=
-            detail::exposed(ring, seconds.attention, 0.0, slowdown(sent.total()));
-        const double hidden = std::min(ring, seconds.attention);
-        const double early = hidden * phases.attention_forward / phases.attention;
-        free_forward -= early;
-        free_backward -= hidden - early;
-    }
-    const double overlapped = 1.0 - 1.0 / units;
-    if (communication.dp_shard.total() > 0) {
-        const auto link = detail::link_of(setup, on, assumed, {dp_shard, cp});
-        const collective_bytes& sent = communication.dp_shard;
-        const std::int64_t reduced = sent.reduce_scatter + sent.all_reduce;
-        const double latency = link.seconds(0, sent.collectives);
-        const double gather = link.seconds(sent.all_gather, 0);
-        const double reduce = link.seconds(reduced, 0);
-        seconds.communication += gather + reduce + latency;
-        if (setup.sharding == sharding_kind::fsdp) {
-            // Of the gathers, the share before forward; of all calls, a third or half.
-            const double early = setup.reshard_after_forward ? 0.5 : 1.0;
-            const double calls = setup.reshard_after_forward ? 1.0 / 3.0 : 0.5;
-            const double forward = gather * early + latency * calls;
-            const double backward =
-                gather * (1.0 - early) + reduce + latency * (1.0 - calls);
-            const auto gathered = static_cast<double>(sent.all_gather);
-            const auto before = static_cast<std::int64_t>(gathered * early);
-            seconds.exposed_communication +=
-                detail::exposed(forward, free_forward, 1.0 / units, slowdown(before)) +
-                detail::exposed(backward, free_backward, 1.0 / units,
-                                slowdown(sent.all_gather - before + reduced));
-            free_backward -= std::min(free_backward, backward * overlapped);
-        } else {
-            // zero1 reduces with the last micro-batch alone.
-            const double share =
-                setup.sharding == sharding_kind::zero1 ? 1.0 / micro_batches : 1.0;
-            const double beside = free_backward * share;
-            const double hidden = (reduce + latency) * overlapped;
-            seconds.exposed_communication +=
-                gather +
-                detail::exposed(reduce + latency, beside, 1.0 / units, slowdown(reduced));
-            free_backward -= std::min(free_backward, hidden / share);
-        }
-    }
-    if (communication.dp_replicate.total() > 0) {
-        const collective_bytes& sent = communication.dp_replicate;
-        const double reduce =
-            (replicated
-                 ? detail::link_of(setup, on, assumed, {dp_replicate, dp_shard, cp})
-                 : detail::link_of(setup, on, assumed, {dp_replicate}))
-                .seconds(sent.total(), sent.collectives);
-        seconds.communication += reduce;
-        seconds.exposed_communication += detail::exposed(
-            reduce, free_backward / micro_batches, 1.0 / units, slowdown(sent.total()));
-    }
-    if (communication.tp.total() > 0) {
-        const double sums =
-            detail::link_of(setup, on, assumed, {tp})
-                .seconds(communication.tp.total(), communication.tp.collectives);
-        seconds.communication += sums;
-        seconds.exposed_communication += sums;
-    }
-    if (communication.world.total() > 0) {
-        const double reports =
-            detail::link_of_world(setup, on, assumed)
-                .seconds(communication.world.total(), communication.world.collectives);
-        seconds.communication += reports;
-        seconds.exposed_communication += reports;
-    }
-
-    seconds.compute = seconds.forward + seconds.backward + seconds.optimizer;
-    seconds.fixed = assumed.fixed_seconds;
-    seconds.step = seconds.compute + seconds.exposed_communication + seconds.fixed;
-    return seconds;
+    detail::step_timeline step(layout, setup, on, work, assumed);
+    step.add_ring(communication.cp);
+    step.add_shards(communication.dp_shard);
+    step.add_replicas(communication.dp_replicate);
+    step.add_exposed(communication.tp,
+                     detail::link_of(setup, on, assumed, {mesh_dimension::tp}));
+    step.add_exposed(communication.world, detail::link_of_world(setup, on, assumed));
+    return step.total();
 }
 
 }  // namespace packkit

@@ -14,6 +14,7 @@
 #include <packkit/bins.hpp>
 #include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
+#include <packkit/hash.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/window_fit.hpp>
 
@@ -159,7 +160,7 @@ public:
     ///   written: another version, a wrong checksum, missing or further numbers, or
     ///   samples that break the limits
     template <std::ranges::input_range State>
-        requires std::convertible_to<std::ranges::range_reference_t<State>, std::uint64_t>
+    requires std::convertible_to<std::ranges::range_reference_t<State>, std::uint64_t>
     [[nodiscard]] static constexpr streaming_packer restore(State&& state) {
         std::vector<std::uint64_t> words;
         for (auto&& word : state)
@@ -168,7 +169,7 @@ public:
     }
 
 private:
-    static constexpr std::uint64_t state_version = 1;
+    static constexpr std::uint64_t state_version = 2;
     static constexpr std::uint64_t most_stays = 4;
 
     struct buffered {
@@ -283,17 +284,12 @@ private:
         return open;
     }
 
-    /// FNV-1a over the words.
     [[nodiscard]] static constexpr std::uint64_t checksum(
         std::span<const std::uint64_t> words) {
-        std::uint64_t hash = 0xCBF29CE484222325ULL;
-        for (const std::uint64_t word : words) {
-            for (int byte = 0; byte < 8; ++byte) {
-                hash ^= word >> (8 * byte) & 0xFF;
-                hash *= 0x100000001B3ULL;
-            }
-        }
-        return hash;
+        word_hash hash;
+        for (const std::uint64_t word : words)
+            hash.add(word);
+        return hash.value();
     }
 
     /// Version, options, counters; with a window the number of open bins and for each

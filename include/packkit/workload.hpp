@@ -60,13 +60,12 @@ struct workload {
 
     /// Σ l² / Σ l: the s that attention FLOPs per real token take.
     [[nodiscard]] double attention_length() const {
-        return tokens_per_row > 0 ? squared_per_row / tokens_per_row : 0.0;
+        return document_sums{tokens_per_row, squared_per_row}.attention_length();
     }
     /// The same per computed token, padding included.
     [[nodiscard]] double computed_attention_length() const {
-        return computed_tokens_per_row > 0
-                   ? computed_squared_per_row / computed_tokens_per_row
-                   : 0.0;
+        return document_sums{computed_tokens_per_row, computed_squared_per_row}
+            .attention_length();
     }
     /// Optimizer steps of an epoch; the last may be smaller, as packkit-train has it, or
     /// is dropped. 0 if rows are not known.
@@ -103,13 +102,6 @@ struct packed_rows_options {
 
 namespace detail {
 
-/// cost.linear * tokens + cost.quadratic * squared
-[[nodiscard]] inline double cost_of(const attention_cost& cost, double tokens,
-                                    double squared) {
-    return static_cast<double>(cost.linear) * tokens +
-           static_cast<double>(cost.quadratic) * squared;
-}
-
 [[nodiscard]] inline workload workload_of(const fitted_counts& fitted,
                                           const attention_cost& cost) {
     workload work;
@@ -128,14 +120,12 @@ namespace detail {
     return work;
 }
 
-/// Σ l² over all samples.
-[[nodiscard]] inline double squared_lengths(const length_counts& counts) {
-    double squared = 0;
-    for (std::size_t length = 1; length < counts.count.size(); ++length) {
-        const auto l = static_cast<double>(length);
-        squared += l * l * counts.count[length];
-    }
-    return squared;
+/// Σ l and Σ l² over all samples.
+[[nodiscard]] inline document_sums sums_of(const length_counts& counts) {
+    document_sums sums;
+    for (std::size_t length = 1; length < counts.count.size(); ++length)
+        sums.add(static_cast<double>(length), counts.count[length]);
+    return sums;
 }
 
 }  // namespace detail
@@ -164,7 +154,7 @@ namespace detail {
     const auto rows = static_cast<double>(plan.size());
     work.rows_per_epoch = rows;
     work.tokens_per_row = static_cast<double>(work.tokens) / rows;
-    work.squared_per_row = detail::squared_lengths(fitted.counts) / rows;
+    work.squared_per_row = detail::sums_of(fitted.counts).squared / rows;
 
     std::vector<std::pair<double, double>> costs;
     costs.reserve(plan.runs().size());
@@ -172,20 +162,15 @@ namespace detail {
     double padded_squares = 0;
     for (const bin_run& run : plan.runs()) {
         plan.placements_of(run, chain);
-        double tokens = 0;
-        double squared = 0;
-        for (const placement& p : chain) {
-            const auto length = static_cast<double>(p.length);
-            tokens += length * p.per_bin;
-            squared += length * length * p.per_bin;
-        }
+        document_sums row;
+        for (const placement& p : chain)
+            row.add(static_cast<double>(p.length), p.per_bin);
         if (options.pad_to_capacity) {
-            const double padding = static_cast<double>(capacity) - tokens;
-            tokens += padding;
-            squared += padding * padding;
+            const double padding = static_cast<double>(capacity) - row.tokens;
+            row.add(padding);
             padded_squares += padding * padding * run.bins;
         }
-        costs.emplace_back(detail::cost_of(options.cost, tokens, squared), run.bins);
+        costs.emplace_back(row.cost(options.cost), run.bins);
     }
     work.rows = row_costs(std::move(costs));
     work.computed_tokens_per_row =
@@ -245,7 +230,7 @@ struct padded_rows_options {
     const auto rows = static_cast<double>(work.samples);
     work.rows_per_epoch = rows;
     work.tokens_per_row = static_cast<double>(work.tokens) / rows;
-    work.squared_per_row = detail::squared_lengths(fitted.counts) / rows;
+    work.squared_per_row = detail::sums_of(fitted.counts).squared / rows;
 
     std::vector<std::pair<double, double>> costs;
     const auto micro = static_cast<double>(options.micro_batch_size);
@@ -271,14 +256,14 @@ struct padded_rows_options {
             padded += l * is_longest;
             squares += l * l * is_longest - 2.0 * l * with_sum / micro;
             // The cost of a row of its micro-batch: that of the longest.
-            costs.emplace_back(detail::cost_of(options.cost, l, l * l),
+            costs.emplace_back(document_sums{l, l * l}.cost(options.cost),
                                is_longest * rows);
         } else {
             const double padding = static_cast<double>(capacity) - l;
             squares += padding * padding * samples / rows;
-            costs.emplace_back(
-                detail::cost_of(options.cost, l + padding, l * l + padding * padding),
-                samples);
+            document_sums row{l, l * l};
+            row.add(padding);
+            costs.emplace_back(row.cost(options.cost), samples);
         }
     }
     if (longest) {
@@ -349,14 +334,13 @@ template <context_strategy Strategy = balanced_split>
         strategy(row, slices);
         double most = 0;
         for (const auto& of_rank : slices) {
-            double tokens = 0;
-            double pairs = 0;
+            document_sums held;
             for (const document_slice& slice : of_rank) {
-                tokens += slice.tokens();
-                pairs += static_cast<double>(slice.causal_pairs());
+                held.tokens += slice.tokens();
+                // A document's l² is twice its causal pairs, to its own l.
+                held.squared += 2.0 * static_cast<double>(slice.causal_pairs());
             }
-            // A document's l² is twice its causal pairs, to its own l.
-            const double cost = detail::cost_of(work.cost, tokens, 2.0 * pairs);
+            const double cost = held.cost(work.cost);
             most = std::max(most, cost);
             sums += cost;
         }

@@ -4,6 +4,7 @@
 /// cause, and the newest checkpoint goes on.
 
 #include "background_job.hpp"
+#include "bounds.hpp"
 #include "ranks_by_hand.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -25,8 +26,7 @@ using test::error_line;
 using test::processes_in;
 using clock_type = std::chrono::steady_clock;
 
-/// Seconds within which a fault ends all ranks, long before a collective gives up.
-constexpr double soon = 10.0;
+constexpr double soon = test::bounds::rank_end_seconds;
 
 const std::vector<std::string> long_run{"run.yaml",
                                         "max_steps=20000",

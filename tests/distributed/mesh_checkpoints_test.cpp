@@ -4,6 +4,7 @@
 /// weights and moments to the bit, and losses that go on as if nothing had happened.
 /// Ranks as threads.
 
+#include "bounds.hpp"
 #include "small_training.hpp"
 
 #include "checkpoint/checkpoint.hpp"
@@ -217,11 +218,11 @@ std::vector<std::string> names_in(const fs::path& folder) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(all_pairs_float64) {
-    compare_all_pairs(at::kDouble, 1e-12);
+    compare_all_pairs(at::kDouble, test::bounds::checkpoint_float64);
 }
 
 BOOST_AUTO_TEST_CASE(all_pairs_float32) {
-    compare_all_pairs(at::kFloat, 1e-6);
+    compare_all_pairs(at::kFloat, test::bounds::checkpoint_float32);
 }
 
 BOOST_AUTO_TEST_CASE(files_of_a_sharded_checkpoint) {

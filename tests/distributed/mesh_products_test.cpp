@@ -4,6 +4,7 @@
 /// of two micro-batches a rank, a Llama with grouped queries on packed ragged rows. The
 /// one process takes the rows of all ranks, one after the other.
 
+#include "bounds.hpp"
 #include "small_training.hpp"
 
 #include <packkit/mesh_factorizations.hpp>
@@ -170,9 +171,9 @@ void compare_every_mesh(at::ScalarType dtype, double tolerance) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(float64) {
-    compare_every_mesh(at::kDouble, 1e-12);
+    compare_every_mesh(at::kDouble, test::bounds::mesh_threads_float64);
 }
 
 BOOST_AUTO_TEST_CASE(float32) {
-    compare_every_mesh(at::kFloat, 2e-6);
+    compare_every_mesh(at::kFloat, test::bounds::mesh_threads_float32);
 }

@@ -2,6 +2,7 @@
 /// @file
 /// Twenty steps of the same global batch on every mesh: the losses of one process.
 
+#include "bounds.hpp"
 #include "training_run.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -85,14 +86,15 @@ void compare_meshes(const std::vector<mesh_case>& meshes,
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(float64) {
-    compare_meshes(data_meshes, {"torch_dtype=float64"}, 1e-12);
+    compare_meshes(data_meshes, {"torch_dtype=float64"},
+                   test::bounds::mesh_processes_float64);
 }
 
 // All of them, in this precision too, are compared as threads (mesh_products_test.cpp).
 BOOST_AUTO_TEST_CASE(float32) {
     compare_meshes({{4, 1, {"fsdp_version=2", "dp_shard_size=2", "dp_replicate_size=2"}},
                     {4, 2, {"fsdp_version=2", "tensor_parallel_size=2"}}},
-                   {"torch_dtype=float32"}, 1e-6);
+                   {"torch_dtype=float32"}, test::bounds::mesh_processes_float32);
 }
 
 BOOST_AUTO_TEST_CASE(canonical_sums_have_the_same_bits_on_every_split) {
@@ -130,11 +132,13 @@ BOOST_AUTO_TEST_CASE(canonical_sums_have_the_same_bits_on_every_split) {
 }
 
 BOOST_AUTO_TEST_CASE(rows_on_several_ranks_in_float64) {
-    compare_meshes(row_meshes, {"torch_dtype=float64"}, 1e-12);
+    compare_meshes(row_meshes, {"torch_dtype=float64"},
+                   test::bounds::mesh_processes_float64);
 }
 
 BOOST_AUTO_TEST_CASE(rows_on_several_ranks_in_float32) {
-    compare_meshes({row_meshes[1], row_meshes.back()}, {"torch_dtype=float32"}, 2e-6);
+    compare_meshes({row_meshes[1], row_meshes.back()}, {"torch_dtype=float32"},
+                   test::bounds::mesh_processes_shared_rows_float32);
 }
 
 BOOST_AUTO_TEST_CASE(dropout_is_the_same_on_every_mesh) {
@@ -144,7 +148,7 @@ BOOST_AUTO_TEST_CASE(dropout_is_the_same_on_every_mesh) {
                     {2, 4, {"tensor_parallel_size=2", "sequence_parallel=true"}},
                     {2, 4, {"context_parallel_size=2"}},
                     {1, 4, {"gradient_checkpointing=true"}}},
-                   settings, 1e-12);
+                   settings, test::bounds::mesh_processes_float64);
     // It does something, and something else with another seed or at another step.
     const test::training_folder folder;
     const auto losses = [&](const std::string& name, std::vector<std::string> more) {

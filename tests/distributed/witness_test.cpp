@@ -3,6 +3,7 @@
 /// The trainer as witness of the planner: what `packkit-train plan` says is what the
 /// run's communicators and its allocator count.
 
+#include "bounds.hpp"
 #include "training_run.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -223,12 +224,14 @@ int compare_with_plan(const witnessed_run& run) {
             const auto& held = first["total"] > second["total"] ? first : second;
             const auto& expected = plan["memory_bytes"];
             const auto total = held["total"].get<double>();
-            BOOST_TEST(deviation(expected["total"].get<double>(), total) <= 0.02);
+            BOOST_TEST(deviation(expected["total"].get<double>(), total) <=
+                       test::bounds::memory_total);
             BOOST_TEST(held["other"] == 0);
             for (const auto& [component, bytes] : held.items()) {
                 const auto found = bytes.get<double>();
                 if (component == "total" || found < 0.1 * total) continue;
-                BOOST_TEST(deviation(expected[component].get<double>(), found) <= 0.05,
+                BOOST_TEST(deviation(expected[component].get<double>(), found) <=
+                               test::bounds::memory_component,
                            component << ": " << found << " counted, "
                                      << expected[component] << " predicted");
                 ++compared;

@@ -3,6 +3,7 @@
 /// Our decoders against Transformers' figures in float64 and float32, and packed rows
 /// against documents alone.
 
+#include "bounds.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "common/json.hpp"
 #include "model/model.hpp"
@@ -125,7 +126,8 @@ void check_equals_transformers(const std::string& name) {
     for (std::size_t d = 0; d < reference.documents.size(); ++d) {
         const auto end = begin + static_cast<std::int64_t>(reference.documents[d].size());
         BOOST_TEST(difference(ours.logits.slice(0, begin, end),
-                              as_tensor(reference.figures["logits"][d])) <= 1e-12);
+                              as_tensor(reference.figures["logits"][d])) <=
+                   test::bounds::golden_float64);
         begin = end;
     }
     BOOST_TEST(ours.loss == reference.figures["loss"].get<double>(),
@@ -134,14 +136,15 @@ void check_equals_transformers(const std::string& name) {
     for (const auto& [parameter, gradient] : reference.figures["gradients"].items()) {
         const auto want = as_tensor(gradient);
         BOOST_TEST(difference(ours.gradients.at(parameter), want) <=
-                   1e-12 * std::max(1.0, want.abs().max().item<double>()));
+                   test::bounds::golden_float64 *
+                       std::max(1.0, want.abs().max().item<double>()));
         ++compared;
     }
     BOOST_TEST(compared >= 6);
     for (const auto& [parameter, norm] : reference.figures["gradient_norms"].items()) {
         BOOST_TEST(
             ours.gradients.at(parameter).norm().item<double>() == norm.get<double>(),
-            boost::test_tools::tolerance(1e-12));
+            boost::test_tools::tolerance(test::bounds::golden_float64));
     }
 }
 
@@ -198,7 +201,8 @@ void check_a_packed_document_equals_the_document_alone(const std::string& name) 
     auto documents = read_golden(name).documents;
     documents.push_back({3});  // without a target
     for (const auto& [dtype, tolerance] :
-         {std::pair{at::kDouble, 1e-12}, std::pair{at::kFloat, 2e-6}}) {
+         {std::pair{at::kDouble, test::bounds::packed_document_float64},
+          std::pair{at::kFloat, test::bounds::packed_document_float32}}) {
         const auto packed = evaluate(name, pack_documents(documents), dtype);
         const double size = packed.logits.abs().max().item<double>();
         std::map<std::string, at::Tensor> summed;

@@ -101,8 +101,7 @@ inline void run_mesh(const mesh_shape& mesh,
                 return std::make_unique<lt::in_process_communicator>(
                     name, static_cast<int>(place - members.begin()), group);
             });
-        const auto at = coordinates_of(mesh, world.rank());
-        body({std::move(groups), at.dp_replicate * mesh.dp_shard + at.dp_shard,
+        body({std::move(groups), data_rank_of(mesh, world.rank()),
               mesh.data_parallel_size()});
     });
 }

@@ -3,13 +3,13 @@
 
 #include "common/errors.hpp"
 
+#include <packkit/batch_size.hpp>
 #include <packkit/cu_seqlens.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/random.hpp>
 #include <packkit/stats.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 namespace packkit::train {
@@ -76,8 +76,8 @@ data_plan::data_plan(const token_store& samples, const train_config& config,
          .seed = config.seed,
          .shuffle = shuffles(config),
          .last = last_batch::keep});
-    total_steps_ = config.max_steps.value_or(static_cast<std::int64_t>(
-        std::ceil(config.num_epochs * static_cast<double>(steps_per_epoch()))));
+    total_steps_ =
+        config.max_steps.value_or(steps_of_epochs(steps_per_epoch(), config.num_epochs));
 }
 
 std::int64_t data_plan::steps_per_epoch() const {

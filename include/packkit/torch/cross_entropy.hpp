@@ -5,6 +5,7 @@
 /// it and holds a chunk of them.
 #pragma once
 
+#include <packkit/cu_seqlens.hpp>
 #include <packkit/torch/memory_counter.hpp>
 
 #include <ATen/Functions.h>
@@ -25,7 +26,7 @@ namespace packkit::lt {
 /// kept, so logits are held twice at the worst moment, and backward runs once.
 [[nodiscard]] at::Tensor cross_entropy_sum(const at::Tensor& logits,
                                            const at::Tensor& targets,
-                                           std::int64_t ignore_index = -100);
+                                           std::int64_t ignore_index = default_ignore_index);
 
 // --- implementation
 // -----------------------------------------------------------------------------

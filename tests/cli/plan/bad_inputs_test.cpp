@@ -56,9 +56,9 @@ const std::vector<bad_usage> usages = {
     {e + "--tensor-parallel-size 2 --dp-shard-size 8",
      "dp_shard 8 does not divide the 4 ranks left to it (world size 8, tp 2, cp not set, "
      "dp_shard 8, dp_replicate not set); dp_shard can be one of 1, 2, 4"},
-    {"estimate llama-3-8b --gpus 16 --gpu h100-80gb --tensor-parallel-size 16",
-     "--tensor-parallel-size: 16 does not divide the 8 key-value heads of llama-3-8b; it "
-     "can be one of 1, 2, 4, 8"},
+    {"estimate llama-3-8b --gpus 64 --gpu h100-80gb --tensor-parallel-size 64",
+     "--tensor-parallel-size: tp 64 does not divide 32 attention heads; tp can be one of "
+     "1, 2, 4, 8, 16, 32"},
     {e + "--sharding fdsp",
      "--sharding: unknown sharding 'fdsp'; expected one of ddp, zero1, zero2, fsdp; did "
      "you mean 'fsdp'?"},
@@ -130,9 +130,10 @@ const std::vector<bad_usage> usages = {
     {"estimate no/such/config.json --gpus 8 --gpu h100-80gb",
      "no/such/config.json: cannot be opened: No such file or directory"},
     {"search llama-3-8b --gpus 8 --gpu h100-80gb --tensor-parallel-size 3",
-     "--tensor-parallel-size: 3 does not divide the 8 GPUs left to it; it can be one of "
-     "1, "
-     "2, 4, 8"},
+     "tp 3 does not divide the 8 ranks (world size 8, tp 3, cp not set, dp_shard not "
+     "set, "
+     "dp_replicate not set); tp can be one of 1, 2, 4, 8"},
+    {e + "--memory-share 1.2", "--memory-share: 1.2 is above 1: a share of the memory"},
     {"search llama-3-8b --gpus 8 --gpu h100-80gb --memory-share 1.2",
      "--memory-share: 1.2 is above 1: a share of the memory"},
     {"search llama-3-8b --gpus 8 --gpu h100-80gb --top 0",
@@ -148,9 +149,11 @@ const std::vector<bad_usage> usages = {
     {"steps --samples 100",
      "the batch is missing: --global-batch-size, or --micro-batch-size with "
      "--gradient-accumulation-steps and the ranks"},
-    {"steps --samples 100 --global-batch-size 192",
-     "--global-batch-size: 192 is more than the 100 rows of an epoch: no step is left "
-     "(--keep-last makes it one)"},
+    {"steps --samples 100 --global-batch-size 192 --dataloader-drop-last",
+     "--global-batch-size: 192 is more than the 100 rows of an epoch: "
+     "--dataloader-drop-last leaves no step"},
+    {"steps --samples 100 --global-batch-size 5 --dataloader-drop-last --keep-last",
+     "--dataloader-drop-last and --keep-last exclude each other"},
     {"steps --samples 100 --global-batch-size 5 --seconds-per-step 0.8-0.5",
      "--seconds-per-step: '0.8-0.5' is no range: the first number is the larger"},
     {"steps --lengths x.txt --global-batch-size 1",

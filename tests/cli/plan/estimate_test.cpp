@@ -287,14 +287,16 @@ BOOST_AUTO_TEST_CASE(a_device_of_ones_own) {
         "estimate llama-2-7b --gpus 16 --gpu-memory-gb 64 --peak-tflops 280 --link-gbps "
         "200 --sequence-len 2048");
     BOOST_TEST(plan["gpu"]["name"] == "custom");
-    BOOST_TEST(plan["memory_bytes"]["capacity"] == 64000000000);
+    BOOST_TEST(plan["gpu"]["memory_bytes"] == 64000000000);
+    BOOST_TEST(plan["memory_bytes"]["capacity"] == 60800000000);  // 95 %
     BOOST_TEST(plan["gpu"]["peak_tflops"] == 280.0);
     BOOST_TEST(plan["gpu"]["link_bytes_per_second"] == 200e9);
     // A number beside a name takes the place of the table's.
     const json changed = plan_json(
         "estimate llama-2-7b --gpus 8 --gpu a100-80gb --gpu-memory-gb 60 --efficiency "
         "0.35");
-    BOOST_TEST(changed["memory_bytes"]["capacity"] == 60000000000);
+    BOOST_TEST(changed["gpu"]["memory_bytes"] == 60000000000);
+    BOOST_TEST(changed["memory_bytes"]["capacity"] == 57000000000);
     const json usual = plan_json("estimate llama-2-7b --gpus 8 --gpu a100-80gb");
     BOOST_TEST(changed["seconds"]["compute"].get<double>() >
                usual["seconds"]["compute"].get<double>());

@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(the_page_stands_alone) {
     }
     const auto result = run_plan_in(folder, e + "--html page.html");
     const std::string html = file_content(folder / "page.html");
-    for (const char* text : {"capacity 79.1 GiB", "activations", "exposed communication",
+    for (const char* text : {"capacity 75.1 GiB", "activations", "exposed communication",
                              "dp_shard (8)", "tokens/s a GPU"}) {
         BOOST_TEST((html.find(text) != std::string::npos), text);
     }

@@ -91,6 +91,76 @@ BOOST_AUTO_TEST_CASE(a_plan_has_the_keys_of_an_estimate) {
                plan["tokens_per_second_per_gpu"].get<double>());
 }
 
+/// One way to train, asked of both commands.
+struct both_answers {
+    json estimate, search;
+};
+
+both_answers answers_of(const std::string& arguments) {
+    const std::string one_way =
+        " --dp-replicate-size 1 --context-parallel-size 1 --micro-batch-size 1 "
+        "--gradient-accumulation-steps 1 --sharding fsdp --activation-checkpointing full "
+        "--sequence-len 4096 " +
+        arguments;
+    return {plan_json("estimate" + one_way), plan_json("search" + one_way)};
+}
+
+const json* plan_with_mesh_of(const both_answers& answers) {
+    for (const json& plan : answers.search["plans"]) {
+        if (plan["mesh"] == answers.estimate["mesh"]) return &plan;
+    }
+    return nullptr;
+}
+
+BOOST_AUTO_TEST_CASE(search_and_estimate_have_one_limit_of_memory) {
+    const auto with_gb = [](double gb, const std::string& more = "") {
+        return answers_of(
+            "llama-3-8b --gpus 8 --tensor-parallel-size 1 --no-reshard "
+            "--gpu h100-80gb --gpu-memory-gb " +
+            std::to_string(gb) + more);
+    };
+    const double needed =
+        with_gb(80).estimate["memory_bytes"]["total"].get<double>() / 1e9;
+    for (const auto& [share, fits] :
+         {std::pair{0.90, true}, {0.9499, true}, {0.9501, false}, {0.97, false}}) {
+        const both_answers answers = with_gb(needed / share);
+        BOOST_TEST(answers.estimate["fits"] == fits, share);
+        BOOST_TEST(!answers.search["plans"].empty() == fits, share);
+        if (!fits) continue;
+        BOOST_REQUIRE(plan_with_mesh_of(answers) != nullptr);
+        BOOST_TEST(plan_with_mesh_of(answers)->at("memory_bytes") ==
+                   answers.estimate["memory_bytes"]);
+    }
+    const both_answers all = with_gb(needed / 0.97, " --memory-share 1");
+    BOOST_TEST(all.estimate["fits"] == true);
+    BOOST_TEST(!all.search["plans"].empty());
+}
+
+BOOST_AUTO_TEST_CASE(ranks_may_share_key_value_heads) {
+    // 32 attention heads, 8 of keys and values: 16 and 32 ranks share the latter.
+    for (const char* tp : {"8", "16", "32"}) {
+        const both_answers answers =
+            answers_of(std::string("llama-3-8b --gpus 64 --gpu h100-80gb "
+                                   "--sequence-parallel --no-reshard "
+                                   "--tensor-parallel-size ") +
+                       tp);
+        BOOST_REQUIRE(plan_with_mesh_of(answers) != nullptr);
+        const json& found = *plan_with_mesh_of(answers);
+        BOOST_TEST(found["memory_bytes"] == answers.estimate["memory_bytes"]);
+        BOOST_TEST(found["seconds"] == answers.estimate["seconds"]);
+        BOOST_TEST(says(answers.estimate["warnings"], "ranks share them") ==
+                   (std::string(tp) != "8"));
+    }
+    const json none = plan_json(
+        "search llama-3-8b --gpus 64 --gpu h100-80gb "
+        "--tensor-parallel-size 64");
+    BOOST_TEST(none["plans"].empty());
+    json reasons = json::array();
+    for (const json& one : none["rejected"])
+        reasons.push_back(one["reason"]);
+    BOOST_TEST(says(reasons, "tp 64 does not divide 32 attention heads"));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_given_is_kept_to) {
     const json found = plan_json(
         "search llama-3-8b --gpus 16 --gpu a100-80gb --tensor-parallel-size 2 "

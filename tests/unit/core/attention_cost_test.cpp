@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <packkit/attention_cost.hpp>
+#include <packkit/flops.hpp>
 #include <packkit/model_presets.hpp>
 
 #include <cstdint>

@@ -88,10 +88,33 @@ BOOST_AUTO_TEST_CASE(steps_and_hours_of_the_published_example) {
     BOOST_TEST(packkit::steps_per_epoch(192, 192, false) == 1);
     BOOST_TEST(packkit::steps_per_epoch(0, 192, false) == 0);
     BOOST_TEST(packkit::steps_per_epoch(191, 192, true) == 0);
+    BOOST_TEST(
+        (packkit::steps_of_epoch(10'000'000, 192) == packkit::epoch_steps{52'083, 64}));
+    BOOST_TEST((packkit::steps_of_epoch(191, 192) == packkit::epoch_steps{0, 191}));
+    BOOST_TEST((packkit::steps_of_epoch(384, 192) == packkit::epoch_steps{2, 0}));
     BOOST_TEST(packkit::hours(steps, 0.5) == 7.23, boost::test_tools::tolerance(1e-3));
     BOOST_TEST(packkit::hours(steps, 0.8) == 11.57, boost::test_tools::tolerance(1e-3));
     BOOST_CHECK_THROW((void)packkit::steps_per_epoch(-1, 192, true), invalid_argument);
     BOOST_CHECK_THROW((void)packkit::steps_per_epoch(1, 0, true), invalid_argument);
+}
+
+BOOST_AUTO_TEST_CASE(steps_of_parts_of_epochs) {
+    BOOST_TEST(packkit::steps_of_epochs(52'084, 3) == 156'252);
+    BOOST_TEST(packkit::steps_of_epochs(3, 1.5) == 5);
+    BOOST_TEST(packkit::steps_of_epochs(3, 0) == 0);
+    BOOST_TEST(packkit::steps_of_epochs(7, 0.01) == 1);
+    // Tenths of an epoch are no binary fractions: k of 10 q steps are k q all the same.
+    for (const std::int64_t tenth : {1, 7, 99'991, 1'000'003}) {
+        for (std::int64_t k = 0; k <= 100; ++k) {
+            BOOST_TEST_REQUIRE(packkit::steps_of_epochs(
+                                   10 * tenth, static_cast<double>(k) / 10) == k * tenth);
+        }
+    }
+    for (const auto& [steps, epochs] :
+         {std::pair{-1L, 1.0}, {1L, -1.0}, {1L << 49, 3.0}, {1L, std::nan("")}}) {
+        BOOST_CHECK_THROW((void)packkit::steps_of_epochs(steps, epochs),
+                          invalid_argument);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(estimated_steps_are_axolotls) {

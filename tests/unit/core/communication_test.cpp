@@ -2,6 +2,7 @@
 #include <packkit/communication.hpp>
 
 #include <packkit/attention_cost.hpp>
+#include <packkit/model_presets.hpp>
 #include <packkit/shard.hpp>
 
 #include <cstdint>

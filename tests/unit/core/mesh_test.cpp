@@ -5,6 +5,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/test/data/monomorphic.hpp>
@@ -212,6 +213,10 @@ BOOST_AUTO_TEST_CASE(tp_is_innermost) {
     BOOST_TEST((coordinates_of(shape, 20) == mesh_coordinates{0, 1, 0, 0}));
     BOOST_TEST((coordinates_of(shape, 60) == mesh_coordinates{1, 0, 0, 0}));
     BOOST_TEST((coordinates_of(shape, 119) == mesh_coordinates{1, 2, 3, 4}));
+    const std::pair<std::int64_t, std::int64_t> data_ranks[] = {
+        {0, 0}, {19, 0}, {20, 1}, {59, 2}, {60, 3}, {119, 5}};
+    for (const auto& [rank, data_rank] : data_ranks)
+        BOOST_TEST(packkit::data_rank_of(shape, rank) == data_rank);
     expect::message_of<invalid_argument>([&] { (void)coordinates_of(shape, 120); },
                                          "rank is 120, expected 0 to 119");
     expect::message_of<invalid_argument>([&] { (void)coordinates_of(shape, -1); },

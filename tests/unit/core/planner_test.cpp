@@ -86,7 +86,9 @@ std::map<mesh_shape, std::optional<plan_estimate>> obvious_search(
                                         if (ddp ? shard > 1 || !reshard : shard * cp == 1)
                                             continue;
                                         if (sequence_parallel && tp == 1) continue;
-                                        if (cp > 1 && micro_batch_size > 1) continue;
+                                        if (options.one_row_with_cp && cp > 1 &&
+                                            micro_batch_size > 1)
+                                            continue;
                                         training_setup setup;
                                         setup.mesh = {replicate, shard, cp, tp};
                                         setup.sequence_len = options.sequence_len;
