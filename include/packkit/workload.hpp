@@ -19,6 +19,7 @@
 #include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 #include <packkit/row_costs.hpp>
+#include <packkit/squared_lengths.hpp>
 #include <packkit/training_setup.hpp>
 
 #include <algorithm>
@@ -132,8 +133,8 @@ namespace detail {
 [[nodiscard]] inline double squared_lengths(const length_counts& counts) {
     double squared = 0;
     for (std::size_t length = 1; length < counts.count.size(); ++length) {
-        const auto l = static_cast<double>(length);
-        squared += l * l * counts.count[length];
+        squared += packkit::squared_lengths<double>(static_cast<double>(length),
+                                                    counts.count[length]);
     }
     return squared;
 }
@@ -175,9 +176,8 @@ namespace detail {
         double tokens = 0;
         double squared = 0;
         for (const placement& p : chain) {
-            const auto length = static_cast<double>(p.length);
-            tokens += length * p.per_bin;
-            squared += length * length * p.per_bin;
+            tokens += double{1} * p.length * p.per_bin;
+            squared += packkit::squared_lengths<double>(p.length, p.per_bin);
         }
         if (options.pad_to_capacity) {
             const double padding = static_cast<double>(capacity) - tokens;
@@ -302,8 +302,8 @@ struct padded_rows_options {
 
 /// In which order rows reach the ranks.
 enum class row_dealing : std::uint8_t {
-    shuffled,  ///< at random: `batch_sampler`, packkit-train
-    balanced,  ///< rows of a step cost about the same: `distributed_plan`
+    shuffled,  ///< at random
+    balanced,  ///< rows of a step cost about the same: `distributed_plan`, packkit-train
 };
 
 /// Rows that a rank gets before all ranks wait for each other: a micro-batch with FSDP,

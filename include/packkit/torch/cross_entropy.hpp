@@ -5,6 +5,7 @@
 /// it and holds a chunk of them.
 #pragma once
 
+#include <packkit/cu_seqlens.hpp>
 #include <packkit/torch/memory_counter.hpp>
 
 #include <ATen/Functions.h>
@@ -23,9 +24,9 @@ namespace packkit::lt {
 /// float64 scalar, zero when no target is valid. Half-precision logits are widened to
 /// float32 first. Backward writes the gradient over the log-probabilities that forward
 /// kept, so logits are held twice at the worst moment, and backward runs once.
-[[nodiscard]] at::Tensor cross_entropy_sum(const at::Tensor& logits,
-                                           const at::Tensor& targets,
-                                           std::int64_t ignore_index = -100);
+[[nodiscard]] at::Tensor cross_entropy_sum(
+    const at::Tensor& logits, const at::Tensor& targets,
+    std::int64_t ignore_index = default_ignore_index);
 
 // --- implementation
 // -----------------------------------------------------------------------------

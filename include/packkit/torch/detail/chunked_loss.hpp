@@ -4,6 +4,7 @@
 /// operations share, and that form: it runs on any device and waits for none.
 #pragma once
 
+#include <packkit/cu_seqlens.hpp>
 #include <packkit/error.hpp>
 #include <packkit/loss_chunks.hpp>
 #include <packkit/torch/communicator.hpp>
@@ -22,7 +23,7 @@ namespace packkit::lt {
 struct linear_cross_entropy_options {
     /// Logits become softcap tanh(logit / softcap) (Gemma 2, arXiv 2408.00118); 0: not.
     double softcap = 0;
-    std::int64_t ignore_index = -100;  ///< this value is no target
+    std::int64_t ignore_index = default_ignore_index;  ///< this value is no target
     /// Rows whose logits exist at once.
     std::int64_t chunk_rows = loss_chunk_rows;
     /// Ranks that split the vocabulary, in the order of their parts, each of any size;
