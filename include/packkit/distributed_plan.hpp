@@ -43,6 +43,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -131,14 +132,12 @@ public:
 
     /// The window that holds a step: its bins' numbers, by step. O(w log w) for its w
     /// bins, and their items for a cost by sample.
+    /// @param other for comparisons: what to balance by instead of the plan's choice
     /// @throws invalid_argument for a step past the epoch's end
-    [[nodiscard]] plan_window window_at(cursor at) const {
-        return window_at(at, options_.balance);
-    }
-
-    /// The window with its bins balanced by something else, for comparisons.
-    [[nodiscard]] plan_window window_at(cursor at, plan_balance balance) const {
+    [[nodiscard]] plan_window window_at(cursor at,
+                                        std::optional<plan_balance> other = {}) const {
         check(at);
+        const plan_balance balance = other.value_or(options_.balance);
         const std::size_t batch = options_.global_batch;
         // As few windows as cover the epoch, of sizes that differ by one step at most.
         const std::size_t windows = (steps_ - 1) / options_.window + 1;

@@ -149,64 +149,57 @@ private:
 
 /// How `rank_idle` looks at a plan.
 struct rank_idle_options {
-    plan_balance balance = plan_balance::cost;
-    std::size_t rows = 1;  ///< bins that a rank takes in one micro-step
+    std::optional<plan_balance> balance = {};  ///< for comparisons, instead of the plan's
+    std::size_t rows = 1;  ///< bins that a rank takes before all wait for each other
     /// Most steps to look at, in whole windows spread over the epoch; one window at
     /// least.
     std::size_t most_steps = std::numeric_limits<std::size_t>::max();
 };
 
-/// Share of an epoch's rank time that is idle if ranks wait for each other after every
-/// micro-step: 1 - Σ cost / (ranks * Σ over micro-steps of the most expensive rank's
-/// rows). 0 for no cost.
+/// Share of an epoch's rank time that is idle if ranks wait for each other after every so
+/// many rows: 1 - Σ cost / (ranks * Σ of the most expensive rank's rows). 0 for no cost.
 /// @throws invalid_argument for 0 ranks or rows
 template <bin_cost Cost>
 [[nodiscard]] double rank_idle(const distributed_plan<Cost>& plan, std::uint64_t epoch,
-                               std::size_t ranks, const rank_idle_options& options) {
+                               std::size_t ranks, const rank_idle_options& options = {}) {
     const std::size_t batch = plan.global_batch();
-    const std::size_t micro_steps =
-        micro_steps_of(micro_steps_of(batch, ranks), options.rows);
-    const auto assignment = plan.options().order == epoch_order::as_packed
-                                ? row_assignment::in_order
-                                : row_assignment::in_turn;
+    const std::size_t rows = micro_steps_of(batch, ranks);
+    const std::size_t waits = micro_steps_of(rows, options.rows);
     const std::size_t steps = plan.steps_per_epoch();
     const std::size_t every =
         steps == 0 ? 1 : (steps - 1) / std::max<std::size_t>(options.most_steps, 1) + 1;
+    const auto assignment = plan.options().order == epoch_order::as_packed
+                                ? row_assignment::in_order
+                                : row_assignment::in_turn;
     double cost = 0, most_expensive = 0;
     std::vector<double> of_rank(ranks);
+    const auto add_step = [&](std::span<const std::uint32_t> bins, std::uint64_t turn) {
+        for (std::size_t wait = 0; wait < waits; ++wait) {
+            std::fill(of_rank.begin(), of_rank.end(), 0.0);
+            const std::size_t end = std::min(rows, (wait + 1) * options.rows);
+            for (std::size_t row = wait * options.rows; row < end; ++row) {
+                for (std::size_t rank = 0; rank < ranks; ++rank) {
+                    const auto slot =
+                        slot_of_rank(batch, ranks, row, rank, turn, assignment);
+                    if (!slot) continue;
+                    const auto one = plan.cost_of(bins[*slot], epoch);
+                    of_rank[rank] += static_cast<double>(one);
+                    cost += static_cast<double>(one);
+                }
+            }
+            most_expensive += *std::max_element(of_rank.begin(), of_rank.end());
+        }
+    };
     for (std::size_t step = 0; step < steps;) {
         const plan_window window = plan.window_at({epoch, step}, options.balance);
         for (std::size_t s = 0; s < window.steps; ++s) {
-            const std::uint64_t turn = plan.turn_of({epoch, window.first_step + s});
-            for (std::size_t micro = 0; micro < micro_steps; ++micro) {
-                std::fill(of_rank.begin(), of_rank.end(), 0.0);
-                for (std::size_t row = micro * options.rows;
-                     row < (micro + 1) * options.rows && row * ranks < batch; ++row) {
-                    for (std::size_t rank = 0; rank < ranks; ++rank) {
-                        const auto slot =
-                            slot_of_rank(batch, ranks, row, rank, turn, assignment);
-                        if (!slot) continue;
-                        of_rank[rank] += static_cast<double>(
-                            plan.cost_of(window.bins[s * batch + *slot], epoch));
-                    }
-                }
-                for (const double one : of_rank)
-                    cost += one;
-                most_expensive += *std::max_element(of_rank.begin(), of_rank.end());
-            }
+            add_step(std::span(window.bins).subspan(s * batch, batch),
+                     plan.turn_of({epoch, window.first_step + s}));
         }
         step = window.first_step + window.steps * every;
     }
-    return most_expensive == 0 ? 0
-                               : 1 - cost / (static_cast<double>(ranks) * most_expensive);
-}
-
-/// Idle share of a plan as it is balanced, with a bin a micro-step.
-/// @throws invalid_argument for 0 ranks
-template <bin_cost Cost>
-[[nodiscard]] double rank_idle(const distributed_plan<Cost>& plan, std::uint64_t epoch,
-                               std::size_t ranks) {
-    return rank_idle(plan, epoch, ranks, {.balance = plan.options().balance});
+    if (most_expensive == 0) return 0;
+    return 1 - cost / (static_cast<double>(ranks) * most_expensive);
 }
 
 /// Idle shares of ranks with and without balance.
@@ -225,7 +218,7 @@ template <bin_cost Cost>
     constexpr std::size_t most_bins = 1 << 17;
     const std::size_t most_steps =
         std::max<std::size_t>(1, most_bins / plan.global_batch());
-    return {rank_idle(plan, 0, ranks, {plan.options().balance, rows, most_steps}),
+    return {rank_idle(plan, 0, ranks, {std::nullopt, rows, most_steps}),
             rank_idle(plan, 0, ranks, {plan_balance::none, rows, most_steps})};
 }
 
