@@ -208,8 +208,8 @@ struct idle_shares {
     double unbalanced = 0;  ///< with the same bins in the order of the epoch
 };
 
-/// Idle shares in the first epoch, estimated from some of its windows where it is long:
-/// about a tenth of a second at most.
+/// Idle shares in the first epoch, estimated where it is long from some of its windows:
+/// from about 2^17 bins, or one window where that has more. O(bins * log window).
 /// @param rows bins that a rank takes before all ranks wait for each other
 /// @throws invalid_argument for 0 ranks or rows
 template <bin_cost Cost>
