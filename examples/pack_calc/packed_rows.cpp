@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "packed_rows.hpp"
 
+#include <packkit/squared_lengths.hpp>
+
 #include <algorithm>
 #include <numeric>
 
@@ -51,9 +53,8 @@ std::vector<packed_row> rows_of(const bin_list<>& bins,
     std::vector<packed_row> rows(bins.size());
     for (std::size_t b = 0; b < bins.size(); ++b) {
         for (const std::uint32_t item : bins[b]) {
-            const auto length = static_cast<double>(lengths[item]);
             rows[b].tokens += lengths[item];
-            rows[b].attention += length * length;
+            rows[b].attention += squared_lengths<double>(lengths[item]);
         }
     }
     for (std::size_t k = 0; k < std::min(rows.size(), drawn_rows); ++k) {
@@ -72,9 +73,8 @@ std::vector<packed_row> rows_of(const packing_plan& plan, std::vector<drawn_row>
         plan.placements_of(run, chain);
         packed_row row;
         for (const placement& p : chain) {
-            const auto length = static_cast<double>(p.length);
             row.tokens += std::int64_t{p.length} * p.per_bin;
-            row.attention += length * length * p.per_bin;
+            row.attention += squared_lengths<double>(p.length, p.per_bin);
         }
         rows.insert(rows.end(), run.bins, row);
     }

@@ -25,7 +25,7 @@ void check_mesh(const train_config& config, std::int64_t processes) {
 int check(const train_config& config, std::int64_t processes) {
     const auto mesh = choose_mesh(config, processes);
     const auto inputs = read_inputs(config, mesh, true);
-    const data_plan plan(inputs.samples, config, mesh);
+    const data_plan plan(inputs.samples, config, mesh, training_flops(inputs.shape));
     if (!config.random_init_weights) {
         lt::single_communicator alone("check");
         model probe(inputs.shape, {&alone, &alone}, {});

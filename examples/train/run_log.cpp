@@ -5,6 +5,7 @@
 #include "common/numbers.hpp"
 #include "ranks/report.hpp"
 
+#include <packkit/stats.hpp>
 #include <packkit/torch/instruction_set.hpp>
 
 #include <fmt/format.h>
@@ -47,18 +48,32 @@ void run_log::mesh(const mesh_shape& mesh) const {
         (mesh.world_size() > 1 ? "\n" + app::mesh_picture(mesh) : ""));
 }
 
+std::string idle_text(const idle_shares& idle) {
+    return "idle ranks: " + app::percent(idle.planned, 1) + " (unbalanced " +
+           app::percent(idle.unbalanced, 1) + ")";
+}
+
 void run_log::packing(const train_config& config, const data_plan& plan) const {
-    if (!config.sample_packing) {
+    if (!speaks_) return;
+    if (config.sample_packing) {
+        say("MultipackBatchSampler: " +
+            app::grouped(static_cast<std::int64_t>(plan.plan().bins())) + " bins of " +
+            std::to_string(plan.row_capacity()) + " tokens, " +
+            app::grouped(plan.steps_per_epoch()) + " steps an epoch");
+        say("Sample packing efficiency: " + app::fixed(plan.efficiency(), 4) +
+            " (one sample a row: " +
+            app::fixed(padded_to_capacity_efficiency(plan.samples().lengths(),
+                                                     config.sequence_len),
+                       4) +
+            ")");
+    } else {
         say("Sample packing: off; one sample a row: efficiency " +
             app::fixed(plan.efficiency(), 4));
-        return;
     }
-    say("MultipackBatchSampler: " +
-        app::grouped(static_cast<std::int64_t>(plan.bins().size())) + " bins of " +
-        std::to_string(plan.row_capacity()) + " tokens, " +
-        app::grouped(plan.steps_per_epoch()) + " steps an epoch");
-    say("Sample packing efficiency: " + app::fixed(plan.efficiency(), 4) +
-        " (one sample a row: " + app::fixed(plan.padded_efficiency(), 4) + ")");
+    if (const auto rows = plan.plan().left_out(); rows > 0)
+        say("dataloader_drop_last: " + app::grouped(static_cast<std::int64_t>(rows)) +
+            (rows == 1 ? " row is" : " rows are") + " left out of each epoch");
+    say(idle_text(plan.idle()));
 }
 
 void run_log::begin_of_steps(std::int64_t total, std::int64_t steps_a_line) {

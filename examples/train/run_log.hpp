@@ -18,6 +18,9 @@
 
 namespace packkit::train {
 
+/// "idle ranks: 0.2 % (unbalanced 14.8 %)".
+std::string idle_text(const idle_shares& idle);
+
 /// The log of one rank; that of the first rank speaks, the others' are silent.
 class run_log {
 public:

@@ -25,8 +25,10 @@
 #include "ranks/report.hpp"
 #include "run_log.hpp"
 
+#include <packkit/attention_cost.hpp>
 #include <packkit/flops.hpp>
 #include <packkit/learning_rate.hpp>
+#include <packkit/loss_weights.hpp>
 #include <packkit/torch/canonical_sum.hpp>
 #include <packkit/torch/gradient_norm.hpp>
 #include <packkit/torch/memory_reuse.hpp>
@@ -58,15 +60,15 @@ learning_rate_schedule schedule_of(const train_config& config, std::int64_t tota
 }
 
 /// Floating-point operations of this work, with Σ l² for packed documents.
-double flops_of(const token_flops& law, const step_plan& work) {
+double flops_of(const token_flops& law, const batch_work& work) {
     return static_cast<double>(law.linear) * static_cast<double>(work.real_tokens) +
            static_cast<double>(law.attention) * static_cast<double>(work.squared_lengths);
 }
 
 /// A rank's part of a step, made ahead of it.
 struct rank_step {
-    step_plan all;   ///< work of all ranks
-    step_plan mine;  ///< work of this one
+    batch_work all;   ///< work of all ranks
+    batch_work mine;  ///< work of this one
     std::vector<packed_row> micro_batches;
 };
 
@@ -89,7 +91,7 @@ public:
           groups_(meet(config, environment_, mesh_, inputs_, device_, store_)),
           parameters_(parameter_count(inputs_.shape)),
           flops_(token_flops_of(model_layout(inputs_.shape), flop_convention::A)),
-          plan_(inputs_.samples, config, mesh_),
+          plan_(inputs_.samples, config, mesh_, training_flops(inputs_.shape)),
           identity_(identity_of(config, inputs_.shape, plan_, inputs_.samples, mesh_)),
           model_(inputs_.shape,
                  {groups_.shard.get(), groups_.replicate.get(), groups_.cp.get(),
@@ -305,13 +307,15 @@ int run::execute() {
 }
 
 rank_step run::prepare(std::int64_t step) const {
-    rank_step work{plan_.step(step), plan_.step_of_rank(step, data_rank()), {}};
+    rank_step work{plan_.step(step), {}, {}};
     const auto micro_steps = plan_.micro_steps();
     for (std::int64_t micro = 0; micro < micro_steps; ++micro) {
         // Canonical sums take them in the order of their tree.
         const auto number =
             config_.canonical_reduction ? lt::bit_reversed(micro, micro_steps) : micro;
-        work.micro_batches.push_back(plan_.micro_batch(step, number, data_rank()));
+        const auto content = plan_.content(step, number, data_rank());
+        work.mine += content.work;
+        work.micro_batches.push_back(collate(content, inputs_.samples));
     }
     return work;
 }
@@ -354,8 +358,7 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
         if (report.stop_signal != 0) stop_signal = static_cast<int>(report.stop_signal);
     }
     set_slowest_rank(metrics, of_ranks);
-    metrics.loss = loss_of_all(of_ranks) /
-                   static_cast<double>(std::max<std::int64_t>(1, metrics.tokens));
+    metrics.loss = loss_of_all(of_ranks) / loss_denominator(metrics.tokens);
     metrics.epoch =
         static_cast<double>(step + 1) / static_cast<double>(plan_.steps_per_epoch());
     const auto seconds = timer.stop();
@@ -385,8 +388,7 @@ step_metrics run::one_step(std::int64_t step, const rank_step& work, phase_timer
 at::Tensor run::accumulate_gradients(const rank_step& work, phase_timer& timer) {
     // Every rank divides by the targets of the whole step, known from the plan: sums then
     // add up to the mean, however unevenly the targets lie.
-    const auto valid =
-        static_cast<double>(std::max<std::int64_t>(1, work.all.valid_targets));
+    const auto valid = loss_denominator(work.all.valid_targets);
     lt::tree_sum losses;
     for (auto& unit : model_.units())
         unit.parameters().zero_gradients();
@@ -451,8 +453,8 @@ void run::refuse_non_finite(std::int64_t step, const std::vector<rank_report>& r
         if (std::isfinite(reports[rank].loss_sum)) continue;
         std::string samples;
         for (std::int64_t micro = 0; micro < plan_.micro_steps(); ++micro) {
-            for (const auto sample : plan_.samples_of(
-                     step, micro, data_rank_of(mesh_, static_cast<std::int64_t>(rank)))) {
+            const auto from = data_rank_of(mesh_, static_cast<std::int64_t>(rank));
+            for (const auto sample : plan_.content(step, micro, from).samples()) {
                 if (samples.size() < 200) {
                     samples += (samples.empty() ? "" : ", ") + std::to_string(sample);
                 }

@@ -9,6 +9,7 @@
 
 #include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
+#include <packkit/squared_lengths.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -68,7 +69,7 @@ struct document_sums {
 
     constexpr void add(double length, double documents = 1) {
         tokens += length * documents;
-        squared += length * length * documents;
+        squared += squared_lengths(length, documents);
     }
     /// Σ l² / Σ l: the s that attention's FLOPs per token take. 0 without tokens.
     [[nodiscard]] constexpr double attention_length() const {

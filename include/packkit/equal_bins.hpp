@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The bins of a plan, some of them cut in two, so that their number is a multiple:
-/// what `equalize_bins` does to bins, done to the plan that describes them.
+/// Bins of which some are split, so that their number is a multiple: of a plan
+/// (`equal_bins`), and of a list of samples (`equalize_bins`).
 #pragma once
 
+#include <packkit/bins.hpp>
+#include <packkit/concepts.hpp>
+#include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
 #include <packkit/packing_plan.hpp>
+#include <packkit/plan_from_bins.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <span>
 #include <vector>
 
 namespace packkit {
@@ -30,8 +36,7 @@ struct bin_piece {
 /// the multiple.
 ///
 /// Always the piece with the most tokens among those of two items or more is cut (the
-/// lowest-numbered of equals), after the item where its halves are closest in tokens: the
-/// same pieces as `equalize_bins` makes of the expanded plan.
+/// lowest-numbered of equals), after the item where its halves are closest in tokens.
 class equal_bins {
 public:
     constexpr equal_bins() = default;
@@ -177,5 +182,29 @@ private:
     std::vector<bin_piece> beginnings_;  // of bins that were cut, by bin
     std::vector<bin_piece> ends_;        // pieces bins_, bins_ + 1, ...
 };
+
+/// Splits bins until their number is a multiple of `multiple`, as `equal_bins` does:
+/// nothing lost, nothing twice. The first half stays in place, the second is appended;
+/// empty bins are appended only when every bin is down to one item. No bins: none are
+/// added. O(items + longest length + multiple * log bins).
+///
+/// @param lengths tokens of each sample
+/// @throws invalid_argument if `multiple` is 0, or as `plan_from_bins`
+template <class Index, class Lengths, class Proj = std::identity>
+requires length_range<const Lengths&, Proj>
+[[nodiscard]] bin_list<Index> equalize_bins(const bin_list<Index>& bins,
+                                            const Lengths& lengths, std::size_t multiple,
+                                            Proj proj = {}) {
+    const auto held = detail::contiguous_lengths(lengths, proj);
+    const packing_plan plan = plan_from_bins(bins, std::span<const std::int64_t>(held));
+    const equal_bins pieces(plan, multiple);
+    bin_list<Index> equal;
+    equal.reserve(pieces.size(), bins.items().size());
+    for (std::size_t number = 0; number < pieces.size(); ++number) {
+        const bin_piece piece = pieces.piece(number, plan);
+        equal.append(bins[piece.bin].subspan(piece.first, piece.last - piece.first));
+    }
+    return equal;
+}
 
 }  // namespace packkit

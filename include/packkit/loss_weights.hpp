@@ -37,6 +37,12 @@ template <std::ranges::contiguous_range Targets>
     return count;
 }
 
+/// What the sum of token losses is divided by, for a global batch with so many valid
+/// targets: their number, or 1 without any. Each then weighs the reciprocal.
+[[nodiscard]] constexpr double loss_denominator(std::int64_t valid_targets) {
+    return valid_targets > 0 ? static_cast<double>(valid_targets) : 1.0;
+}
+
 /// Every valid target weighs 1 / `valid_targets`, the rest 0: over the rows of a global
 /// batch with that many valid targets the weights sum to 1. `valid_targets` 0: those of
 /// this row. Without any, all weights are 0. O(row).
@@ -54,7 +60,7 @@ template <std::ranges::contiguous_range Targets>
     std::vector<double> weights(std::ranges::size(targets), 0.0);
     std::size_t at = 0;
     for (const auto target : targets) {
-        if (target != ignore_index) weights[at] = 1.0 / static_cast<double>(all);
+        if (target != ignore_index) weights[at] = 1.0 / loss_denominator(all);
         ++at;
     }
     return weights;

@@ -23,8 +23,10 @@
 #include <packkit/context_split.hpp>
 #include <packkit/context_traffic.hpp>
 #include <packkit/cu_seqlens.hpp>
+#include <packkit/cursor.hpp>
 #include <packkit/device.hpp>
 #include <packkit/distributed_plan.hpp>
+#include <packkit/distributed_plan_options.hpp>
 #include <packkit/dual_feasible.hpp>
 #include <packkit/equal_bins.hpp>
 #include <packkit/error.hpp>
@@ -65,6 +67,7 @@
 #include <packkit/plan_advice.hpp>
 #include <packkit/plan_choices.hpp>
 #include <packkit/plan_estimate.hpp>
+#include <packkit/plan_from_bins.hpp>
 #include <packkit/plan_reader.hpp>
 #include <packkit/plan_refusal.hpp>
 #include <packkit/plan_search.hpp>
@@ -74,10 +77,10 @@
 #include <packkit/rational.hpp>
 #include <packkit/row_costs.hpp>
 #include <packkit/run_cost.hpp>
-#include <packkit/sampler.hpp>
 #include <packkit/samples_by_length.hpp>
 #include <packkit/sequential.hpp>
 #include <packkit/shard.hpp>
+#include <packkit/squared_lengths.hpp>
 #include <packkit/state_memory.hpp>
 #include <packkit/stats.hpp>
 #include <packkit/step_time.hpp>

@@ -1,23 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// How a distributed plan is read by a number of ranks: which rank takes which bin of a
-/// step, its samples, hashes to compare, and how long ranks wait for each other.
+/// step, its samples, hashes to compare, and the share of time that ranks are idle.
 #pragma once
 
 #include <packkit/attention_cost.hpp>
+#include <packkit/cursor.hpp>
 #include <packkit/distributed_plan.hpp>
 #include <packkit/error.hpp>
 #include <packkit/hash.hpp>
-#include <packkit/sampler.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
 
 namespace packkit {
+
+/// Which rank takes which bin of a step.
+enum class row_assignment : std::uint8_t {
+    /// In turn, from another rank in each step and back in every other micro-step, so
+    /// that ranks get equal shares.
+    in_turn,
+    /// Micro-step by micro-step, rank by rank: the bins of a step are in one order
+    /// however it is divided into micro-steps and ranks, as reproducible sums need it.
+    in_order,
+};
 
 /// Micro-steps that `ranks` need for a global batch. @throws invalid_argument for 0 ranks
 [[nodiscard]] constexpr std::size_t micro_steps_of(std::size_t global_batch,
@@ -26,26 +37,26 @@ namespace packkit {
     return global_batch / ranks + (global_batch % ranks != 0 ? 1 : 0);
 }
 
-/// Which of the `global_batch` bins of a step, dearest first, a rank takes at a
-/// micro-step; none is an empty row. Micro-steps take neighbours, in turn from rank
-/// `turn` upwards and back, so that ranks get equal shares over the micro-steps; a rank
-/// misses at most one row. Every bin is taken once. O(1).
+/// Which of the `global_batch` bins of a step a rank takes at a micro-step; none is an
+/// empty row. Micro-steps take neighbours; assigned in turn, from rank `turn` upwards and
+/// back. A rank misses at most one row, every bin is taken once. O(1).
 /// @throws invalid_argument for a micro-step or rank out of range
-[[nodiscard]] constexpr std::optional<std::size_t> slot_of_rank(std::size_t global_batch,
-                                                                std::size_t ranks,
-                                                                std::size_t micro_step,
-                                                                std::size_t rank,
-                                                                std::uint64_t turn = 0) {
+[[nodiscard]] constexpr std::optional<std::size_t> slot_of_rank(
+    std::size_t global_batch, std::size_t ranks, std::size_t micro_step, std::size_t rank,
+    std::uint64_t turn = 0, row_assignment assignment = row_assignment::in_turn) {
     const std::size_t micro_steps = micro_steps_of(global_batch, ranks);
     if (micro_step >= micro_steps || rank >= ranks) {
         detail::throw_invalid_argument("micro-step ", micro_step, " of rank ", rank,
                                        ", there are ", micro_steps, " of ", ranks,
                                        " ranks");
     }
-    const auto start = static_cast<std::size_t>(turn % ranks);
-    const std::size_t place = rank >= start ? rank - start : rank + (ranks - start);
-    const std::size_t slot =
-        micro_step * ranks + (micro_step % 2 == 0 ? place : ranks - 1 - place);
+    std::size_t place = rank;
+    if (assignment == row_assignment::in_turn) {
+        const auto start = static_cast<std::size_t>(turn % ranks);
+        place = rank >= start ? rank - start : rank + (ranks - start);
+        if (micro_step % 2 != 0) place = ranks - 1 - place;
+    }
+    const std::size_t slot = micro_step * ranks + place;
     if (slot >= global_batch) return std::nullopt;
     return slot;
 }
@@ -56,19 +67,26 @@ namespace packkit {
 template <bin_cost Cost>
 class plan_reader {
 public:
+    /// A plan that keeps the order of the packing is always read in order.
     /// @throws invalid_argument for 0 ranks
-    plan_reader(const distributed_plan<Cost>& plan, std::size_t ranks)
+    plan_reader(const distributed_plan<Cost>& plan, std::size_t ranks,
+                row_assignment assignment = row_assignment::in_turn)
         : plan_(&plan),
           ranks_(ranks),
-          micro_steps_(micro_steps_of(plan.global_batch(), ranks)) {}
-    plan_reader(const distributed_plan<Cost>&&, std::size_t) = delete;
+          micro_steps_(micro_steps_of(plan.global_batch(), ranks)),
+          assignment_(plan.options().order == epoch_order::as_packed
+                          ? row_assignment::in_order
+                          : assignment) {}
+    plan_reader(const distributed_plan<Cost>&&, std::size_t,
+                row_assignment = row_assignment::in_turn) = delete;
 
     [[nodiscard]] const distributed_plan<Cost>& plan() const { return *plan_; }
     [[nodiscard]] std::size_t ranks() const { return ranks_; }
     /// Micro-steps a step: ceil(global batch / ranks).
     [[nodiscard]] std::size_t micro_steps() const { return micro_steps_; }
 
-    /// The bins of a step over all ranks, dearest first. Valid until the next question.
+    /// The bins of a step over all ranks, in the order of the plan's window. Valid until
+    /// the next question.
     /// @throws invalid_argument for a step past the epoch's end
     [[nodiscard]] std::span<const std::uint32_t> bins_of_step(cursor at) {
         if (!window_.holds(at)) window_ = plan_->window_at(at);
@@ -83,7 +101,7 @@ public:
                                                    std::size_t rank) {
         const auto bins = bins_of_step(at);
         const auto slot = slot_of_rank(plan_->global_batch(), ranks_, micro_step, rank,
-                                       plan_->turn_of(at));
+                                       plan_->turn_of(at), assignment_);
         if (!slot) return std::nullopt;
         return bins[*slot];
     }
@@ -125,29 +143,83 @@ private:
     const distributed_plan<Cost>* plan_;
     std::size_t ranks_;
     std::size_t micro_steps_;
+    row_assignment assignment_;
     plan_window window_;
 };
 
-/// Share of an epoch's rank time that is spent waiting, if ranks meet after every
-/// micro-step: 1 - Σ cost / (ranks * Σ over micro-steps of the dearest row). 0 for no
-/// cost.
-/// @throws invalid_argument for 0 ranks
+/// How `rank_idle` looks at a plan.
+struct rank_idle_options {
+    std::optional<plan_balance> balance = {};  ///< for comparisons, instead of the plan's
+    std::size_t rows = 1;  ///< bins that a rank takes before all wait for each other
+    /// Most steps to look at, in whole windows spread over the epoch; one window at
+    /// least.
+    std::size_t most_steps = std::numeric_limits<std::size_t>::max();
+};
+
+/// Share of an epoch's rank time that is idle if ranks wait for each other after every so
+/// many rows: 1 - Σ cost / (ranks * Σ of the most expensive rank's rows). 0 for no cost.
+/// @throws invalid_argument for 0 ranks or rows
 template <bin_cost Cost>
 [[nodiscard]] double rank_idle(const distributed_plan<Cost>& plan, std::uint64_t epoch,
-                               std::size_t ranks) {
-    plan_reader reader(plan, ranks);
-    double cost = 0;
-    double dearest = 0;
-    for (std::size_t step = 0; step < plan.steps_per_epoch(); ++step) {
-        const auto bins = reader.bins_of_step({epoch, step});
-        for (std::size_t first = 0; first < bins.size(); first += ranks) {
-            // Dearest first, so the first of a micro-step is its dearest.
-            dearest += static_cast<double>(plan.cost_of(bins[first], epoch));
-            for (std::size_t i = first; i < std::min(first + ranks, bins.size()); ++i)
-                cost += static_cast<double>(plan.cost_of(bins[i], epoch));
+                               std::size_t ranks, const rank_idle_options& options = {}) {
+    const std::size_t batch = plan.global_batch();
+    const std::size_t rows = micro_steps_of(batch, ranks);
+    const std::size_t waits = micro_steps_of(rows, options.rows);
+    const std::size_t steps = plan.steps_per_epoch();
+    const std::size_t every =
+        steps == 0 ? 1 : (steps - 1) / std::max<std::size_t>(options.most_steps, 1) + 1;
+    const auto assignment = plan.options().order == epoch_order::as_packed
+                                ? row_assignment::in_order
+                                : row_assignment::in_turn;
+    double cost = 0, most_expensive = 0;
+    std::vector<double> of_rank(ranks);
+    const auto add_step = [&](std::span<const std::uint32_t> bins, std::uint64_t turn) {
+        for (std::size_t wait = 0; wait < waits; ++wait) {
+            std::fill(of_rank.begin(), of_rank.end(), 0.0);
+            const std::size_t end = std::min(rows, (wait + 1) * options.rows);
+            for (std::size_t row = wait * options.rows; row < end; ++row) {
+                for (std::size_t rank = 0; rank < ranks; ++rank) {
+                    const auto slot =
+                        slot_of_rank(batch, ranks, row, rank, turn, assignment);
+                    if (!slot) continue;
+                    const auto one = plan.cost_of(bins[*slot], epoch);
+                    of_rank[rank] += static_cast<double>(one);
+                    cost += static_cast<double>(one);
+                }
+            }
+            most_expensive += *std::max_element(of_rank.begin(), of_rank.end());
         }
+    };
+    for (std::size_t step = 0; step < steps;) {
+        const plan_window window = plan.window_at({epoch, step}, options.balance);
+        for (std::size_t s = 0; s < window.steps; ++s) {
+            add_step(std::span(window.bins).subspan(s * batch, batch),
+                     plan.turn_of({epoch, window.first_step + s}));
+        }
+        step = window.first_step + window.steps * every;
     }
-    return dearest == 0 ? 0 : 1 - cost / (static_cast<double>(ranks) * dearest);
+    if (most_expensive == 0) return 0;
+    return 1 - cost / (static_cast<double>(ranks) * most_expensive);
+}
+
+/// Idle shares of ranks with and without balance.
+struct idle_shares {
+    double planned = 0;     ///< with the plan's balance
+    double unbalanced = 0;  ///< with the same bins in the order of the epoch
+};
+
+/// Idle shares in the first epoch, estimated where it is long from some of its windows:
+/// from about 2^17 bins, or one window where that has more. O(bins * log window).
+/// @param rows bins that a rank takes before all ranks wait for each other
+/// @throws invalid_argument for 0 ranks or rows
+template <bin_cost Cost>
+[[nodiscard]] idle_shares estimate_rank_idle(const distributed_plan<Cost>& plan,
+                                             std::size_t ranks, std::size_t rows) {
+    constexpr std::size_t most_bins = 1 << 17;
+    const std::size_t most_steps =
+        std::max<std::size_t>(1, most_bins / plan.global_batch());
+    return {rank_idle(plan, 0, ranks, {std::nullopt, rows, most_steps}),
+            rank_idle(plan, 0, ranks, {plan_balance::none, rows, most_steps})};
 }
 
 }  // namespace packkit

@@ -8,6 +8,7 @@
 #include <packkit/detail/lengths.hpp>
 #include <packkit/error.hpp>
 #include <packkit/length_counts.hpp>
+#include <packkit/squared_lengths.hpp>
 
 #include <algorithm>
 #include <array>
@@ -361,7 +362,7 @@ template <class Index, class Lengths, class Proj = std::identity>
                                                    std::size_t ranks, Proj proj = {}) {
     const auto held = detail::contiguous_lengths(lengths, proj);
     return detail::imbalance(bins, held, ranks,
-                             [](double length) { return length * length; });
+                             [](double length) { return squared_lengths(length); });
 }
 
 }  // namespace packkit

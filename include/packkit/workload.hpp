@@ -19,6 +19,7 @@
 #include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 #include <packkit/row_costs.hpp>
+#include <packkit/squared_lengths.hpp>
 #include <packkit/training_setup.hpp>
 
 #include <algorithm>
@@ -287,8 +288,8 @@ struct padded_rows_options {
 
 /// In which order rows reach the ranks.
 enum class row_dealing : std::uint8_t {
-    shuffled,  ///< at random: `batch_sampler`, packkit-train
-    balanced,  ///< rows of a step cost about the same: `distributed_plan`
+    shuffled,  ///< at random
+    balanced,  ///< rows of a step cost about the same: `distributed_plan`, packkit-train
 };
 
 /// Rows that a rank gets before all ranks wait for each other: a micro-batch with FSDP,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <packkit/distributed_plan.hpp>
+#include <packkit/multipack.hpp>
 #include <packkit/permutation.hpp>
 #include <packkit/plan_reader.hpp>
 
@@ -12,6 +13,10 @@
 
 namespace {
 
+using packkit::epoch_order;
+using packkit::last_step;
+using packkit::plan_balance;
+
 struct any_plan {
     std::int64_t capacity = *rc::gen::inRange<std::int64_t>(1, 80);
     std::vector<std::int64_t> lengths = *rc::gen::container<std::vector<std::int64_t>>(
@@ -20,11 +25,33 @@ struct any_plan {
         .global_batch = *rc::gen::inRange<std::size_t>(1, 20),
         .seed = *rc::gen::arbitrary<std::uint64_t>(),
         .window = *rc::gen::inRange<std::size_t>(1, 9),
-        .shuffle = *rc::gen::arbitrary<bool>()};
+        .order = *rc::gen::element(epoch_order::as_packed, epoch_order::fresh_bins,
+                                   epoch_order::shuffled_bins),
+        .balance = *rc::gen::element(plan_balance::cost, plan_balance::tokens,
+                                     plan_balance::none),
+        .last = *rc::gen::element(last_step::split, last_step::keep, last_step::drop)};
+    /// 0: by lengths; otherwise bins of a policy.
+    int policy = *rc::gen::inRange(0, 5);
 
     [[nodiscard]] packkit::distributed_plan<> make() const {
-        return packkit::make_distributed_plan(lengths, capacity, options,
-                                              packkit::attention_cost{3, 1});
+        const packkit::attention_cost cost{3, 1};
+        const auto of = [&](auto with, std::size_t bin_size) {
+            return packkit::make_distributed_plan(
+                lengths, packkit::pack(lengths, capacity, with, {.bin_size = bin_size}),
+                options, cost);
+        };
+        switch (policy) {
+            case 0:
+                return packkit::make_distributed_plan(lengths, capacity, options, cost);
+            case 1:
+                return of(packkit::next_fit{}, 0);
+            case 2:
+                return of(packkit::next_fit{}, 1);  // a sample a bin
+            case 3:
+                return of(packkit::best_fit{}, 3);
+            default:
+                return of(packkit::worst_fit_decreasing{}, 0);
+        }
     }
 };
 
@@ -35,7 +62,9 @@ RC_BOOST_PROP(an_epoch_reads_each_sample_once_on_any_ranks, ()) {
     const auto plan = given.make();
     const auto epoch = *rc::gen::arbitrary<std::uint64_t>();
     const auto ranks = *rc::gen::inRange<std::size_t>(1, 25);
-    packkit::plan_reader reader(plan, ranks);
+    packkit::plan_reader reader(plan, ranks,
+                                *rc::gen::element(packkit::row_assignment::in_turn,
+                                                  packkit::row_assignment::in_order));
     std::vector<int> seen(given.lengths.size(), 0);
     std::size_t bins = 0;
     for (std::size_t step = 0; step < plan.steps_per_epoch(); ++step) {
@@ -59,17 +88,27 @@ RC_BOOST_PROP(an_epoch_reads_each_sample_once_on_any_ranks, ()) {
         RC_ASSERT(std::multiset<std::uint32_t>(batch.begin(), batch.end()) == of_ranks);
         RC_ASSERT(whole.step_hash({epoch, step}) == reader.step_hash({epoch, step}));
     }
-    RC_ASSERT(bins == plan.size());
-    RC_ASSERT(plan.size() % given.options.global_batch == 0u);
-    for (const int times : seen)
-        RC_ASSERT(times == 1);
+    const std::size_t batch = given.options.global_batch;
+    RC_ASSERT(bins == plan.steps_per_epoch() * batch);
+    RC_ASSERT(bins + plan.left_out() == plan.size());
+    RC_ASSERT(plan.size() < plan.bins() + batch);
+    if (given.options.last != last_step::drop) {
+        RC_ASSERT(plan.left_out() == 0u);
+        for (const int times : seen)
+            RC_ASSERT(times == 1);
+    } else {
+        RC_ASSERT(plan.left_out() < batch);
+        for (const int times : seen)
+            RC_ASSERT(times <= 1);
+        if (plan.left_out() == 0) RC_ASSERT(!std::count(seen.begin(), seen.end(), 0));
+    }
 }
 
 RC_BOOST_PROP(an_epoch_changes_samples_and_not_lengths, ()) {
     const any_plan given;
     const auto plan = given.make();
     auto still = given;
-    still.options.shuffle = false;
+    still.options.order = epoch_order::as_packed;
     const auto base = still.make();
     const auto epoch = *rc::gen::arbitrary<std::uint64_t>();
     for (std::size_t bin = 0; bin < plan.size(); ++bin) {

@@ -25,7 +25,7 @@ run_identity identity_of(const train_config& config, const model_shape& shape,
             {"rows of a global batch", std::to_string(rows)},
             {"tokens that fit a row", std::to_string(plan.row_capacity())},
             {"content of datasets (hash)", std::to_string(samples.content_hash())},
-            {"packing plan (hash)", std::to_string(plan.hash())}};
+            {"packing plan (hash)", std::to_string(plan.plan().hash())}};
 }
 
 }  // namespace packkit::train

@@ -154,6 +154,11 @@ void read_packing(const key_reader& keys, train_config& config) {
     set(config.sample_packing_group_size, keys.whole("sample_packing_group_size", 0));
     set(config.sample_packing_bin_size, keys.whole("sample_packing_bin_size", 0));
     set(config.sample_packing_sequentially, keys.truth("sample_packing_sequentially"));
+    if (const auto name = keys.one_of("sample_packing_balance", plan_balance_names)) {
+        config.sample_packing_balance = static_cast<plan_balance>(
+            std::ranges::find(plan_balance_names, *name) - plan_balance_names.begin());
+    }
+    set(config.dataloader_drop_last, keys.truth("dataloader_drop_last"));
     set(config.curriculum_sampling, keys.truth("curriculum_sampling"));
     set(config.shuffle_data, keys.truth("shuffle_data"));
     set(config.multipack_real_batches, keys.truth("multipack_real_batches"));

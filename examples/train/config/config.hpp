@@ -4,6 +4,7 @@
 /// The configuration of a run: an Axolotl-shaped YAML file and key=value overrides.
 
 #include <packkit/context_traffic.hpp>
+#include <packkit/distributed_plan_options.hpp>
 #include <packkit/excess_length.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/training_setup.hpp>
@@ -104,8 +105,12 @@ struct train_config {
     std::int64_t sample_packing_group_size = 100000;  ///< 0: all samples are one group
     std::int64_t sample_packing_bin_size = 200;       ///< samples a row, 0: unlimited
     bool sample_packing_sequentially = false;         ///< next-fit, order kept
-    bool curriculum_sampling = false;  ///< samples in the order of the data
-    bool shuffle_data = true;          ///< false: the file's order
+    /// Rows of a step cost alike, have as many tokens, or are taken as they come. Without
+    /// effect where the order is kept (curriculum_sampling, shuffle_data: false).
+    plan_balance sample_packing_balance = plan_balance::cost;
+    bool dataloader_drop_last = false;  ///< rows that fill no step are left out
+    bool curriculum_sampling = false;   ///< samples in the order of the data
+    bool shuffle_data = true;           ///< false: the file's order
     bool multipack_real_batches =
         false;                         ///< micro_batch_size rows instead of one long row
     bool pad_to_sequence_len = false;  ///< unless set: as sample_packing

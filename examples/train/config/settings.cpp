@@ -92,6 +92,8 @@ std::vector<std::pair<std::string, std::string>> resolved_settings(
     settings.add("sample_packing_group_size", config.sample_packing_group_size);
     settings.add("sample_packing_bin_size", config.sample_packing_bin_size);
     settings.add("sample_packing_sequentially", config.sample_packing_sequentially);
+    settings.add("sample_packing_balance", to_string(config.sample_packing_balance));
+    settings.add("dataloader_drop_last", config.dataloader_drop_last);
     settings.add("curriculum_sampling", config.curriculum_sampling);
     settings.add("shuffle_data", config.shuffle_data);
     settings.add("multipack_real_batches", config.multipack_real_batches);

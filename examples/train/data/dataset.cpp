@@ -3,6 +3,8 @@
 
 #include "checksum.hpp"
 
+#include <packkit/cu_seqlens.hpp>
+
 #include <algorithm>
 
 namespace packkit::train {
@@ -29,9 +31,8 @@ void token_store::append(std::span<const std::int32_t> tokens,
     if (labelled) labels_.insert(labels_.end(), labels.begin(), labels.end());
     offsets_.push_back(tokens_.size());
     lengths_.push_back(static_cast<std::int64_t>(tokens.size()));
-    const auto targets = labels.empty() ? labels : labels.subspan(1);
-    const auto ignored = std::count(targets.begin(), targets.end(), ignored_label);
-    valid_targets_.push_back(static_cast<std::int64_t>(targets.size()) - ignored);
+    valid_targets_.push_back(
+        count_valid_targets(labels.subspan(std::min<std::size_t>(1, labels.size()))));
 }
 
 std::uint64_t token_store::content_hash() const {

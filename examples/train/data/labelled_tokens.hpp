@@ -3,6 +3,8 @@
 /// \file
 /// Tokens and labels of one sample while it is put together.
 
+#include <packkit/cu_seqlens.hpp>
+
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -10,7 +12,7 @@
 namespace packkit::train {
 
 /// A label that is no target.
-inline constexpr std::int32_t ignored_label = -100;
+inline constexpr std::int32_t ignored_label = default_ignore_index;
 
 /// As many labels as tokens, unshifted: the token itself, or ignored_label.
 struct labelled_tokens {

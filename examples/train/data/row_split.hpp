@@ -3,7 +3,7 @@
 /// \file
 /// A row of tokens on context-parallel ranks.
 
-#include "data/data_plan.hpp"
+#include "batch/micro_batch.hpp"
 
 #include <packkit/context_split.hpp>
 

@@ -8,6 +8,8 @@
 #include "model/model.hpp"
 #include "model/model_config.hpp"
 
+#include <packkit/cu_seqlens.hpp>
+
 #include <array>
 #include <string_view>
 
@@ -29,7 +31,7 @@ packed_row read_documents(const std::string& path, std::int64_t vocab_size) {
         if (!document.is_array() || document.empty()) {
             throw app::input_error(place, "expected an array of token ids");
         }
-        std::int64_t position = 0;
+        std::size_t position = 0;
         for (const auto& id : document) {
             const auto at = place + "[" + std::to_string(position) + "]";
             if (!id.is_number_integer()) {
@@ -43,11 +45,12 @@ packed_row read_documents(const std::string& path, std::int64_t vocab_size) {
                                                std::to_string(vocab_size));
             }
             row.input_ids.push_back(value);
-            row.targets.push_back(-100);
-            row.position_ids.push_back(position++);
+            ++position;
         }
         row.cu_seqlens.push_back(static_cast<std::int32_t>(row.input_ids.size()));
     }
+    row.targets.assign(row.input_ids.size(), default_ignore_index);
+    row.position_ids = position_ids(row.cu_seqlens);
     return row;
 }
 

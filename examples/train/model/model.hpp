@@ -3,7 +3,7 @@
 /// \file
 /// The model on sharded parameters: units in forward order, applied one after the other.
 
-#include "data/data_plan.hpp"
+#include "batch/micro_batch.hpp"
 #include "model/decoder.hpp"
 
 #include <packkit/model_parameters.hpp>

@@ -54,7 +54,7 @@ int plan_run(const train_config& config, std::int64_t processes,
         throw app::usage_error("--format", "plan prints table or json");
     const auto mesh = choose_mesh(config, processes);
     const auto inputs = read_inputs(config, mesh, true);
-    const data_plan data(inputs.samples, config, mesh);
+    const data_plan data(inputs.samples, config, mesh, training_flops(inputs.shape));
     const model_layout layout(inputs.shape);
     const auto predicted = predict(config, inputs.shape, mesh, data);
     const auto machine = this_machine(config, processes);

@@ -7,6 +7,7 @@
 #include <packkit/attention_cut.hpp>
 #include <packkit/context_traffic.hpp>
 #include <packkit/packkit_train_activations.hpp>
+#include <packkit/squared_lengths.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -36,33 +37,31 @@ training_setup setup_of(const train_config& config, const mesh_shape& mesh) {
 }
 
 workload workload_of(const train_config& config, const data_plan& plan) {
-    const auto lengths = plan.lengths();
-    double tokens = 0, squared = 0, computed = 0, computed_squared = 0;
-    for (std::size_t bin = 0; bin < plan.bins().size(); ++bin) {
-        double row = 0;
-        for (const std::uint32_t sample : plan.bins()[bin]) {
-            const auto length = static_cast<double>(lengths[sample]);
-            row += length;
-            squared += length * length;
-        }
-        const double padding =
-            plan.pads() ? static_cast<double>(plan.row_capacity()) - row : 0.0;
-        tokens += row;
-        computed += row + padding;
-        computed_squared += padding * padding;
+    batch_work work_of_all;
+    double computed = 0, squared_padding = 0;
+    for (std::size_t bin = 0; bin < plan.plan().bins(); ++bin) {
+        micro_batch_content row;
+        row.add_row(plan.plan().samples_of(bin, 0), plan.samples(), 0,
+                    plan.plan().options().padded_row);
+        work_of_all += row.work;
+        computed += static_cast<double>(row.tokens());
+        squared_padding +=
+            squared_lengths(static_cast<double>(row.tokens() - row.work.real_tokens));
     }
+    const auto tokens = static_cast<double>(work_of_all.real_tokens);
+    const auto squared = static_cast<double>(work_of_all.squared_lengths);
     // A bin may be several rows long.
-    const auto rows = static_cast<double>(plan.bins().size()) *
+    const auto rows = static_cast<double>(plan.plan().bins()) *
                       static_cast<double>(plan.row_capacity()) /
                       static_cast<double>(config.sequence_len);
     workload work;
     work.tokens_per_row = tokens / rows;
     work.squared_per_row = squared / rows;
     work.computed_tokens_per_row = computed / rows;
-    work.computed_squared_per_row = (squared + computed_squared) / rows;
+    work.computed_squared_per_row = (squared + squared_padding) / rows;
     work.rows_per_epoch = rows;
-    work.samples = static_cast<std::int64_t>(lengths.size());
-    work.tokens = static_cast<std::int64_t>(tokens);
+    work.samples = static_cast<std::int64_t>(plan.plan().samples());
+    work.tokens = work_of_all.real_tokens;
     work.efficiency = tokens / computed;
     return work;
 }
@@ -81,7 +80,7 @@ collective_bytes context_bytes(const train_config& config, const model_shape& sh
         2 * heads * shape.head_dim * compute_bytes(setup.precision);
     const std::int64_t forwards = setup.checkpointing == checkpointing_kind::full ? 2 : 1;
     for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro) {
-        const auto split = split_row(plan.boundaries_of(step, micro, 0), mesh.cp);
+        const auto split = split_row(plan.content(step, micro, 0).cu_seqlens, mesh.cp);
         std::map<std::int64_t, collective_bytes> by_window;
         for (std::int64_t layer = 0; layer < shape.num_hidden_layers; ++layer) {
             const auto window = attention_window(shape, layer);
@@ -96,15 +95,21 @@ collective_bytes context_bytes(const train_config& config, const model_shape& sh
     return sent;
 }
 
+namespace {
+
+/// Tokens of a micro-batch on the first of the ranks that share it.
+std::int64_t tokens_of_rank_0(const micro_batch_content& batch, const mesh_shape& mesh) {
+    return mesh.cp == 1 ? batch.tokens() : split_row(batch.cu_seqlens, mesh.cp).tokens(0);
+}
+
+}  // namespace
+
 collective_bytes tensor_bytes(const train_config& config, const model_shape& shape,
                               const mesh_shape& mesh, const data_plan& plan,
                               std::int64_t step) {
     std::vector<std::int64_t> tokens;
     for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro) {
-        tokens.push_back(
-            mesh.cp == 1
-                ? plan.micro_batch_tokens(step, micro, 0)
-                : split_row(plan.boundaries_of(step, micro, 0), mesh.cp).tokens(0));
+        tokens.push_back(tokens_of_rank_0(plan.content(step, micro, 0), mesh));
     }
     return tensor_parallel_bytes(model_layout(shape), setup_of(config, mesh), tokens);
 }
@@ -175,35 +180,28 @@ prediction predict(const train_config& config, const model_shape& shape,
     prediction predicted;
     predicted.setup = setup_of(config, mesh);
     predicted.rows = workload_of(config, plan);
-    // Padded micro-batches are all alike, their parts are not quite.
-    const std::int64_t steps = mesh.cp > 1   ? std::min(looked_at, plan.total_steps())
-                               : plan.pads() ? 1
-                                             : plan.total_steps();
-    std::int64_t longest_part = 0;
+    // Splitting takes time, padded micro-batches are nearly all alike, and some steps
+    // stand for all where targets are counted: rows without a target have no logits.
+    const auto some = std::min(looked_at, plan.total_steps());
+    const auto steps =
+        mesh.cp > 1 || config.pad_to_sequence_len ? some : plan.total_steps();
+    std::int64_t longest_part = 0, most_targets = 1;
     for (std::int64_t step = 0; step < steps; ++step) {
         for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro) {
-            predicted.longest_micro_batch = std::max(
-                predicted.longest_micro_batch, plan.micro_batch_tokens(step, micro, 0));
-            if (mesh.cp == 1) continue;
-            longest_part = std::max(
-                longest_part,
-                split_row(plan.boundaries_of(step, micro, 0), mesh.cp).tokens(0));
+            const auto batch = plan.content(step, micro, 0);
+            predicted.longest_micro_batch =
+                std::max(predicted.longest_micro_batch, batch.tokens());
+            longest_part = std::max(longest_part, tokens_of_rank_0(batch, mesh));
+            if (step < some)
+                most_targets = std::max(most_targets, batch.work.valid_targets);
         }
-    }
-    // Rows without a target have no logits.
-    std::int64_t most_targets = 1;
-    for (std::int64_t step = 0; step < std::min(looked_at, plan.total_steps()); ++step) {
-        for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro)
-            most_targets =
-                std::max(most_targets, plan.micro_batch_targets(step, micro, 0));
     }
     auto activations = packkit_train_activations;
     activations.loss_chunk_tokens = std::min(activations.loss_chunk_tokens, most_targets);
     const model_layout layout(shape);
     auto longest = predicted.setup;
     longest.micro_batch_size = 1;
-    longest.sequence_len =
-        mesh.cp > 1 ? longest_part * mesh.cp : predicted.longest_micro_batch;
+    longest.sequence_len = longest_part * mesh.cp;
     predicted.memory = estimate_memory(layout, longest, activations);
     // Losses of the micro-batches done, a float64 for each level of their sum's tree.
     predicted.memory.bytes.activations +=

@@ -5,6 +5,9 @@
 
 #include "common/json.hpp"
 #include "common/numbers.hpp"
+#include "run_log.hpp"
+
+#include <packkit/stats.hpp>
 
 #include <array>
 #include <cmath>
@@ -163,6 +166,12 @@ std::string traffic_table(const communication_estimate& sent) {
     return table.rows() == 0 ? "nothing is sent: there is one rank\n" : table.to_text();
 }
 
+/// Efficiency if every sample had a row of sequence_len.
+double padded_efficiency(const run_plan& plan) {
+    return padded_to_capacity_efficiency(plan.data.samples().lengths(),
+                                         plan.config.sequence_len);
+}
+
 std::vector<std::string> warnings_of(const run_plan& plan) {
     auto warnings = plan.config.warnings;
     warnings.insert(warnings.end(), plan.figures.warnings.begin(),
@@ -191,12 +200,13 @@ std::string text_of(const run_plan& plan) {
         line("packing",
              app::grouped(plan.predicted.rows.samples) + " samples, " +
                  app::grouped(plan.predicted.rows.tokens) + " tokens in " +
-                 app::grouped(static_cast<std::int64_t>(data.bins().size())) +
+                 app::grouped(static_cast<std::int64_t>(data.plan().bins())) +
                  " bins of " + app::grouped(data.row_capacity()) + ": efficiency " +
                  app::fixed(data.efficiency(), 4) +
-                 " (one sample a row: " + app::fixed(data.padded_efficiency(), 4) + ")") +
+                 " (one sample a row: " + app::fixed(padded_efficiency(plan), 4) + ")") +
         line("steps", app::grouped(data.total_steps()) + ", of " +
                           app::grouped(data.steps_per_epoch()) + " an epoch") +
+        line("balance", idle_text(data.idle())) +
         line("speed", "about " + app::duration_text(plan.figures.seconds.step) +
                           " a step, " +
                           app::fixed(plan.figures.tokens_per_second_per_gpu, 0) +
@@ -223,6 +233,7 @@ std::string json_of(const run_plan& plan) {
     const training_setup& setup = plan.predicted.setup;
     const plan_estimate& figures = plan.figures;
     const data_plan& data = plan.data;
+    const auto idle = data.idle();
     app::ordered_json memory, sent;
     for (const auto& [name, bytes] : components_of(figures.memory.bytes))
         memory[name] = bytes;
@@ -254,13 +265,15 @@ std::string json_of(const run_plan& plan) {
         {"packing",
          {{"samples", plan.predicted.rows.samples},
           {"tokens", plan.predicted.rows.tokens},
-          {"bins", data.bins().size()},
+          {"bins", data.plan().bins()},
+          {"left_out_bins", data.plan().left_out()},
           {"capacity", data.row_capacity()},
           {"efficiency", data.efficiency()},
-          {"padded_efficiency", data.padded_efficiency()},
+          {"padded_efficiency", padded_efficiency(plan)},
           {"longest_micro_batch", plan.predicted.longest_micro_batch},
           {"steps_per_epoch", data.steps_per_epoch()},
           {"steps", data.total_steps()}}},
+        {"idle_ranks", {{"planned", idle.planned}, {"unbalanced", idle.unbalanced}}},
         {"memory_bytes", memory},
         {"memory_peak", to_string(figures.memory.at)},
         {"library_workspace_bytes", plan.predicted.library_workspace},

@@ -24,9 +24,9 @@ namespace packkit::lt {
 /// float64 scalar, zero when no target is valid. Half-precision logits are widened to
 /// float32 first. Backward writes the gradient over the log-probabilities that forward
 /// kept, so logits are held twice at the worst moment, and backward runs once.
-[[nodiscard]] at::Tensor cross_entropy_sum(const at::Tensor& logits,
-                                           const at::Tensor& targets,
-                                           std::int64_t ignore_index = default_ignore_index);
+[[nodiscard]] at::Tensor cross_entropy_sum(
+    const at::Tensor& logits, const at::Tensor& targets,
+    std::int64_t ignore_index = default_ignore_index);
 
 // --- implementation
 // -----------------------------------------------------------------------------

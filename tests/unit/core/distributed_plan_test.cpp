@@ -27,6 +27,7 @@
 using packkit::attention_cost;
 using packkit::cursor;
 using packkit::distributed_plan;
+using packkit::epoch_order;
 using packkit::invalid_argument;
 using packkit::make_distributed_plan;
 using packkit::plan_reader;
@@ -137,7 +138,8 @@ BOOST_AUTO_TEST_CASE(unshuffled_bins_are_those_of_equalize_bins) {
             const auto wanted =
                 packkit::equalize_bins(packkit::pack(lengths, 50), lengths, batch);
             const auto plan = make_distributed_plan(
-                lengths, 50, {.global_batch = batch, .window = 1, .shuffle = false},
+                lengths, 50,
+                {.global_batch = batch, .window = 1, .order = epoch_order::as_packed},
                 some_cost);
             BOOST_REQUIRE(plan.size() == wanted.size());
             for (std::size_t bin = 0; bin < plan.size(); ++bin) {
@@ -383,7 +385,8 @@ BOOST_AUTO_TEST_CASE(a_hash_tells_plans_apart) {
     seen.insert(hash({.global_batch = 4, .seed = 1, .window = 16}));
     seen.insert(hash({.global_batch = 8, .seed = 2, .window = 16}));
     seen.insert(hash({.global_batch = 8, .seed = 1, .window = 8}));
-    seen.insert(hash({.global_batch = 8, .seed = 1, .window = 16, .shuffle = false}));
+    seen.insert(hash(
+        {.global_batch = 8, .seed = 1, .window = 16, .order = epoch_order::as_packed}));
     seen.insert(hash(base, {100, 2}));
     seen.insert(hash(base, some_cost, 65));
     const auto other = std::find_if(lengths.begin(), lengths.end(),

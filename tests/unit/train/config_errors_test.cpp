@@ -175,6 +175,11 @@ BOOST_AUTO_TEST_CASE(truth_values_and_names) {
         error_with("excess_length_strategy: cut") ==
         "config.yaml:1: excess_length_strategy: expected one of drop, truncate, split, "
         "raise, found 'cut'");
+    BOOST_TEST(error_with("sample_packing_balance: costs") ==
+               "config.yaml:1: sample_packing_balance: expected one of cost, tokens, "
+               "none, found 'costs'; did you mean 'cost'?");
+    BOOST_TEST(error_with("dataloader_drop_last: 2") ==
+               "config.yaml:1: dataloader_drop_last: expected true or false, found '2'");
     BOOST_TEST(error_with("device: gpu") ==
                "config.yaml:1: device: expected one of auto, cpu, cuda, found 'gpu'");
     BOOST_TEST(error_with("tokenizer_type: LlamaTokenizer") ==

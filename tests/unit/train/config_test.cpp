@@ -50,6 +50,8 @@ BOOST_AUTO_TEST_CASE(defaults) {
     BOOST_TEST(config.sample_packing_group_size == 100000);
     BOOST_TEST(config.sample_packing_bin_size == 200);
     BOOST_TEST(!config.sample_packing_sequentially);
+    BOOST_TEST((config.sample_packing_balance == packkit::plan_balance::cost));
+    BOOST_TEST(!config.dataloader_drop_last);
     BOOST_TEST(!config.curriculum_sampling);
     BOOST_TEST(config.shuffle_data);
     BOOST_TEST(!config.multipack_real_batches);
@@ -102,6 +104,8 @@ sample_packing: true
 sample_packing_group_size: 0
 sample_packing_bin_size: 3
 sample_packing_sequentially: yes
+sample_packing_balance: none
+dataloader_drop_last: yes
 curriculum_sampling: on
 shuffle_data: false
 multipack_real_batches: true
@@ -146,6 +150,8 @@ device: cpu)");
     BOOST_TEST(config.sample_packing_group_size == 0);
     BOOST_TEST(config.sample_packing_bin_size == 3);
     BOOST_TEST(config.sample_packing_sequentially);
+    BOOST_TEST((config.sample_packing_balance == packkit::plan_balance::none));
+    BOOST_TEST(config.dataloader_drop_last);
     BOOST_TEST(config.curriculum_sampling);
     BOOST_TEST(!config.shuffle_data);
     BOOST_TEST(config.multipack_real_batches);
@@ -444,6 +450,8 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
         {"sample_packing_group_size", {"sample_packing_group_size=7"}},
         {"sample_packing_bin_size", {"sample_packing_bin_size=7"}},
         {"sample_packing_sequentially", {"sample_packing_sequentially=true"}},
+        {"sample_packing_balance", {"sample_packing_balance=tokens"}},
+        {"dataloader_drop_last", {"dataloader_drop_last=true"}},
         {"curriculum_sampling", {"curriculum_sampling=true"}},
         {"shuffle_data", {"shuffle_data=false"}},
         {"multipack_real_batches", {"multipack_real_batches=true"}},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/row_split.hpp"
 
+#include "data/data_plan.hpp"
+
 #include <packkit/random.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -35,11 +37,11 @@ BOOST_AUTO_TEST_CASE(every_token_and_target_is_on_one_rank) {
             config.sample_packing = packing;
             config.pad_to_sequence_len = pads;
             config.micro_batch_size = 2;
-            const data_plan plan(samples, config, {.dp_shard = 3, .cp = 4});
+            const data_plan plan(samples, config, {.dp_shard = 3, .cp = 4}, {100, 1});
             for (std::int64_t step = 0; step < plan.steps_per_epoch(); ++step) {
                 for (std::int64_t rank = 0; rank < 3; ++rank) {
                     const auto row = plan.micro_batch(step, 0, rank);
-                    BOOST_TEST(plan.boundaries_of(step, 0, rank) == row.cu_seqlens,
+                    BOOST_TEST(plan.content(step, 0, rank).cu_seqlens == row.cu_seqlens,
                                boost::test_tools::per_element());
                     const auto split = split_row(row.cu_seqlens, 4);
                     std::vector<int> times(row.input_ids.size(), 0);

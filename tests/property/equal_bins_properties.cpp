@@ -1,91 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <packkit/cursor.hpp>
+#include <packkit/equal_bins.hpp>
 #include <packkit/multipack.hpp>
 #include <packkit/random.hpp>
-#include <packkit/sampler.hpp>
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
-#include <optional>
 #include <vector>
 
 #include <rapidcheck/boost_test.h>
 
 #include "textbook.hpp"
-
-namespace {
-
-using packkit::batch_sampler;
-using packkit::last_batch;
-
-packkit::sampler_options any_options() {
-    packkit::sampler_options options;
-    options.ranks = *rc::gen::inRange<std::size_t>(1, 9);
-    options.micro_steps = *rc::gen::inRange<std::size_t>(1, 6);
-    options.seed = *rc::gen::arbitrary<std::uint64_t>();
-    options.shuffle = *rc::gen::arbitrary<bool>();
-    options.last = *rc::gen::element(last_batch::keep, last_batch::drop);
-    return options;
-}
-
-}  // namespace
-
-RC_BOOST_PROP(an_epoch_deals_each_bin_once, ()) {
-    const auto count = *rc::gen::inRange<std::size_t>(0, 200);
-    const auto options = any_options();
-    batch_sampler sampler(count, options);
-    sampler.set_epoch(*rc::gen::inRange<std::uint64_t>(0, 1000));
-    std::vector<int> seen(count, 0);
-    std::size_t empty = 0;
-    for (std::size_t step = 0; step < sampler.steps_per_epoch(); ++step) {
-        const auto batch = sampler.bins_of_step(step);
-        RC_ASSERT(batch.size() == options.ranks * options.micro_steps);
-        for (std::size_t micro = 0; micro < options.micro_steps; ++micro) {
-            for (std::size_t rank = 0; rank < options.ranks; ++rank) {
-                const auto bin = sampler.bin(step, micro, rank);
-                RC_ASSERT(bin == batch[micro * options.ranks + rank]);
-                if (bin) {
-                    RC_ASSERT(*bin < count);
-                    ++seen[*bin];
-                } else {
-                    ++empty;
-                    RC_ASSERT(step + 1 == sampler.steps_per_epoch());
-                }
-            }
-        }
-    }
-    const auto dealt =
-        static_cast<std::size_t>(std::accumulate(seen.begin(), seen.end(), 0));
-    RC_ASSERT(std::all_of(seen.begin(), seen.end(), [](int n) { return n <= 1; }));
-    if (options.last == last_batch::keep) {
-        RC_ASSERT(dealt == count);
-        RC_ASSERT(empty < sampler.slots_per_step());
-    } else {
-        RC_ASSERT(empty == 0u);
-        RC_ASSERT(count - dealt < sampler.slots_per_step());
-    }
-}
-
-RC_BOOST_PROP(a_global_batch_does_not_depend_on_its_split, ()) {
-    const auto count = *rc::gen::inRange<std::size_t>(0, 100);
-    const auto options = any_options();
-    const std::size_t slots = options.ranks * options.micro_steps;
-    batch_sampler sampler(count, options);
-    const auto epoch = *rc::gen::inRange<std::uint64_t>(0, 5);
-    sampler.set_epoch(epoch);
-    for (std::size_t ranks = 1; ranks <= slots; ++ranks) {
-        if (slots % ranks != 0) continue;
-        auto other = options;
-        other.ranks = ranks;
-        other.micro_steps = slots / ranks;
-        batch_sampler split(count, other);
-        split.set_epoch(epoch);
-        RC_ASSERT(split.steps_per_epoch() == sampler.steps_per_epoch());
-        for (std::size_t step = 0; step < sampler.steps_per_epoch(); ++step) {
-            RC_ASSERT(split.bins_of_step(step) == sampler.bins_of_step(step));
-        }
-    }
-}
 
 RC_BOOST_PROP(equalizing_loses_nothing, ()) {
     const auto capacity = *rc::gen::inRange<std::int64_t>(1, 60);
