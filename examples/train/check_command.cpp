@@ -10,6 +10,7 @@
 #include "model/model.hpp"
 #include "model/model_config.hpp"
 
+#include <packkit/flops.hpp>
 #include <packkit/torch/communicator.hpp>
 
 #include <cstdio>

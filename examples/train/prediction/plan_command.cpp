@@ -13,6 +13,7 @@
 #include "prediction/prediction.hpp"
 #include "prediction/report.hpp"
 
+#include <packkit/flops.hpp>
 #include <packkit/device.hpp>
 #include <packkit/packkit_train_activations.hpp>
 #include <packkit/plan_estimate.hpp>
