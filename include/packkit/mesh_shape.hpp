@@ -162,6 +162,15 @@ constexpr void check_rank(const mesh_shape& shape, std::int64_t rank) {
     return at;
 }
 
+/// The data-parallel rank of a rank, from 0: ranks that share it take the same rows.
+/// @throws invalid_argument for a rank outside the mesh
+[[nodiscard]] constexpr std::int64_t data_rank_of(const mesh_shape& shape,
+                                                  std::int64_t rank,
+                                                  const mesh_order& order = {}) {
+    const mesh_coordinates at = coordinates_of(shape, rank, order);
+    return at.dp_replicate * shape.dp_shard + at.dp_shard;
+}
+
 /// The rank at these coordinates: the inverse of `coordinates_of`.
 /// @throws invalid_argument for coordinates outside the mesh
 [[nodiscard]] constexpr std::int64_t rank_of(const mesh_shape& shape,

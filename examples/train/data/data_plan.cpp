@@ -233,7 +233,7 @@ packed_row data_plan::micro_batch(std::int64_t global_step, std::int64_t micro_s
 }
 
 std::uint64_t data_plan::hash() const {
-    std::uint64_t value = samples_.content_hash();
+    std::uint64_t value = 0;
     const auto mix = [&value](std::uint64_t word) {
         value = random_bits(value, word)[0];
     };

@@ -100,7 +100,7 @@ public:
     [[nodiscard]] double efficiency() const { return efficiency_; }
     /// The same if every sample had a row of sequence_len.
     [[nodiscard]] double padded_efficiency() const { return padded_efficiency_; }
-    /// Equal on ranks that derived the same plan.
+    /// Equal on ranks that derived the same rows of samples, by their numbers.
     [[nodiscard]] std::uint64_t hash() const;
 
 private:

@@ -51,9 +51,4 @@ void check_cut(const model_shape& shape, const mesh_shape& mesh) {
     if (!refusal.empty()) throw app::usage_error("tensor_parallel_size", refusal);
 }
 
-std::int64_t data_rank_of(const mesh_shape& mesh, std::int64_t rank) {
-    const auto at = coordinates_of(mesh, rank);
-    return at.dp_replicate * mesh.dp_shard + at.dp_shard;
-}
-
 }  // namespace packkit::train

@@ -18,7 +18,4 @@ mesh_shape choose_mesh(const train_config& config, std::int64_t world_size);
 /// Throws app::usage_error when the ranks of tp cannot cut the model.
 void check_cut(const model_shape& shape, const mesh_shape& mesh);
 
-/// Number of the data-parallel rank: ranks of one number take the same rows.
-std::int64_t data_rank_of(const mesh_shape& mesh, std::int64_t rank);
-
 }  // namespace packkit::train
