@@ -14,7 +14,7 @@
 #include "ranks/environment.hpp"
 #include "ranks/launch.hpp"
 #include "ranks/status.hpp"
-#include "trainer.hpp"
+#include "run/trainer.hpp"
 
 #include <packkit/torch/communicator.hpp>
 #include <packkit/torch/instruction_set.hpp>

@@ -51,6 +51,13 @@ struct token_flops {
         return static_cast<double>(linear) +
                static_cast<double>(attention) * attention_length;
     }
+    /// FLOPs of documents with that many tokens together, of which `squared_lengths` is
+    /// Σ l².
+    [[nodiscard]] constexpr double of_documents(double tokens,
+                                                double squared_lengths) const {
+        return static_cast<double>(linear) * tokens +
+               static_cast<double>(attention) * squared_lengths;
+    }
     friend constexpr bool operator==(const token_flops&, const token_flops&) = default;
 };
 

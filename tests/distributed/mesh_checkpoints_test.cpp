@@ -73,7 +73,7 @@ struct trained {
     lt::adamw optimizer;
 
     trained(const mesh_rank& rank, at::ScalarType dtype)
-        : state(uneven_llama(), rank.model_groups(), options_of(dtype)),
+        : state(uneven_llama(), rank.groups, options_of(dtype)),
           optimizer(state.units(), {0.9, 0.98, 1e-8, 0.1}) {}
 
     static model_options options_of(at::ScalarType dtype) {
@@ -87,9 +87,7 @@ struct trained {
                             std::int64_t count) {
         std::vector<double> losses;
         for (auto step = from; step < from + count; ++step) {
-            const auto loss = test::accumulate_step(state, rank, step, rows_a_step);
-            test::update_step(state, optimizer, rank, step);
-            losses.push_back(test::loss_of_all(rank, loss));
+            losses.push_back(test::train_step(state, optimizer, rank, step, rows_a_step));
         }
         return losses;
     }

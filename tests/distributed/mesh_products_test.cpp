@@ -40,7 +40,7 @@ struct outcome {
 /// Twenty steps of one rank.
 outcome train_rank(const mesh_rank& rank, const model_options& options,
                    std::int64_t rows_a_step) {
-    model subject(test::small_llama(), rank.model_groups(), options);
+    model subject(test::small_llama(), rank.groups, options);
     subject.initialize(3);
     lt::adamw optimizer(subject.units(), {0.9, 0.98, 1e-8, 0.1});
     outcome seen;
@@ -59,12 +59,15 @@ outcome train_rank(const mesh_rank& rank, const model_options& options,
     };
     seen.weights = full_tensors([](auto& p, std::size_t i) { return p.shard(i); });
     for (std::int64_t step = 0; step < steps; ++step) {
-        const auto loss = test::accumulate_step(subject, rank, step, rows_a_step);
-        if (step == 0)
+        if (step == 0) {  // before they are clipped
+            accumulate_gradients(subject, rank.groups,
+                                 test::rows_of_step(rank, step, rows_a_step),
+                                 test::targets_of_step(step, rows_a_step));
             seen.gradients =
                 full_tensors([](auto& p, std::size_t i) { return p.gradient(i); });
-        test::update_step(subject, optimizer, rank, step);
-        seen.losses.push_back(test::loss_of_all(rank, loss));
+        }
+        seen.losses.push_back(
+            test::train_step(subject, optimizer, rank, step, rows_a_step));
     }
     return seen;
 }

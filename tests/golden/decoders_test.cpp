@@ -6,11 +6,10 @@
 #include "bounds.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "common/json.hpp"
-#include "model/model.hpp"
 #include "model/model_config.hpp"
+#include "step/train_step.hpp"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -18,6 +17,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -91,20 +91,19 @@ struct evaluation {
 evaluation evaluate(const std::string& name, const packed_row& row,
                     at::ScalarType dtype) {
     static lt::single_communicator alone("alone");
-    model state(read_model_config(folder_of(name)), {&alone, &alone},
+    const auto groups = lt::mesh_view::alone(alone);
+    model state(read_model_config(folder_of(name)), groups,
                 {.master_dtype = dtype, .compute_dtype = dtype});
     load_weights(folder_of(name), state);
     evaluation result;
-    const auto prepared = state.prepare(row);
     {
         const at::NoGradGuard no_grad;
-        result.logits = state.logits(prepared);
+        result.logits = state.logits(state.prepare(row));
     }
-    const auto loss = state.loss_sum(prepared);
-    loss.backward();
-    result.loss = loss.item<double>();
+    // Of the sum of the losses, which is divided by one.
+    const auto loss_sum = accumulate_gradients(state, groups, std::span(&row, 1), 1);
+    result.loss = loss_sum.item<double>();
     for (auto& unit : state.units()) {
-        unit.parameters().finish_reduce();
         for (std::size_t i = 0; i < unit.parameters().size(); ++i) {
             result.gradients[unit.parameters().info(i).name] =
                 unit.parameters().gradient(i).clone();
@@ -258,7 +257,7 @@ logit_error error_of(const at::Tensor& logits, const at::Tensor& reference) {
 at::Tensor logits_of(const std::string& name, const packed_row& row,
                      model_options options) {
     static lt::single_communicator alone("alone");
-    model state(read_model_config(folder_of(name)), {&alone, &alone}, options);
+    model state(read_model_config(folder_of(name)), lt::mesh_view::alone(alone), options);
     load_weights(folder_of(name), state);
     const at::NoGradGuard no_grad;
     return state.logits(state.prepare(row));

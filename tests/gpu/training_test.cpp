@@ -5,13 +5,14 @@
 
 #include "gpu.hpp"
 
-#include "model/model.hpp"
+#include "step/train_step.hpp"
 
 #include <packkit/random.hpp>
 #include <packkit/torch/adamw.hpp>
-#include <packkit/torch/gradient_norm.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 #include <vector>
 
 using namespace packkit;
@@ -61,29 +62,29 @@ struct outcome {
 outcome ten_steps(model_options options) {
     options.compute_dtype = at::kBFloat16;
     lt::single_communicator alone("alone");
-    model subject(small_llama(), {&alone, &alone}, options);
+    const auto groups = lt::mesh_view::alone(alone);
+    model subject(small_llama(), groups, options);
     subject.initialize(3);
     lt::adamw optimizer(subject.units(), {0.9, 0.98, 1e-8, 0.1});
     outcome seen;
     for (std::int64_t step = 0; step < 10; ++step) {
-        const auto row = subject.prepare(row_of(static_cast<std::uint64_t>(step)));
-        for (auto& unit : subject.units())
-            unit.parameters().zero_gradients();
-        const auto targets = (row.targets >= 0).sum().item<double>();
-        const auto sum = subject.loss_sum(row);
-        (sum / targets).backward();
-        for (auto& unit : subject.units())
-            unit.parameters().finish_reduce();
-        if (step == 0) {
+        const auto row = row_of(static_cast<std::uint64_t>(step));
+        const auto targets =
+            std::count_if(row.targets.begin(), row.targets.end(),
+                          [](std::int64_t target) { return target >= 0; });
+        if (step == 0) {  // before they are clipped
+            accumulate_gradients(subject, groups, std::span(&row, 1), targets);
             for (auto& unit : subject.units()) {
                 for (std::size_t i = 0; i < unit.parameters().size(); ++i)
                     seen.gradients.push_back(unit.parameters().gradient(i).clone());
             }
         }
-        const auto norm = lt::gradient_norm(subject.units(), alone);
-        lt::clip_gradients(subject.units(), norm, 1.0);
-        optimizer.update(3e-3, step, at::isfinite(norm).logical_not().to(at::kFloat));
-        seen.losses.push_back(sum.item<double>() / targets);
+        const auto result = train_step(subject, optimizer, groups, std::span(&row, 1),
+                                       {.step = step,
+                                        .targets = targets,
+                                        .learning_rate = 3e-3,
+                                        .max_grad_norm = 1.0});
+        seen.losses.push_back(result.loss);
     }
     return seen;
 }

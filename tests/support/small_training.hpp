@@ -6,15 +6,12 @@
 
 #include "thread_ranks.hpp"
 
-#include "model/model.hpp"
+#include "step/train_step.hpp"
 
-#include <packkit/mesh.hpp>
+#include <packkit/mesh_shape.hpp>
 #include <packkit/random.hpp>
 #include <packkit/torch/adamw.hpp>
-#include <packkit/torch/gradient_norm.hpp>
-#include <packkit/torch/rendezvous.hpp>
-
-#include <ATen/ATen.h>
+#include <packkit/torch/mesh_view.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -71,13 +68,7 @@ inline std::int64_t targets_of(const train::packed_row& row) {
 /// A rank of a mesh, in its thread.
 struct mesh_rank {
     lt::mesh_groups groups;
-    std::int64_t place;   ///< its data-parallel rank: which rows it takes
-    std::int64_t places;  ///< data-parallel ranks
-
-    [[nodiscard]] train::model_groups model_groups() const {
-        return {groups.shard.get(), groups.replicate.get(), groups.cp.get(),
-                groups.tp.get()};
-    }
+    std::int64_t data_rank;  ///< which rows it takes
 };
 
 /// Calls body(rank) for every rank of `mesh`, each in a thread, and rethrows the first
@@ -101,53 +92,41 @@ inline void run_mesh(const mesh_shape& mesh,
                 return std::make_unique<lt::in_process_communicator>(
                     name, static_cast<int>(place - members.begin()), group);
             });
-        body({std::move(groups), data_rank_of(mesh, world.rank()),
-              mesh.data_parallel_size()});
+        body({std::move(groups), data_rank_of(mesh, world.rank())});
     });
 }
 
-/// Forward and backward of this rank's rows of a step, which its data-parallel ranks
-/// divide. Returns this rank's part of the loss, the mean over the step's targets.
-inline double accumulate_step(train::model& subject, const mesh_rank& rank,
-                              std::int64_t step, std::int64_t rows_a_step) {
-    const auto row_number = [&](std::int64_t i) {
-        return static_cast<std::uint64_t>(step * rows_a_step + i);
-    };
-    std::int64_t valid = 0;
+/// This rank's micro-batches of a step, a row each: the data-parallel ranks divide the
+/// `rows_a_step` rows.
+inline std::vector<train::packed_row> rows_of_step(const mesh_rank& rank,
+                                                   std::int64_t step,
+                                                   std::int64_t rows_a_step) {
+    const auto data_ranks = rank.groups.shape().data_parallel_size();
+    std::vector<train::packed_row> rows;
+    for (auto i = rank.data_rank; i < rows_a_step; i += data_ranks)
+        rows.push_back(row_of(static_cast<std::uint64_t>(step * rows_a_step + i)));
+    return rows;
+}
+
+/// Targets of all rows of a step.
+inline std::int64_t targets_of_step(std::int64_t step, std::int64_t rows_a_step) {
+    std::int64_t targets = 0;
     for (std::int64_t i = 0; i < rows_a_step; ++i)
-        valid += targets_of(row_of(row_number(i)));
-    double loss = 0;
-    for (auto& unit : subject.units())
-        unit.parameters().zero_gradients();
-    for (std::int64_t i = rank.place; i < rows_a_step; i += rank.places) {
-        const auto row = subject.prepare(row_of(row_number(i)));
-        for (auto& unit : subject.units())
-            unit.set_last_micro_step(i + rank.places >= rows_a_step);
-        const auto sum = subject.loss_sum(row);
-        loss += sum.item<double>();
-        (sum / static_cast<double>(valid)).backward();
-        for (auto& unit : subject.units())
-            unit.parameters().finish_reduce();
-    }
-    subject.sum_partial_gradients();
-    return loss / static_cast<double>(valid);
+        targets += targets_of(row_of(static_cast<std::uint64_t>(step * rows_a_step + i)));
+    return targets;
 }
 
-/// Clips the gradients of a step and updates the parameters.
-inline void update_step(train::model& subject, lt::adamw& optimizer,
-                        const mesh_rank& rank, std::int64_t step) {
-    const auto norm =
-        lt::gradient_norm(subject.units(), *rank.groups.shard, rank.groups.tp.get());
-    lt::clip_gradients(subject.units(), norm, 1.0);
-    optimizer.update(3e-3, step);
-}
-
-/// The loss of a step, of all ranks' parts.
-inline double loss_of_all(const mesh_rank& rank, double loss) {
-    // The ranks of tp have the loss of the same rows.
-    auto all = at::full({1}, rank.groups.tp->rank() == 0 ? loss : 0.0, at::kDouble);
-    rank.groups.world->all_reduce(all).wait();
-    return all.item<double>();
+/// The trainer's step on those rows, gradients clipped to a norm of 1. Returns its loss.
+inline double train_step(train::model& subject, lt::adamw& optimizer,
+                         const mesh_rank& rank, std::int64_t step,
+                         std::int64_t rows_a_step) {
+    return train::train_step(subject, optimizer, rank.groups,
+                             rows_of_step(rank, step, rows_a_step),
+                             {.step = step,
+                              .targets = targets_of_step(step, rows_a_step),
+                              .learning_rate = 3e-3,
+                              .max_grad_norm = 1.0})
+        .loss;
 }
 
 }  // namespace packkit::test

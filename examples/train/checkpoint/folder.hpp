@@ -16,8 +16,8 @@
 /// removed only after that. Neither form depends on the mesh: any mesh can go on from
 /// any checkpoint.
 
-#include "checkpoint/identity.hpp"
 #include "common/json.hpp"
+#include "plan/identity.hpp"
 
 #include <cstdint>
 #include <filesystem>

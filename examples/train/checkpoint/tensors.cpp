@@ -57,9 +57,9 @@ struct file_grid {
     int shards;
     int tensors;
 
-    explicit file_grid(const lt::shard_groups& groups)
+    explicit file_grid(const lt::mesh_view& groups)
         : shards(groups.shard->size()),
-          tensors(groups.tensor == nullptr ? 1 : groups.tensor->size()) {}
+          tensors(groups.tp == nullptr ? 1 : groups.tp->size()) {}
 
     [[nodiscard]] std::int64_t files() const {
         return static_cast<std::int64_t>(shards) * tensors;
@@ -70,7 +70,7 @@ struct file_grid {
     }
 };
 
-const lt::shard_groups& groups_of(model& state) {
+const lt::mesh_view& groups_of(model& state) {
     return state.units().front().parameters().groups();
 }
 
@@ -82,8 +82,8 @@ tensor_slice slice_in_file(const lt::sharded_parameters& parameters, std::size_t
     return parameters.layout().slice_on(i, shard, tensor);
 }
 
-int tensor_rank(const lt::shard_groups& groups) {
-    return groups.tensor == nullptr ? 0 : groups.tensor->rank();
+int tensor_rank(const lt::mesh_view& groups) {
+    return groups.tp == nullptr ? 0 : groups.tp->rank();
 }
 
 }  // namespace

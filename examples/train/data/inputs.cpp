@@ -26,6 +26,7 @@ run_inputs read_inputs(const train_config& config, const mesh_shape& mesh,
                                        bar->set_total(total);
                                        bar->set(done);
                                    });
+    inputs.content_hash = inputs.samples.content_hash();
     return inputs;
 }
 

@@ -11,6 +11,7 @@
 #include <packkit/mesh_shape.hpp>
 #include <packkit/model_shape.hpp>
 
+#include <cstdint>
 #include <memory>
 
 namespace packkit::train {
@@ -21,6 +22,7 @@ struct run_inputs {
     app::ordered_json model_config;  ///< config.json that the shape was read from
     std::unique_ptr<const tokenizer> tokens;
     token_store samples;
+    std::uint64_t content_hash = 0;  ///< of the samples
 };
 
 /// Reads model folder and data sets, and checks that the model fits the mesh

@@ -80,7 +80,7 @@ std::string packed_logits(const std::string& model_dir, const std::string& token
     options.master_dtype = dtype == "float64" ? at::kDouble : at::kFloat;
     options.compute_dtype = dtype == "bfloat16" ? at::kBFloat16 : options.master_dtype;
     lt::single_communicator alone("logits");
-    model state(shape, {&alone, &alone}, options);
+    model state(shape, lt::mesh_view::alone(alone), options);
     load_weights(model_dir, state);
     const at::NoGradGuard no_grad;
     const auto logits = state.logits(state.prepare(row));

@@ -4,7 +4,6 @@
 #include "data/row_split.hpp"
 
 #include <packkit/random.hpp>
-#include <packkit/torch/gradient_norm.hpp>
 
 #include <ATen/Parallel.h>
 
@@ -53,13 +52,11 @@ std::vector<lt::parameter_info> infos_of(const unit_shape& unit, bool sequence_p
 
 }  // namespace
 
-model::model(model_shape shape, model_groups groups, model_options options)
+model::model(model_shape shape, const lt::mesh_view& groups, model_options options)
     : shape_(shape),
       groups_(groups),
       options_(options),
       reductions_(std::make_unique<lt::reduction_queue>()) {
-    const lt::shard_groups sharded{groups.shard, groups.replicate, reductions_.get(),
-                                   groups.tp, options.gradient_sums};
     auto master = at::TensorOptions().device(options.device).dtype(options.master_dtype);
     if (options.states != memory_place::device && !options.device.is_cpu())
         master = master.device(at::kCPU).pinned_memory(options.states ==
@@ -68,8 +65,9 @@ model::model(model_shape shape, model_groups groups, model_options options)
     units_.reserve(shapes.size());
     for (const auto& unit : shapes) {
         units_.emplace_back(
-            lt::sharded_parameters(infos_of(unit, options.sequence_parallel), sharded,
-                                   master, options.device),
+            lt::sharded_parameters(infos_of(unit, options.sequence_parallel), groups,
+                                   master, options.device,
+                                   {options.gradient_sums, reductions_.get()}),
             lt::fully_sharded_unit::options{options.compute_dtype,
                                             options.reshard_after_forward});
     }
@@ -215,10 +213,6 @@ at::Tensor model::logits(const row_context& row) {
                                const at::Tensor& head_weight, const at::Tensor& x) {
         return head(shape_, norm_weight, head_weight, x, row);
     });
-}
-
-void model::sum_partial_gradients() {
-    if (groups_.tp != nullptr) lt::sum_partial_gradients(units_, *groups_.tp);
 }
 
 std::int64_t model::parameter_bytes() const {

@@ -40,18 +40,11 @@ struct model_options {
     std::uint64_t dropout_seed = 0;
 };
 
-/// The groups of ranks that a model lives on. All outlive it.
-struct model_groups {
-    lt::communicator* shard;         ///< ranks that each hold one part of every parameter
-    lt::communicator* replicate;     ///< ranks that hold the same part
-    lt::communicator* cp = nullptr;  ///< ranks that split rows; null: none do
-    lt::communicator* tp = nullptr;  ///< ranks that split weight matrices; null: none do
-};
-
 class model {
 public:
-    /// Parameters are zeros until initialize or load. `groups` outlive the model.
-    model(model_shape shape, model_groups groups, model_options options);
+    /// Parameters are zeros until initialize or load. Uses the groups shard, replicate,
+    /// cp and tp, which outlive the model.
+    model(model_shape shape, const lt::mesh_view& groups, model_options options);
 
     /// Fills every shard from (seed, parameter name, global index): the same bits on
     /// every mesh.
@@ -71,9 +64,6 @@ public:
     /// (T, V), in the compute dtype; of V the columns that this rank of tp has.
     [[nodiscard]] at::Tensor logits(const row_context& row);
 
-    /// Completes the gradients of a step: sums what the ranks of tp have parts of.
-    void sum_partial_gradients();
-
     [[nodiscard]] const model_shape& shape() const { return shape_; }
     [[nodiscard]] const model_options& options() const { return options_; }
     [[nodiscard]] std::span<lt::fully_sharded_unit> units() { return units_; }
@@ -92,7 +82,7 @@ private:
     at::Tensor apply_head(const row_context& row, const head_function& head);
 
     model_shape shape_;
-    model_groups groups_;
+    lt::mesh_view groups_;
     model_options options_;
     std::unique_ptr<lt::reduction_queue> reductions_;  // of all units
     std::vector<lt::fully_sharded_unit> units_;

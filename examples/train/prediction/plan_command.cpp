@@ -4,17 +4,16 @@
 #include "common/command_line.hpp"
 #include "common/errors.hpp"
 #include "common/table.hpp"
-#include "data/data_plan.hpp"
 #include "data/inputs.hpp"
 #include "model/device.hpp"
 #include "model/mesh.hpp"
 #include "model/options.hpp"
+#include "plan/run_plan.hpp"
 #include "prediction/measured_memory.hpp"
-#include "prediction/prediction.hpp"
 #include "prediction/report.hpp"
 
-#include <packkit/flops.hpp>
 #include <packkit/device.hpp>
+#include <packkit/flops.hpp>
 #include <packkit/packkit_train_activations.hpp>
 #include <packkit/plan_estimate.hpp>
 
@@ -55,17 +54,15 @@ int plan_run(const train_config& config, std::int64_t processes,
         throw app::usage_error("--format", "plan prints table or json");
     const auto mesh = choose_mesh(config, processes);
     const auto inputs = read_inputs(config, mesh, true);
-    const data_plan data(inputs.samples, config, mesh, training_flops(inputs.shape));
-    const model_layout layout(inputs.shape);
-    const auto predicted = predict(config, inputs.shape, mesh, data);
+    const auto plan = make_run_plan(config, inputs, mesh);
     const auto machine = this_machine(config, processes);
 
-    plan_evaluator evaluate(layout, machine, predicted.rows,
+    const auto& predicted = plan.predicted;
+    plan_evaluator evaluate(plan.layout, machine, predicted.rows,
                             {.profile = packkit_train_activations});
-    plan_estimate figures{evaluate.with_memory(predicted.setup, predicted.memory), {}, 0};
-    figures.warnings = plan_warnings(figures, layout, machine, predicted.rows);
-    const run_plan plan{config, layout, data, predicted, figures};
-    app::write_stdout(plan_report(plan, format));
+    plan_estimate figures{evaluate.with_memory(plan.setup, predicted.memory), {}, 0};
+    figures.warnings = plan_warnings(figures, plan.layout, machine, predicted.rows);
+    app::write_stdout(plan_report(plan, figures, format));
     return app::exit_done;
 }
 

@@ -66,28 +66,31 @@ workload workload_of(const train_config& config, const data_plan& plan) {
     return work;
 }
 
-collective_bytes context_bytes(const train_config& config, const model_shape& shape,
-                               const mesh_shape& mesh, const data_plan& plan,
+namespace {
+
+/// Keys, values and their gradients that rank 0 sends in that step.
+collective_bytes context_bytes(context_variant variant, const model_shape& shape,
+                               const training_setup& setup, const data_plan& plan,
                                std::int64_t step) {
     collective_bytes sent;
-    if (mesh.cp == 1) return sent;
-    const auto setup = setup_of(config, mesh);
+    if (setup.mesh.cp == 1) return sent;
     const auto heads = static_cast<std::int64_t>(
-        key_value_heads_of(shape.num_attention_heads, shape.num_key_value_heads, mesh.tp,
-                           0)
+        key_value_heads_of(shape.num_attention_heads, shape.num_key_value_heads,
+                           setup.mesh.tp, 0)
             .size());
     const std::int64_t token =
         2 * heads * shape.head_dim * compute_bytes(setup.precision);
     const std::int64_t forwards = setup.checkpointing == checkpointing_kind::full ? 2 : 1;
     for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro) {
-        const auto split = split_row(plan.content(step, micro, 0).cu_seqlens, mesh.cp);
+        const auto split =
+            split_row(plan.content(step, micro, 0).cu_seqlens, setup.mesh.cp);
         std::map<std::int64_t, collective_bytes> by_window;
         for (std::int64_t layer = 0; layer < shape.num_hidden_layers; ++layer) {
             const auto window = attention_window(shape, layer);
             const auto [found, added] = by_window.try_emplace(window);
             if (added) {
                 found->second = context_traffic(context_exchange(split, window), 0,
-                                                config.ring_attn_func, token, forwards);
+                                                variant, token, forwards);
             }
             sent += found->second;
         }
@@ -95,26 +98,20 @@ collective_bytes context_bytes(const train_config& config, const model_shape& sh
     return sent;
 }
 
-namespace {
-
 /// Tokens of a micro-batch on the first of the ranks that share it.
 std::int64_t tokens_of_rank_0(const micro_batch_content& batch, const mesh_shape& mesh) {
     return mesh.cp == 1 ? batch.tokens() : split_row(batch.cu_seqlens, mesh.cp).tokens(0);
 }
 
-}  // namespace
-
-collective_bytes tensor_bytes(const train_config& config, const model_shape& shape,
-                              const mesh_shape& mesh, const data_plan& plan,
-                              std::int64_t step) {
+/// Activations and gradients that rank 0 sends over tp in that step.
+collective_bytes tensor_bytes(const model_layout& layout, const training_setup& setup,
+                              const data_plan& plan, std::int64_t step) {
     std::vector<std::int64_t> tokens;
     for (std::int64_t micro = 0; micro < plan.micro_steps(); ++micro) {
-        tokens.push_back(tokens_of_rank_0(plan.content(step, micro, 0), mesh));
+        tokens.push_back(tokens_of_rank_0(plan.content(step, micro, 0), setup.mesh));
     }
-    return tensor_parallel_bytes(model_layout(shape), setup_of(config, mesh), tokens);
+    return tensor_parallel_bytes(layout, setup, tokens);
 }
-
-namespace {
 
 /// The most threads that a rank computes with.
 std::int64_t most_threads() {
@@ -137,8 +134,8 @@ std::int64_t levels_of_sum(std::int64_t values) {
 /// What canonical sums change (packkit/torch/canonical_sum.hpp): gradients of a unit
 /// leave once a step, full, for ranks that add them by a tree; and until then partial
 /// sums of micro-batches are held, one for each level of the tree.
-void sum_canonically(prediction& predicted, const model_layout& layout) {
-    const auto& setup = predicted.setup;
+void sum_canonically(prediction& predicted, const model_layout& layout,
+                     const training_setup& setup) {
     const std::int64_t shards =
         setup.sharding == sharding_kind::ddp ? 1 : setup.sharding_ranks();
     const std::int64_t replicas = setup.mesh.dp_replicate;
@@ -175,10 +172,20 @@ void sum_canonically(prediction& predicted, const model_layout& layout) {
 
 }  // namespace
 
-prediction predict(const train_config& config, const model_shape& shape,
-                   const mesh_shape& mesh, const data_plan& plan) {
+communication_estimate communication_in_step(communication_estimate sent,
+                                             const train_config& config,
+                                             const model_layout& layout,
+                                             const training_setup& setup,
+                                             const data_plan& plan, std::int64_t step) {
+    sent.cp = context_bytes(config.ring_attn_func, layout.shape(), setup, plan, step);
+    sent.tp = tensor_bytes(layout, setup, plan, step);
+    return sent;
+}
+
+prediction predict(const train_config& config, const model_layout& layout,
+                   const training_setup& setup, const data_plan& plan) {
+    const mesh_shape& mesh = setup.mesh;
     prediction predicted;
-    predicted.setup = setup_of(config, mesh);
     predicted.rows = workload_of(config, plan);
     // Splitting takes time, padded micro-batches are nearly all alike, and some steps
     // stand for all where targets are counted: rows without a target have no logits.
@@ -198,22 +205,20 @@ prediction predict(const train_config& config, const model_shape& shape,
     }
     auto activations = packkit_train_activations;
     activations.loss_chunk_tokens = std::min(activations.loss_chunk_tokens, most_targets);
-    const model_layout layout(shape);
-    auto longest = predicted.setup;
+    auto longest = setup;
     longest.micro_batch_size = 1;
     longest.sequence_len = longest_part * mesh.cp;
     predicted.memory = estimate_memory(layout, longest, activations);
     // Losses of the micro-batches done, a float64 for each level of their sum's tree.
     predicted.memory.bytes.activations +=
-        8 * levels_of_sum(predicted.setup.gradient_accumulation_steps);
+        8 * levels_of_sum(setup.gradient_accumulation_steps);
     predicted.library_workspace =
-        library_workspace_bound(predicted.setup, shape, longest.sequence_len,
-                                most_targets, most_threads(), library_instruction_set());
+        library_workspace_bound(setup, layout.shape(), longest.sequence_len, most_targets,
+                                most_threads(), library_instruction_set());
     predicted.communication =
-        estimate_communication(layout, predicted.setup, predicted.rows);
-    predicted.communication.cp = context_bytes(config, shape, mesh, plan, 0);
-    predicted.communication.tp = tensor_bytes(config, shape, mesh, plan, 0);
-    if (config.canonical_reduction) sum_canonically(predicted, layout);
+        communication_in_step(estimate_communication(layout, setup, predicted.rows),
+                              config, layout, setup, plan, 0);
+    if (config.canonical_reduction) sum_canonically(predicted, layout, setup);
     return predicted;
 }
 

@@ -8,6 +8,7 @@
 
 #include <packkit/communication.hpp>
 #include <packkit/memory.hpp>
+#include <packkit/model_layout.hpp>
 #include <packkit/training_setup.hpp>
 #include <packkit/workload.hpp>
 
@@ -15,15 +16,14 @@
 
 namespace packkit::train {
 
-/// Of rank 0, which holds and sends most.
+/// Bytes and rows of rank 0, which holds and sends most.
 struct prediction {
-    training_setup setup;
     workload rows;                         ///< as packed
     std::int64_t longest_micro_batch = 0;  ///< tokens, padding included
     memory_estimate memory;                ///< with a micro-batch of that length
     /// The most that kernels of libraries take beside it; see library_workspace.hpp.
     std::int64_t library_workspace = 0;
-    /// Of an optimizer step; `cp`, which depends on the rows, of the first.
+    /// Bytes of an optimizer step; `cp` and `tp`, which depend on the rows, of the first.
     communication_estimate communication;
 };
 
@@ -34,19 +34,17 @@ training_setup setup_of(const train_config& config, const mesh_shape& mesh);
 /// 1.
 workload workload_of(const train_config& config, const data_plan& plan);
 
-/// Keys, values and their gradients that rank 0 sends in that step (from 0): exact.
-collective_bytes context_bytes(const train_config& config, const model_shape& shape,
-                               const mesh_shape& mesh, const data_plan& plan,
-                               std::int64_t step);
-
-/// Activations and gradients that rank 0 sends over tp in that step: exact.
-collective_bytes tensor_bytes(const train_config& config, const model_shape& shape,
-                              const mesh_shape& mesh, const data_plan& plan,
-                              std::int64_t step);
+/// `sent` with the bytes that depend on the rows of a step, `cp` and `tp`, as rank 0
+/// sends them in that step (from 0): exact.
+communication_estimate communication_in_step(communication_estimate sent,
+                                             const train_config& config,
+                                             const model_layout& layout,
+                                             const training_setup& setup,
+                                             const data_plan& plan, std::int64_t step);
 
 /// O(steps) for the longest micro-batch of rank 0; where ranks share rows, the longest
 /// part of one in the first 256 steps, and the most targets of one in as many.
-prediction predict(const train_config& config, const model_shape& shape,
-                   const mesh_shape& mesh, const data_plan& plan);
+prediction predict(const train_config& config, const model_layout& layout,
+                   const training_setup& setup, const data_plan& plan);
 
 }  // namespace packkit::train

@@ -5,6 +5,7 @@
 
 #include "common/json.hpp"
 #include "common/numbers.hpp"
+#include "plan/run_plan.hpp"
 #include "run_log.hpp"
 
 #include <packkit/stats.hpp>
@@ -168,22 +169,21 @@ std::string traffic_table(const communication_estimate& sent) {
 
 /// Efficiency if every sample had a row of sequence_len.
 double padded_efficiency(const run_plan& plan) {
-    return padded_to_capacity_efficiency(plan.data.samples().lengths(),
+    return padded_to_capacity_efficiency(plan.data->samples().lengths(),
                                          plan.config.sequence_len);
 }
 
-std::vector<std::string> warnings_of(const run_plan& plan) {
+std::vector<std::string> warnings_of(const run_plan& plan, const plan_estimate& figures) {
     auto warnings = plan.config.warnings;
-    warnings.insert(warnings.end(), plan.figures.warnings.begin(),
-                    plan.figures.warnings.end());
+    warnings.insert(warnings.end(), figures.warnings.begin(), figures.warnings.end());
     return warnings;
 }
 
-std::string text_of(const run_plan& plan) {
-    const training_setup& setup = plan.predicted.setup;
-    const data_plan& data = plan.data;
-    const auto bytes = static_cast<std::uint64_t>(plan.figures.memory.bytes.total());
-    const auto capacity = static_cast<std::uint64_t>(plan.figures.capacity_bytes);
+std::string text_of(const run_plan& plan, const plan_estimate& figures) {
+    const training_setup& setup = plan.setup;
+    const data_plan& data = *plan.data;
+    const auto bytes = static_cast<std::uint64_t>(figures.memory.bytes.total());
+    const auto capacity = static_cast<std::uint64_t>(figures.capacity_bytes);
     std::string text =
         line("model", app::grouped(plan.layout.parameters()) + " parameters, " +
                           std::string(to_string(setup.precision))) +
@@ -207,13 +207,12 @@ std::string text_of(const run_plan& plan) {
         line("steps", app::grouped(data.total_steps()) + ", of " +
                           app::grouped(data.steps_per_epoch()) + " an epoch") +
         line("balance", idle_text(data.idle())) +
-        line("speed", "about " + app::duration_text(plan.figures.seconds.step) +
-                          " a step, " +
-                          app::fixed(plan.figures.tokens_per_second_per_gpu, 0) +
+        line("speed", "about " + app::duration_text(figures.seconds.step) + " a step, " +
+                          app::fixed(figures.tokens_per_second_per_gpu, 0) +
                           " tokens a second and rank on this machine") +
         line("memory", app::bytes_text(bytes) + " of tensors a rank at the peak (" +
-                           std::string(to_string(plan.figures.memory.at)) +
-                           "): " + (plan.figures.fits ? "fits in " : "does not fit in ") +
+                           std::string(to_string(figures.memory.at)) +
+                           "): " + (figures.fits ? "fits in " : "does not fit in ") +
                            app::bytes_text(capacity));
     if (plan.predicted.library_workspace > 0) {
         text += line("workspace",
@@ -222,17 +221,16 @@ std::string text_of(const run_plan& plan) {
                              plan.predicted.library_workspace)) +
                          " more for library kernels (oneDNN's copies and accumulators)");
     }
-    text += "\n" + memory_table(plan.figures.memory.bytes) + "\n" +
+    text += "\n" + memory_table(figures.memory.bytes) + "\n" +
             traffic_table(plan.predicted.communication);
-    for (const auto& warning : warnings_of(plan))
+    for (const auto& warning : warnings_of(plan, figures))
         text += "\nwarning: " + warning;
     return text.back() == '\n' ? text : text + "\n";
 }
 
-std::string json_of(const run_plan& plan) {
-    const training_setup& setup = plan.predicted.setup;
-    const plan_estimate& figures = plan.figures;
-    const data_plan& data = plan.data;
+std::string json_of(const run_plan& plan, const plan_estimate& figures) {
+    const training_setup& setup = plan.setup;
+    const data_plan& data = *plan.data;
     const auto idle = data.idle();
     app::ordered_json memory, sent;
     for (const auto& [name, bytes] : components_of(figures.memory.bytes))
@@ -287,14 +285,16 @@ std::string json_of(const run_plan& plan) {
           {"step", figures.seconds.step}}},
         {"tokens_per_second_per_gpu", figures.tokens_per_second_per_gpu},
         {"mfu", figures.mfu},
-        {"warnings", warnings_of(plan)}};
+        {"warnings", warnings_of(plan, figures)}};
     return object.dump(2) + "\n";
 }
 
 }  // namespace
 
-std::string plan_report(const run_plan& plan, app::output_format format) {
-    return format == app::output_format::json ? json_of(plan) : text_of(plan);
+std::string plan_report(const run_plan& plan, const plan_estimate& figures,
+                        app::output_format format) {
+    return format == app::output_format::json ? json_of(plan, figures)
+                                              : text_of(plan, figures);
 }
 
 }  // namespace packkit::train

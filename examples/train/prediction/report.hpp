@@ -4,12 +4,9 @@
 /// Predictions for people and for programs: before a run, at its start, and beside what
 /// was measured at its end.
 
-#include "config/config.hpp"
-#include "data/data_plan.hpp"
 #include "metrics.hpp"
 #include "prediction/prediction.hpp"
 
-#include <packkit/model_layout.hpp>
 #include <packkit/plan_estimate.hpp>
 
 #include <string>
@@ -20,6 +17,8 @@ enum class output_format;
 
 namespace packkit::train {
 
+struct run_plan;
+
 /// One line for the log: "predicted: …".
 std::string to_log_line(const prediction& predicted);
 
@@ -28,17 +27,11 @@ std::string to_log_line(const prediction& predicted);
 std::string comparison_text(const prediction& predicted, const step_metrics& step,
                             const step_metrics& largest);
 
-/// What `packkit-train plan` says.
-struct run_plan {
-    const train_config& config;
-    const model_layout& layout;
-    const data_plan& data;
-    prediction predicted;
-    plan_estimate figures;  ///< time on this machine's ranks; memory is the prediction's
-};
-
-/// Mesh, batch, packing, memory as bars, bytes by collective, warnings; or as one JSON
-/// object, keys as packkit-plan's estimate. `format` is table or json.
-std::string plan_report(const run_plan& plan, app::output_format format);
+/// What `packkit-train plan` prints: mesh, batch, packing, memory as bars, bytes by
+/// collective, warnings; or one JSON object, keys as packkit-plan's estimate.
+/// @param figures time on this machine's ranks, with the prediction's memory
+/// @param format table or json
+std::string plan_report(const run_plan& plan, const plan_estimate& figures,
+                        app::output_format format);
 
 }  // namespace packkit::train

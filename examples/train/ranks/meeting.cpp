@@ -33,7 +33,7 @@ std::string settings_text(const train_config& config, const run_inputs& inputs) 
     for (const auto& [key, value] : resolved_settings(config))
         settings[key] = value;
     settings[model_key] = std::to_string(hash64(inputs.model_config.dump()));
-    settings[data_key] = std::to_string(inputs.samples.content_hash());
+    settings[data_key] = std::to_string(inputs.content_hash);
     return settings.dump();
 }
 
@@ -66,43 +66,37 @@ void compare_settings(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-std::chrono::milliseconds timeout_of(const train_config& config) {
-    return std::chrono::milliseconds(
-        static_cast<std::int64_t>(config.ddp_timeout * 1000.0));
+job_rank::job_rank(const train_config& config, const rank_environment& environment)
+    : environment_(environment),
+      timeout_(static_cast<std::int64_t>(config.ddp_timeout * 1000.0)) {
+    if (environment.world_size == 1) return;
+    store_ = lt::connect_store({.host = environment.master_addr,
+                                .port = environment.master_port,
+                                .is_server = is_first() && !environment.store_is_hosted,
+                                .timeout = timeout_});
 }
 
-c10::intrusive_ptr<c10d::Store> open_store(const train_config& config,
-                                           const rank_environment& environment) {
-    if (environment.world_size == 1) return {};
-    return lt::connect_store(
-        {.host = environment.master_addr,
-         .port = environment.master_port,
-         .is_server = environment.rank == 0 && !environment.store_is_hosted,
-         .timeout = timeout_of(config)});
-}
-
-void tell_failure(c10d::Store* store, const rank_environment& environment,
-                  const std::string& name, const std::exception& fault) {
-    if (store == nullptr) return;
+void job_rank::tell_failure(const std::string& name, const std::exception& fault) const {
+    if (!store_) return;
     const bool of_use = dynamic_cast<const app::usage_error*>(&fault) != nullptr ||
                         dynamic_cast<const app::input_error*>(&fault) != nullptr ||
                         dynamic_cast<const invalid_argument*>(&fault) != nullptr;
     const auto text = std::string(of_use ? wrong_use : failed) + fault.what();
+    const auto ranks = environment_.world_size;
     try {
-        if (environment.rank == 0) {  // may host the store: stays until the others know
-            static_cast<void>(lt::exchange_values(*store, name, 0, environment.world_size,
-                                                  text, std::chrono::seconds(5)));
+        if (is_first()) {  // may host the store: stays until the others know
+            static_cast<void>(lt::exchange_values(*store_, name, 0, ranks, text,
+                                                  std::chrono::seconds(5)));
         } else {
-            lt::leave_value(*store, name, environment.rank, environment.world_size, text);
+            lt::leave_value(*store_, name, environment_.rank, ranks, text);
         }
     } catch (const std::exception&) {}  // this rank has its own failure to tell
 }
 
-void hear_failures(c10d::Store* store, const rank_environment& environment,
-                   const std::string& name, std::chrono::milliseconds timeout) {
-    if (store == nullptr) return;
-    const auto heard = lt::exchange_values(*store, name, environment.rank,
-                                           environment.world_size, "", timeout);
+void job_rank::hear_failures(const std::string& name) const {
+    if (!store_) return;
+    const auto heard = lt::exchange_values(*store_, name, environment_.rank,
+                                           environment_.world_size, "", timeout_);
     for (std::size_t rank = 0; rank < heard.size(); ++rank) {
         const std::string& text = heard[rank];
         const std::string who = "rank " + std::to_string(rank);
@@ -113,17 +107,23 @@ void hear_failures(c10d::Store* store, const rank_environment& environment,
     }
 }
 
-lt::mesh_groups meet(const train_config& config, const rank_environment& environment,
-                     const mesh_shape& mesh, const run_inputs& inputs, at::Device device,
-                     const c10::intrusive_ptr<c10d::Store>& store) {
-    const auto timeout = timeout_of(config);
+std::string job_rank::text_of_first(const std::string& name,
+                                    const std::string& text) const {
+    if (!store_) return text;
+    return lt::exchange_values(*store_, name, environment_.rank, environment_.world_size,
+                               text, timeout_)
+        .front();
+}
+
+lt::mesh_groups meet(const train_config& config, const job_rank& rank,
+                     const mesh_shape& mesh, const run_inputs& inputs,
+                     at::Device device) {
+    const auto& environment = rank.environment();
+    lt::group_options options{.timeout = rank.timeout()};
     if (environment.world_size > 1) {
-        compare_settings(lt::exchange_values(*store, "settings", environment.rank,
-                                             environment.world_size,
-                                             settings_text(config, inputs), timeout));
-    }
-    lt::group_options options{.timeout = timeout};
-    if (environment.world_size > 1) {
+        compare_settings(lt::exchange_values(
+            *rank.store(), "settings", environment.rank, environment.world_size,
+            settings_text(config, inputs), rank.timeout()));
         options.address =
             address_towards(environment.master_addr, environment.master_port);
         if (const char* names = std::getenv("GLOO_SOCKET_IFNAME"))
@@ -133,12 +133,13 @@ lt::mesh_groups meet(const train_config& config, const rank_environment& environ
         mesh, environment.rank, [&](const std::string& name, const auto& members) {
 #ifdef PACKKIT_CUDA
             if (device.is_cuda()) {
-                return lt::make_nccl_group(store, name, members, environment.rank,
+                return lt::make_nccl_group(rank.store(), name, members, environment.rank,
                                            options);
             }
 #endif
             static_cast<void>(device);
-            return lt::make_gloo_group(store, name, members, environment.rank, options);
+            return lt::make_gloo_group(rank.store(), name, members, environment.rank,
+                                       options);
         });
 }
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// What the ranks tell each other once a step, before the update.
+/// What the ranks' reports say of how evenly they are busy.
 
 #include "metrics.hpp"
-
-#include <packkit/communication.hpp>
+#include "step/step_result.hpp"
 
 #include <fmt/format.h>
 
@@ -15,15 +14,6 @@
 #include <vector>
 
 namespace packkit::train {
-
-/// Of one rank; numbers, because they travel in one all-gather.
-struct rank_report {
-    double loss_sum = 0;
-    double stop_signal = 0;
-    double busy_seconds = 0;  ///< of the step before, waiting for others aside
-};
-
-static_assert(sizeof(rank_report) == packkit::detail::report_values * sizeof(double));
 
 /// A step is as slow as its slowest rank: which one that was in the step before.
 inline void set_slowest_rank(step_metrics& metrics,

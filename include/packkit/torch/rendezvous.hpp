@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// How the ranks of a job find each other: a TCP store, values that every rank publishes,
-/// and the groups of a mesh.
+/// How the ranks of a job find each other: a TCP store, and values that every rank
+/// publishes.
 #pragma once
 
-#include <packkit/mesh.hpp>
 #include <packkit/torch/process_group.hpp>
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -165,51 +162,6 @@ inline void leave_value(c10d::Store& store, const std::string& key, std::int64_t
     }
     all_have_read();
     return values;
-}
-
-/// One communicator per set of ranks that work together.
-struct mesh_groups {
-    std::unique_ptr<communicator> world;  ///< all ranks
-    std::unique_ptr<communicator>
-        shard;  ///< dp_shard × cp: ranks that split the parameters
-    std::unique_ptr<communicator> replicate;  ///< dp_replicate: ranks that repeat them
-    std::unique_ptr<communicator> cp;         ///< ranks that split rows
-    std::unique_ptr<communicator> tp;         ///< ranks that split weight matrices
-
-    /// What all groups sent since the last reset.
-    [[nodiscard]] traffic sent() const {
-        traffic sum;
-        for (const auto* group : all())
-            sum += group->sent();
-        return sum;
-    }
-    void reset_traffic() {
-        for (auto* group : all())
-            group->reset_traffic();
-    }
-
-private:
-    [[nodiscard]] std::array<communicator*, 5> all() const {
-        return {world.get(), shard.get(), replicate.get(), cp.get(), tp.get()};
-    }
-};
-
-/// Makes the groups of `rank` in `mesh`. `make_group(name, members)` makes one group of
-/// the given global ranks; every rank calls it for the same names in the same order.
-template <class MakeGroup>
-[[nodiscard]] mesh_groups make_mesh_groups(const mesh_shape& mesh, std::int64_t rank,
-                                           MakeGroup make_group) {
-    using enum mesh_dimension;
-    const auto make = [&](const char* name, auto... dimensions) {
-        return make_group(name, group_of(mesh, rank, {dimensions...}));
-    };
-    mesh_groups groups;
-    groups.world = make("world", dp_replicate, dp_shard, cp, tp);
-    groups.shard = make("shard", dp_shard, cp);
-    groups.replicate = make("replicate", dp_replicate);
-    groups.cp = make("cp", cp);
-    groups.tp = make("tp", tp);
-    return groups;
 }
 
 }  // namespace packkit::lt

@@ -14,6 +14,7 @@
 #include <packkit/torch/communicator.hpp>
 #include <packkit/torch/detail/storage.hpp>
 #include <packkit/torch/memory_counter.hpp>
+#include <packkit/torch/mesh_view.hpp>
 #include <packkit/torch/unit_layout.hpp>
 
 #include <ATen/Functions.h>
@@ -50,16 +51,13 @@ private:
     pending under_way_;
 };
 
-/// The groups that a unit's parameters live on, and the queue that its units share,
-/// if any. All outlive the unit.
-struct shard_groups {
-    communicator* shard;      ///< ranks that each hold one part of every parameter
-    communicator* replicate;  ///< ranks that hold the same part
-    reduction_queue* reductions = nullptr;  ///< null: one of the unit's own
-    communicator* tensor = nullptr;  ///< ranks that cut the parameters; null: none do
+/// How gradients are summed over micro-batches and ranks.
+struct gradient_reduction {
     /// Canonical sums hold the full gradients of log2(micro-batches) + 1 of them, and
     /// send once a step, at its end.
-    summation gradient_sums = summation::fast;
+    summation sums = summation::fast;
+    /// The queue that units share, which outlives them; null: each has its own.
+    reduction_queue* queue = nullptr;
 };
 
 /// This rank's shards of a unit's parameters and the gradients accumulated for them.
@@ -68,12 +66,13 @@ public:
     /// All shards start as zeros of `master` dtype (float32 or float64), on its device:
     /// that of the computation, or the CPU while `device` computes and communicates. Then
     /// shards travel to it when they are gathered, and gradients back when they are
-    /// reduced.
-    sharded_parameters(std::vector<parameter_info> parameters, shard_groups groups,
+    /// reduced. `groups` needs shard and replicate; tp may be null.
+    sharded_parameters(std::vector<parameter_info> parameters, const mesh_view& groups,
                        at::TensorOptions master,
-                       std::optional<at::Device> device = std::nullopt);
+                       std::optional<at::Device> device = std::nullopt,
+                       gradient_reduction reduction = {});
 
-    [[nodiscard]] const shard_groups& groups() const { return groups_; }
+    [[nodiscard]] const mesh_view& groups() const { return groups_; }
 
     /// Where parameters are gathered to and collectives take place.
     [[nodiscard]] at::Device device() const { return device_; }
@@ -152,7 +151,7 @@ public:
 
 private:
     [[nodiscard]] reduction_queue& reductions() {
-        return groups_.reductions != nullptr ? *groups_.reductions : own_reductions_;
+        return reduction_.queue != nullptr ? *reduction_.queue : own_reductions_;
     }
     [[nodiscard]] gathering send(const at::Tensor& flat) const;
     /// Of what has arrived, whose memory it frees.
@@ -164,7 +163,8 @@ private:
     void reduce_by_tree(const std::vector<at::Tensor>& gradients, bool last_micro_step);
     [[nodiscard]] pending sum_over_replicas();
 
-    shard_groups groups_;
+    mesh_view groups_;
+    gradient_reduction reduction_;
     unit_layout layout_;
     at::Device device_;
     at::Tensor shards_;
@@ -177,11 +177,11 @@ private:
 
 namespace detail {
 
-inline unit_place place_in(const shard_groups& groups) {
+inline unit_place place_in(const mesh_view& groups) {
     unit_place place{groups.shard->size(), groups.shard->rank()};
-    if (groups.tensor != nullptr) {
-        place.tensors = groups.tensor->size();
-        place.tensor = groups.tensor->rank();
+    if (groups.tp != nullptr) {
+        place.tensors = groups.tp->size();
+        place.tensor = groups.tp->rank();
     }
     return place;
 }
@@ -189,10 +189,12 @@ inline unit_place place_in(const shard_groups& groups) {
 }  // namespace detail
 
 inline sharded_parameters::sharded_parameters(std::vector<parameter_info> parameters,
-                                              shard_groups groups,
+                                              const mesh_view& groups,
                                               at::TensorOptions master,
-                                              std::optional<at::Device> device)
+                                              std::optional<at::Device> device,
+                                              gradient_reduction reduction)
     : groups_(groups),
+      reduction_(reduction),
       layout_(std::move(parameters), detail::place_in(groups)),
       device_(device.value_or(master.device())) {
     const auto zeros = [&](memory_use use) {
@@ -248,7 +250,7 @@ inline std::vector<at::Tensor> sharded_parameters::gather_full(
         for (std::size_t i = 0; i < size(); ++i)
             full.push_back(part(flat, i).to(device_));
     }
-    if (groups_.tensor == nullptr || groups_.tensor->size() == 1) return full;
+    if (groups_.tp == nullptr || groups_.tp->size() == 1) return full;
     for (std::size_t i = 0; i < size(); ++i) {
         if (info(i).cut != tensor_cut::replicated) full[i] = gather_cuts(i, full[i]);
     }
@@ -261,8 +263,8 @@ inline at::Tensor sharded_parameters::gather_cuts(std::size_t i,
     const auto largest = layout_.cut(i, 0).elements();
     auto padded = at::zeros({largest}, mine.options());
     padded.narrow(0, 0, mine.numel()).copy_(mine.reshape({mine.numel()}));
-    auto all = at::empty({groups_.tensor->size(), largest}, mine.options());
-    groups_.tensor->all_gather(all, padded).wait();
+    auto all = at::empty({groups_.tp->size(), largest}, mine.options());
+    groups_.tp->all_gather(all, padded).wait();
     return layout_.join_cuts(i, all);
 }
 
@@ -295,7 +297,7 @@ inline pending sharded_parameters::sum_over_replicas() {
 inline void sharded_parameters::reduce(std::vector<at::Tensor> gradients,
                                        bool last_micro_step) {
     reductions().finish();
-    if (groups_.gradient_sums == summation::canonical) {
+    if (reduction_.sums == summation::canonical) {
         reduce_by_tree(gradients, last_micro_step);
         return;
     }

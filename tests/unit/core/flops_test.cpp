@@ -46,6 +46,8 @@ BOOST_AUTO_TEST_CASE(the_law_by_hand) {
     BOOST_TEST(c.attention == 6 * 131072);
     BOOST_TEST(packkit::flops_per_token(llama, flop_convention::A, 8192) ==
                48181567488.0 + 12884901888.0);
+    // Documents of 3 and 5 tokens.
+    BOOST_TEST(a.of_documents(8, 34) == 8 * 48181567488.0 + 34 * 1572864.0);
 }
 
 BOOST_AUTO_TEST_CASE(published_utilizations) {

@@ -221,8 +221,30 @@ BOOST_AUTO_TEST_CASE(tp_is_innermost) {
                                          "rank is 120, expected 0 to 119");
     expect::message_of<invalid_argument>([&] { (void)coordinates_of(shape, -1); },
                                          "rank is -1");
-    expect::message_of<invalid_argument>([&] { (void)rank_of(shape, {0, 3, 0, 0}); },
-                                         "dp_shard coordinate is 3, expected 0 to 2");
+    expect::message_of<invalid_argument>(
+        [&] {
+            (void)rank_of(shape, {0, 3, 0, 0});
+        },
+        "dp_shard coordinate is 3, expected 0 to 2");
+}
+
+BOOST_AUTO_TEST_CASE(ranks_of_a_data_rank_differ_in_cp_and_tp) {
+    constexpr mesh_shape shape{2, 3, 2, 2};
+    static_assert(data_rank_of(shape, 0) == 0);
+    BOOST_TEST(data_rank_of(shape, 3) == 0);
+    BOOST_TEST(data_rank_of(shape, 4) == 1);
+    BOOST_TEST(data_rank_of(shape, 12) == 3);
+    BOOST_TEST(data_rank_of(shape, 23) == 5);
+    for (std::int64_t rank = 0; rank < shape.world_size(); ++rank) {
+        for (const auto same : group_of(shape, rank, {cp, tp}))
+            BOOST_TEST(data_rank_of(shape, same) == data_rank_of(shape, rank));
+        BOOST_TEST(data_rank_of(shape, rank) == rank / 4);
+    }
+    // Where tp is outermost, its ranks are far apart.
+    const packkit::mesh_order order{{tp, dp_replicate, dp_shard, cp}};
+    BOOST_TEST(data_rank_of(shape, 13, order) == data_rank_of(shape, 1, order));
+    expect::message_of<invalid_argument>([&] { (void)data_rank_of(shape, 24); },
+                                         "rank is 24, expected 0 to 23");
 }
 
 BOOST_AUTO_TEST_CASE(groups_of_a_mesh_of_eight) {

@@ -49,7 +49,8 @@ std::vector<at::Tensor> textbook(int steps, double rate, const lt::adamw_options
 std::vector<lt::fully_sharded_unit> make_units(lt::communicator& shard,
                                                lt::communicator& replicate) {
     std::vector<lt::fully_sharded_unit> units;
-    lt::sharded_parameters parameters(infos, {&shard, &replicate}, at::kDouble);
+    lt::sharded_parameters parameters(infos, {.shard = &shard, .replicate = &replicate},
+                                      at::kDouble);
     for (std::size_t i = 0; i < infos.size(); ++i)
         parameters.shard(i).fill_(1.0);
     units.emplace_back(std::move(parameters),

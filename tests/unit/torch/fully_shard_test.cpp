@@ -71,7 +71,8 @@ expectation plain(std::int64_t samples) {
 
 lt::fully_sharded_unit make_unit(lt::communicator& shard, lt::communicator& replicate,
                                  bool reshard) {
-    lt::sharded_parameters parameters(infos, {&shard, &replicate}, at::kDouble);
+    lt::sharded_parameters parameters(infos, {.shard = &shard, .replicate = &replicate},
+                                      at::kDouble);
     const auto& values = full_values();
     for (std::size_t i = 0; i < infos.size(); ++i) {
         parameters.load_full(parameters.flat_shards(), i, values[i]);
@@ -229,7 +230,8 @@ BOOST_AUTO_TEST_CASE(compute_in_a_narrower_type) {
     const auto expected = plain(2);
     test::run_ranks(2, [&](lt::communicator& shard) {
         lt::single_communicator alone("replicate");
-        lt::sharded_parameters parameters(infos, {&shard, &alone}, at::kDouble);
+        lt::sharded_parameters parameters(infos, {.shard = &shard, .replicate = &alone},
+                                          at::kDouble);
         const auto& values = full_values();
         for (std::size_t i = 0; i < infos.size(); ++i) {
             parameters.load_full(parameters.flat_shards(), i, values[i]);
@@ -323,8 +325,9 @@ std::vector<std::string> notes_of(bool ahead, bool reshard) {
     lt::reduction_queue reductions;
     std::vector<lt::fully_sharded_unit> units;
     for (std::int64_t elements = 1; elements <= 3; ++elements) {
-        lt::sharded_parameters parameters({{"w", {2 * elements}}},
-                                          {&two, &alone, &reductions}, at::kDouble);
+        lt::sharded_parameters parameters(
+            {{"w", {2 * elements}}}, {.shard = &two, .replicate = &alone}, at::kDouble,
+            std::nullopt, {.queue = &reductions});
         parameters.flat_shards().fill_(2.0);
         units.emplace_back(std::move(parameters), lt::fully_sharded_unit::options{
                                                       .compute_dtype = at::kDouble,

@@ -5,8 +5,8 @@
 
 #include "thread_ranks.hpp"
 
-#include "model/model.hpp"
 #include "model/model_config.hpp"
+#include "step/train_step.hpp"
 
 #include <packkit/random.hpp>
 #include <packkit/torch/gradient_norm.hpp>
@@ -94,23 +94,23 @@ at::Tensor slice_here(const lt::sharded_parameters& parameters, std::size_t i,
     return full.dim() == 1 ? rows : rows.slice(1, here.columns.begin, here.columns.end);
 }
 
-/// Forward and backward of a row. Returns the loss.
-double train_row(model& subject, std::int64_t index) {
-    const auto row = subject.prepare(row_of(index, subject.shape().vocab_size));
-    const auto loss = subject.loss_sum(row);
-    (loss / 50).backward();
-    for (auto& unit : subject.units())
-        unit.parameters().finish_reduce();
-    return loss.item<double>();
+/// Gradients of every `stride`-th of the two rows from `first` on. Returns their loss.
+double train_rows(model& subject, const lt::mesh_view& groups, std::int64_t first,
+                  std::int64_t stride) {
+    std::vector<packed_row> rows;
+    for (auto row = first; row < 2; row += stride)
+        rows.push_back(row_of(row, subject.shape().vocab_size));
+    return accumulate_gradients(subject, groups, rows, 50).item<double>();
 }
 
 void compare_with_one_process(const model_shape& shape, int shards, int tp) {
     lt::single_communicator alone("alone");
     model_options options;
     options.master_dtype = options.compute_dtype = at::kDouble;
-    model whole(shape, {&alone, &alone}, options);
+    const auto whole_groups = lt::mesh_view::alone(alone);
+    model whole(shape, whole_groups, options);
     whole.initialize(3);
-    const double expected = train_row(whole, 0) + train_row(whole, 1);
+    const double expected = train_rows(whole, whole_groups, 0, 1);
     const double expected_norm = lt::gradient_norm(whole.units(), alone).item<double>();
 
     for (const bool sequence_parallel : {false, true}) {
@@ -120,12 +120,11 @@ void compare_with_one_process(const model_shape& shape, int shards, int tp) {
                 lt::single_communicator single("replicate");
                 auto chosen = options;
                 chosen.sequence_parallel = sequence_parallel;
-                model part(shape, {&shard, &single, nullptr, &tensor}, chosen);
+                const lt::mesh_view groups{
+                    .shard = &shard, .replicate = &single, .tp = &tensor};
+                model part(shape, groups, chosen);
                 part.initialize(3);
-                double loss = 0;
-                for (std::int64_t row = shard.rank(); row < 2; row += shards)
-                    loss += train_row(part, row);
-                part.sum_partial_gradients();
+                const double loss = train_rows(part, groups, shard.rank(), shards);
                 const double norm =
                     lt::gradient_norm(part.units(), shard, &tensor).item<double>();
                 auto sum = at::full({1}, loss, at::kDouble);

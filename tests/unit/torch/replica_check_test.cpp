@@ -23,11 +23,12 @@ std::vector<lt::fully_sharded_unit> make_units(lt::communicator& shard,
                                                at::ScalarType dtype) {
     std::vector<lt::fully_sharded_unit> units;
     for (const char* unit : {"first", "second"}) {
-        units.emplace_back(lt::sharded_parameters(
-                               {{unit + std::string(".weight"), {5, 3}},
-                                {unit + std::string(".norm"), {4}}},
-                               {&shard, &replicate}, at::TensorOptions().dtype(dtype)),
-                           lt::fully_sharded_unit::options{dtype, true});
+        units.emplace_back(
+            lt::sharded_parameters({{unit + std::string(".weight"), {5, 3}},
+                                    {unit + std::string(".norm"), {4}}},
+                                   {.shard = &shard, .replicate = &replicate},
+                                   at::TensorOptions().dtype(dtype)),
+            lt::fully_sharded_unit::options{dtype, true});
         auto& flat = units.back().parameters().flat_shards();
         flat.copy_(at::sin(at::arange(flat.numel(), flat.options())));
     }

@@ -3,12 +3,11 @@
 /// What a rank holds when parameters are shared out, counted by the allocator: its part
 /// of the states and, of the rest, never more than the largest unit.
 
-#include "model/model.hpp"
+#include "step/train_step.hpp"
 
 #include <packkit/random.hpp>
 #include <packkit/shard.hpp>
 #include <packkit/torch/adamw.hpp>
-#include <packkit/torch/gradient_norm.hpp>
 #include <packkit/torch/memory_counter.hpp>
 
 #include <ATen/ATen.h>
@@ -135,18 +134,10 @@ packed_row row_of(std::uint64_t number) {
     return row;
 }
 
-/// A step of two micro-batches.
-void train_step(model& subject, lt::adamw& optimizer) {
-    for (auto& unit : subject.units())
-        unit.parameters().zero_gradients();
-    for (const std::uint64_t number : {1, 2}) {
-        const auto row = subject.prepare(row_of(number));
-        for (auto& unit : subject.units())
-            unit.set_last_micro_step(number == 2);
-        subject.loss_sum(row).backward();
-        for (auto& unit : subject.units())
-            unit.parameters().finish_reduce();
-    }
+/// A step of two micro-batches, without what all ranks tell each other.
+void step_of_two(model& subject, const lt::mesh_view& groups, lt::adamw& optimizer) {
+    const std::vector rows{row_of(1), row_of(2)};
+    accumulate_gradients(subject, groups, rows, 1);
     optimizer.update(1e-3, 0);
 }
 
@@ -160,12 +151,13 @@ held measure(int shards, int replicas, int cp, const model_options& options) {
     one_of_many replicate("replicate", 0, replicas);
     one_of_many context("cp", cp - 1, cp);
     const auto before = lt::memory_now();
-    model subject(odd_llama(), {&shard, &replicate, &context}, options);
+    const lt::mesh_view groups{.shard = &shard, .replicate = &replicate, .cp = &context};
+    model subject(odd_llama(), groups, options);
     subject.initialize(3);
     lt::adamw optimizer(subject.units(), {0.9, 0.98, 1e-8, 0.1});
-    train_step(subject, optimizer);
+    step_of_two(subject, groups, optimizer);
     lt::reset_memory_peak();
-    train_step(subject, optimizer);
+    step_of_two(subject, groups, optimizer);
     held found{lt::memory_now(), lt::memory_largest()};
     for (std::size_t i = 0; i < before.bytes.size(); ++i) {
         found.after.bytes[i] -= before.bytes[i];

@@ -5,10 +5,9 @@
 
 #include "config/config.hpp"
 #include "data/data_plan.hpp"
-#include "data/dataset.hpp"
+#include "data/inputs.hpp"
 
 #include <packkit/mesh_shape.hpp>
-#include <packkit/model_shape.hpp>
 
 #include <map>
 #include <string>
@@ -20,8 +19,7 @@ namespace packkit::train {
 /// learning rate.
 using run_identity = std::map<std::string, std::string>;
 
-run_identity identity_of(const train_config& config, const model_shape& shape,
-                         const data_plan& plan, const token_store& samples,
-                         const mesh_shape& mesh);
+run_identity identity_of(const train_config& config, const run_inputs& inputs,
+                         const data_plan& plan, const mesh_shape& mesh);
 
 }  // namespace packkit::train

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// A training run, top to bottom: config → data → pack → mesh → model → step →
-/// checkpoint.
+/// A training run, top to bottom: config → data → plan → groups → model → steps →
+/// checkpoints.
 
 #include "config/config.hpp"
 #include "ranks/status.hpp"
+#include "run/start.hpp"
 
 namespace packkit::train {
-
-/// What the command line adds to the configuration.
-struct run_options {
-    bool resume = false;     ///< go on from the newest whole checkpoint of output_dir
-    bool overwrite = false;  ///< remove what an earlier run left in output_dir
-};
 
 /// Trains as one rank of the job that the environment describes, from start or checkpoint
 /// to the last step. `slot`, when there is a launcher, is told the step. Returns the exit

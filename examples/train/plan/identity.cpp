@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "checkpoint/identity.hpp"
+#include "plan/identity.hpp"
 
 namespace packkit::train {
 
-run_identity identity_of(const train_config& config, const model_shape& shape,
-                         const data_plan& plan, const token_store& samples,
-                         const mesh_shape& mesh) {
+run_identity identity_of(const train_config& config, const run_inputs& inputs,
+                         const data_plan& plan, const mesh_shape& mesh) {
+    const model_shape& shape = inputs.shape;
     const auto rows = config.micro_batch_size * config.gradient_accumulation_steps *
                       mesh.data_parallel_size();
     return {{"model_type", std::string(to_string(shape.family))},
@@ -24,7 +24,7 @@ run_identity identity_of(const train_config& config, const model_shape& shape,
             {"sample_packing", config.sample_packing ? "true" : "false"},
             {"rows of a global batch", std::to_string(rows)},
             {"tokens that fit a row", std::to_string(plan.row_capacity())},
-            {"content of datasets (hash)", std::to_string(samples.content_hash())},
+            {"content of datasets (hash)", std::to_string(inputs.content_hash)},
             {"packing plan (hash)", std::to_string(plan.plan().hash())}};
 }
 

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/trainer.hpp"
+
+#include "checkpoint/checkpoint.hpp"
+#include "common/errors.hpp"
+#include "common/numbers.hpp"
+#include "data/inputs.hpp"
+#include "interruption.hpp"
+#include "metrics.hpp"
+#include "model/device.hpp"
+#include "model/mesh.hpp"
+#include "model/model.hpp"
+#include "model/options.hpp"
+#include "phase_timer.hpp"
+#include "plan/run_plan.hpp"
+#include "prediction/measured_memory.hpp"
+#include "prediction/memory_check.hpp"
+#include "prediction/report.hpp"
+#include "prefetch.hpp"
+#include "ranks/environment.hpp"
+#include "ranks/meeting.hpp"
+#include "ranks/report.hpp"
+#include "run/step_checks.hpp"
+#include "run_log.hpp"
+#include "step/train_step.hpp"
+
+#include <packkit/torch/canonical_sum.hpp>
+#include <packkit/torch/memory_reuse.hpp>
+#include <packkit/torch/reproducible_products.hpp>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace packkit::train {
+namespace {
+
+/// A rank's part of a step, made ahead of it.
+struct rank_step {
+    batch_work all;   ///< work of all ranks
+    batch_work mine;  ///< work of this one
+    std::vector<packed_row> micro_batches;
+};
+
+/// Steps whose rows are made ahead.
+constexpr std::size_t steps_ahead = 2;
+
+/// Makes the rows of a step. Runs in a thread of its own.
+rank_step prepare(const run_plan& plan, std::int64_t step, std::int64_t data_rank) {
+    const data_plan& data = *plan.data;
+    rank_step work{data.step(step), {}, {}};
+    for (std::int64_t micro = 0; micro < data.micro_steps(); ++micro) {
+        // Canonical sums take them in the order of their tree.
+        const auto number = plan.config.canonical_reduction
+                                ? lt::bit_reversed(micro, data.micro_steps())
+                                : micro;
+        const auto content = data.content(step, number, data_rank);
+        work.mine += content.work;
+        work.micro_batches.push_back(collate(content, plan.inputs.samples));
+    }
+    return work;
+}
+
+/// Operations of the model for that work, forward and backward.
+double flops_of(const run_plan& plan, const batch_work& work) {
+    return plan.flops.of_documents(static_cast<double>(work.real_tokens),
+                                   static_cast<double>(work.squared_lengths));
+}
+
+/// Operations a second that all ranks together reach at most; collective.
+double peak_flops_of_all(const model& network, const lt::mesh_view& groups) {
+    const auto& options = network.options();
+    const auto sum =
+        lt::upload(std::vector<double>{peak_flops(options.device, options.compute_dtype)},
+                   options.device);
+    groups.world->all_reduce(sum).wait();
+    return sum.item<double>();
+}
+
+/// The signal that some rank was asked to stop by, or 0.
+int stop_signal_of(const step_result& result) {
+    int signal = 0;
+    for (const auto& report : result.reports) {
+        if (report.stop_signal != 0) signal = static_cast<int>(report.stop_signal);
+    }
+    return signal;
+}
+
+/// Logs what the run is about to do. Throws app::usage_error where it needs far more
+/// memory than the machine has.
+void announce(const run_plan& plan, const job_rank& rank, const model& network,
+              const run_log& log) {
+    const train_config& config = plan.config;
+    const bool on_cpu = network.options().device.is_cpu();
+    for (const auto& warning : config.warnings)
+        log.warn(warning);
+    if (config.offload_params && on_cpu)
+        log.warn(
+            "fsdp_config.offload_params has no effect without a GPU: parameters are in "
+            "host memory anyway");
+    if (on_cpu) log.kernels();
+    log.data(plan.inputs.samples);
+    log.mesh(plan.mesh());
+    log.packing(config, *plan.data);
+    log.say(std::string(plan.setup.sharding == sharding_kind::fsdp ? "FSDP" : "DDP") +
+            ": " + app::grouped(network.parameter_bytes()) +
+            " bytes of parameters per rank, " + app::grouped(plan.layout.parameters()) +
+            " parameters in all");
+    log.say("activation checkpointing: " +
+            std::string(to_string(config.gradient_checkpointing)));
+    log.say(to_log_line(plan.predicted));
+    if (!on_cpu) return;
+    const auto ranks_here = rank.environment().local_world_size;
+    if (const auto warning = memory_warning(plan.predicted, ranks_here))
+        log.warn(*warning);
+}
+
+/// The steps of one rank, with what its set-up has made for them.
+struct training_loop {
+    const run_plan& plan;
+    const job_rank& rank;
+    const lt::mesh_groups& groups;
+    model& network;
+    lt::adamw& optimizer;
+    double peak_flops;  ///< of all ranks
+    run_log& log;
+    rank_slot* slot;
+    run_start& start;
+
+    run_summary summary{};
+    double busy_seconds = 0;  ///< of the last step, without waiting for other ranks
+
+    /// Runs all steps that are left. Returns the exit status.
+    int run();
+
+private:
+    step_result one_step(std::int64_t step, const rank_step& work, phase_timer& timer);
+    step_metrics measure(std::int64_t step, const rank_step& work,
+                         const step_result& result, phase_timer& timer) const;
+    void save(std::int64_t steps_done);
+    void summarize() const;
+};
+
+int training_loop::run() {
+    const train_config& config = plan.config;
+    const std::int64_t total = plan.data->total_steps();
+    if (start.step >= total) {
+        log.say("nothing to do: " + std::to_string(start.step) + " of " +
+                std::to_string(total) + " steps are done");
+        return app::exit_done;
+    }
+    log.begin_of_steps(total, config.logging_steps);
+    watch_for_interruption();
+    const auto data_rank = data_rank_of(plan.mesh(), rank.environment().rank);
+    prefetcher<rank_step> steps(
+        [this, data_rank](std::int64_t step) { return prepare(plan, step, data_rank); },
+        start.step, total, steps_ahead);
+    phase_timer timer(network.options().device);
+    int stop_signal = 0;
+    std::int64_t step = start.step;
+    for (; step < total && stop_signal == 0; ++step) {
+        if (slot != nullptr) slot->step.store(step + 1);
+        timer.enter(step_phase::data);
+        try {
+            stop_signal = stop_signal_of(one_step(step, steps.next(), timer));
+        } catch (const std::exception& fault) {
+            if (const auto text = out_of_memory_text(fault, plan.predicted))
+                throw std::runtime_error("step " + std::to_string(step + 1) + ": " +
+                                         *text);
+            throw;
+        }
+        if (config.replica_check_steps > 0 &&
+            (step + 1) % config.replica_check_steps == 0)
+            check_replicas(step, network, groups);
+        const bool due = config.save_steps > 0 && (step + 1) % config.save_steps == 0;
+        if (due || step + 1 == total || stop_signal != 0) save(step + 1);
+    }
+    log.end_of_steps();
+    if (step < total) {
+        log.say("interrupted by signal " + std::to_string(stop_signal) + " after step " +
+                std::to_string(step) + "; saved " + start.checkpoint +
+                "; go on with --resume");
+        return 128 + stop_signal;
+    }
+    if (rank.is_first()) summarize();
+    return app::exit_done;
+}
+
+step_result training_loop::one_step(std::int64_t step, const rank_step& work,
+                                    phase_timer& timer) {
+    groups.reset_traffic();
+    reset_peak_allocated(network.options().device);
+    const auto result = train_step(network, optimizer, groups, work.micro_batches,
+                                   {.step = step,
+                                    .targets = work.all.valid_targets,
+                                    .learning_rate = plan.schedule(step),
+                                    .max_grad_norm = plan.config.max_grad_norm,
+                                    .busy_seconds = busy_seconds,
+                                    .stop_signal = interruption},
+                                   &timer);
+    check_finite(plan, step, result, network, groups);
+    const auto metrics = measure(step, work, result, timer);
+    busy_seconds = metrics.seconds.step - metrics.seconds.communication;
+    summary.add(metrics);
+    if (start.metrics) start.metrics->append(metrics);
+    log.step(metrics, rank.environment().world_size);
+    return result;
+}
+
+step_metrics training_loop::measure(std::int64_t step, const rank_step& work,
+                                    const step_result& result, phase_timer& timer) const {
+    step_metrics metrics;
+    metrics.step = step + 1;
+    metrics.epoch =
+        static_cast<double>(step + 1) / static_cast<double>(plan.data->steps_per_epoch());
+    metrics.loss = result.loss;
+    metrics.grad_norm = result.grad_norm;
+    metrics.learning_rate = plan.schedule(step);
+    metrics.tokens = work.all.valid_targets;
+    set_slowest_rank(metrics, result.reports);
+    const auto seconds = timer.stop();
+    const auto sent = groups.sent();
+    metrics.seconds = {.data = seconds[0],
+                       .forward = seconds[1],
+                       .backward = seconds[2],
+                       .optimizer = seconds[3],
+                       .communication = sent.waited.count(),
+                       .step = seconds[0] + seconds[1] + seconds[2] + seconds[3]};
+    metrics.bytes = {sent[lt::collective::all_reduce], sent[lt::collective::all_gather],
+                     sent[lt::collective::reduce_scatter],
+                     sent[lt::collective::all_to_all], sent[lt::collective::send_recv]};
+    metrics.collectives = sent.collectives;
+    metrics.tokens_per_second =
+        static_cast<double>(metrics.tokens) / metrics.seconds.step;
+    metrics.mfu = flops_of(plan, work.all) / (metrics.seconds.step * peak_flops);
+    // Ranks that share rows share the work evenly, to the split's two percent.
+    metrics.flops =
+        flops_of(plan, work.mine) / static_cast<double>(plan.mesh().cp * plan.mesh().tp);
+    metrics.memory_bytes = peak_memory_bytes();
+    set_peak_allocated(metrics, network.options().device);
+    return metrics;
+}
+
+void training_loop::save(std::int64_t steps_done) {
+    const train_config& config = plan.config;
+    const bool is_last = steps_done == plan.data->total_steps();
+    start.checkpoint =
+        save_checkpoint({config.output_dir,
+                         is_last ? config.final_state_dict_type : config.state_dict_type,
+                         config.save_total_limit},
+                        steps_done, network, optimizer, plan.inputs.model_config,
+                        plan.identity, *groups.world);
+    log.saved(start.checkpoint);
+}
+
+void training_loop::summarize() const {
+    app::write_stdout(summary.text(plan.data->efficiency(), network.parameter_bytes(),
+                                   start.checkpoint));
+    auto expected = plan.predicted;
+    expected.communication = plan.communication_in_step(summary.last().step - 1);
+    app::write_stdout("\n" +
+                      comparison_text(expected, summary.last(), summary.largest()));
+}
+
+}  // namespace
+
+int train(const train_config& config, const run_options& options, rank_slot* slot) {
+    lt::make_products_reproducible();
+    lt::reuse_memory();
+    lt::count_memory();
+    const auto environment = read_rank_environment();
+    choose_threads(environment);
+    run_log log(environment.rank == 0);
+    const auto mesh = choose_mesh(config, environment.world_size);
+
+    // Collective from here on: every rank takes the same steps in the same order.
+    const job_rank rank(config, environment);
+    const auto device =
+        rank.on_all_ranks("device", [&] { return choose_device(config, environment); });
+    const auto inputs = rank.on_all_ranks(
+        "inputs", [&] { return read_inputs(config, mesh, rank.is_first()); });
+    const auto groups = meet(config, rank, mesh, inputs, device);
+
+    const auto plan = make_run_plan(config, inputs, mesh);
+    model network(inputs.shape, groups, model_options_of(config, device));
+    lt::adamw optimizer(network.units(), {config.adam_beta1, config.adam_beta2,
+                                          config.adam_epsilon, config.weight_decay});
+    const double peak_flops = peak_flops_of_all(network, groups);
+    if (slot == nullptr) {  // otherwise the launcher has said it
+        std::fprintf(stderr, "rank %lld pid %d\n",
+                     static_cast<long long>(environment.rank),
+                     static_cast<int>(getpid()));
+    }
+    announce(plan, rank, network, log);
+    auto start = start_or_resume(plan, options, rank, log, network, optimizer);
+    return training_loop{plan,       rank, groups, network, optimizer,
+                         peak_flops, log,  slot,   start}
+        .run();
+}
+
+}  // namespace packkit::train
