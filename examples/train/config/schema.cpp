@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keys of the file and of fsdp_config. A key is one row here and, where a member
+// holds its value, one line in config.hpp.
+#include "config/schema.hpp"
+
+#include "config/fsdp.hpp"
+
+#include <limits>
+
+namespace packkit::train {
+namespace {
+
+using namespace std::string_view_literals;
+using enum key_status;
+using enum key_effect;
+using C = train_config;
+using K = config_key<train_config>;
+using node_kind = config_node::kind;
+
+/// Token positions and lengths are int32.
+constexpr std::int64_t most_int32 = std::numeric_limits<std::int32_t>::max();
+/// More ranks than any machine has, few enough that products of sizes do not overflow.
+constexpr std::int64_t most_ranks = 1 << 20;
+
+constexpr named<packkit::excess_length_strategy> strategies[] = {
+    {"drop", packkit::excess_length_strategy::drop},
+    {"truncate", packkit::excess_length_strategy::truncate},
+    {"split", packkit::excess_length_strategy::split},
+    {"raise", packkit::excess_length_strategy::raise}};
+constexpr named<decay_shape> schedules[] = {{"cosine", decay_shape::cosine},
+                                            {"linear", decay_shape::linear},
+                                            {"constant", decay_shape::constant}};
+constexpr named<context_variant> exchanges[] = {
+    {"varlen_llama3", context_variant::gather}, {"ring", context_variant::ring}};
+constexpr auto mixes_documents =
+    "mixes the documents of a packed row; use varlen_llama3 or ring, which also take "
+    "rows of one sample"sv;
+constexpr rejected_name batched_exchanges[] = {{"batch_ring", mixes_documents},
+                                               {"batch_zigzag", mixes_documents},
+                                               {"batch_stripe", mixes_documents}};
+constexpr named<bool> reductions[] = {{"fast", false}, {"canonical", true}};
+constexpr named<bool> prefetches[] = {
+    {"BACKWARD_PRE", true}, {"BACKWARD_POST", false}, {"NO_PREFETCH", false}};
+constexpr named<bool> layers[] = {
+    {"LlamaDecoderLayer", true},   {"MistralDecoderLayer", true},
+    {"MixtralDecoderLayer", true}, {"Qwen2DecoderLayer", true},
+    {"Qwen3DecoderLayer", true},   {"Qwen3MoeDecoderLayer", true},
+    {"GemmaDecoderLayer", true},   {"Gemma2DecoderLayer", true},
+    {"Gemma3DecoderLayer", true}};
+constexpr rejected_name other_strategies[] = {
+    {"NO_SHARD", "is DDP: leave fsdp_config and fsdp_version away"}};
+constexpr rejected_name other_forms[] = {
+    {"LOCAL_STATE_DICT",
+     "is not supported: only the mesh that wrote it could read it; use "
+     "SHARDED_STATE_DICT"}};
+
+/// A member of the mesh that is asked for.
+auto in_mesh(std::optional<std::int64_t> mesh_request::*size) {
+    return [size](auto& config) -> auto& {
+        return config.mesh.*size;
+    };
+}
+
+constexpr auto own_attention = "attention always keeps the samples of a row apart"sv;
+constexpr auto no_workers = "data is read once, before the first step"sv;
+constexpr auto from_model = "the model's config.json says what it is"sv;
+constexpr auto own_shards = "each rank makes or reads its own shards"sv;
+constexpr auto one_ahead =
+    "and has no effect: one unit is gathered ahead, or none with `prefetch_gathers: "
+    "false`"sv;
+
+constexpr auto one_dtype = "use torch_dtype: float32 or float64, or bf16: true"sv;
+constexpr auto dense_only = "all parameters are trained"sv;
+constexpr auto one_optimizer = "use optimizer: adamw_torch_fused"sv;
+constexpr auto on_the_device = "use gradient_checkpointing: true or selective"sv;
+constexpr auto change_model = "change the model's config.json"sv;
+constexpr auto fixed_ids = "the tokenizer's ids are fixed"sv;
+constexpr auto other_tokenizer = "use tokenizer_type"sv;
+
+key_table<train_config> checkpointing_keys() {
+    static const std::vector<K> keys = {
+        K("use_reentrant", truth{},
+          "a block is computed again by one method, with the same gradients")
+            .as_noted()};
+    return keys;
+}
+
+constexpr auto dataset_list = "a list of datasets, as [{path: data.jsonl}]"sv;
+
+void add_dataset_settings(const train_config& config, const std::string& prefix,
+                          key_effect, setting_list& list) {
+    for (std::size_t i = 0; i < config.datasets.size(); ++i) {
+        const std::string place = prefix + "datasets." + std::to_string(i) + ".";
+        add_settings(dataset_keys(), config.datasets[i], place, list);
+    }
+}
+
+std::string fully_sharded_text(const train_config& config) {
+    return truth().text(config.mesh.fully_sharded);
+}
+
+// clang-format off: a row is a line where it can be.
+std::vector<K> done_keys() {
+    return {
+        K("base_model", &C::base_model, file_path("the folder of a model"),
+          "Hugging Face folder: config.json, weights")
+            .required("the folder of a model"),
+        K("random_init_weights", &C::random_init_weights, truth{},
+          "initial weights from the seed; none are read"),
+        K("tokenizer_type", &C::tokenizer_type,
+          plain_text{"bytes, or a tokenizer's file or folder"},
+          "not needed when all datasets are of type tokens"),
+        K("datasets", collection{node_kind::sequence, dataset_list},
+          "what is read, in this order")
+            .required(dataset_list)
+            .listed(add_dataset_settings),
+        K("chat_template", template_name{},
+          "template of all datasets of type chat_template that have none of their own"),
+        K("train_on_inputs", &C::train_on_inputs, truth{}, "prompts are targets, too")
+            .affecting(data),
+        K("eot_tokens", &C::eot_tokens,
+          text_list{"a list of tokens, as [\"<end_of_turn>\"]"},
+          "tokens that end a turn of type chat_template; none: eos")
+            .affecting(data),
+        K("dataset_prepared_path", &C::dataset_prepared_path, file_path("a folder"),
+          "keeps tokenised data for further runs"),
+        K("sequence_len", &C::sequence_len, whole{1, most_int32},
+          "capacity of a row, in tokens")
+            .affecting(data_and_run),
+        K("sample_packing", &C::sample_packing, truth{},
+          "puts several samples into a row")
+            .affecting(run),
+        K("sample_packing_group_size", &C::sample_packing_group_size, whole{0},
+          "samples that are packed at once; 0: all"),
+        K("sample_packing_bin_size", &C::sample_packing_bin_size, whole{0},
+          "most samples in a row; 0: any number"),
+        K("sample_packing_sequentially", &C::sample_packing_sequentially, truth{},
+          "packs by next-fit, which keeps the order"),
+        K("sample_packing_balance", &C::sample_packing_balance, choice<packing_balance>{},
+          "balances packed rows over the data-parallel ranks by the cost of attention, "
+          "by tokens, or not at all"),
+        K("dataloader_drop_last", &C::dataloader_drop_last, truth{},
+          "leaves out an epoch's last partial step"),
+        K("curriculum_sampling", &C::curriculum_sampling, truth{},
+          "takes samples in the order of the data"),
+        K("shuffle_data", &C::shuffle_data, truth{}, "false: the order of the files"),
+        K("multipack_real_batches", &C::multipack_real_batches, truth{},
+          "micro_batch_size rows instead of one row that is as long"),
+        K("pad_to_sequence_len", &C::pad_to_sequence_len, truth{}, "fills every row up")
+            .by_default("as sample_packing"),
+        K("excess_length_strategy", &C::excess_length_strategy,
+          choice<packkit::excess_length_strategy>{strategies},
+          "what becomes of samples longer than sequence_len")
+            .affecting(data),
+        K("micro_batch_size", &C::micro_batch_size, whole{1, most_int32},
+          "rows of a micro-batch")
+            .by_default("1, with the two others set"),
+        K("gradient_accumulation_steps", &C::gradient_accumulation_steps,
+          whole{1, most_int32}, "micro-batches of a step")
+            .by_default("from batch_size"),
+        K("batch_size", &C::batch_size, whole{1, most_int32},
+          "rows of a step on a data-parallel rank, instead of "
+          "gradient_accumulation_steps"),
+        K("max_steps", &C::max_steps, whole{1}, "ends the run before num_epochs does"),
+        K("num_epochs", &C::num_epochs, real{positive}, "passes over the data"),
+        K("optimizer", &C::optimizer, choice<optimizer_name>{},
+          "both names mean the same AdamW")
+            .affecting(run),
+        K("learning_rate", &C::learning_rate, real{not_negative},
+          "highest rate of the schedule")
+            .required(not_negative.expected),
+        K("lr_scheduler", &C::lr_scheduler, choice<decay_shape>{schedules},
+          "how the rate falls after warm-up"),
+        K("warmup_steps", &C::warmup_steps, whole{0}, "steps in which the rate rises"),
+        K("warmup_ratio", &C::warmup_ratio, real{share},
+          "share of all steps, instead of warmup_steps"),
+        K("weight_decay", &C::weight_decay, real{not_negative}, "decoupled weight decay"),
+        K("adam_beta1", &C::adam_beta1, real{share}, "decay of the first moment"),
+        K("adam_beta2", &C::adam_beta2, real{share}, "decay of the second moment"),
+        K("adam_epsilon", &C::adam_epsilon, real{positive},
+          "added to the root of the second moment"),
+        K("max_grad_norm", &C::max_grad_norm, real{not_negative},
+          "gradients are clipped to this norm; 0: they are not"),
+        K("residual_dropout", &C::residual_dropout, real{share},
+          "probability of dropout of what attention and feed-forward add to the residual "
+          "stream"),
+        K("torch_dtype", &C::torch_dtype, choice<dtype>{},
+          "of parameters, optimizer state and checkpoint")
+            .affecting(run),
+        K("bf16", &C::bf16, truth{}, "computes in bf16; parameters stay float32"),
+        K("gradient_checkpointing", &C::gradient_checkpointing, checkpointing_choice{},
+          "what of the activations is computed again"),
+        K("gradient_checkpointing_kwargs",
+          collection{node_kind::map, "keys, as {use_reentrant: false}"}, "")
+            .with_keys(checkpointing_keys),
+        K("seed", &C::seed, natural{},
+          "of initial weights, order of the data and dropout")
+            .affecting(run),
+        K("dp_replicate_size", in_mesh(&mesh_request::dp_replicate), whole{1, most_ranks},
+          "groups of ranks that hold all parameters each"),
+        K("dp_shard_size", in_mesh(&mesh_request::dp_shard), whole{1, most_ranks},
+          "data-parallel ranks that share the parameters"),
+        K("context_parallel_size", in_mesh(&mesh_request::cp), whole{1, most_ranks},
+          "ranks that share a row"),
+        K("sequence_parallel_degree", whole{1, most_ranks},
+          "another name of context_parallel_size")
+            .deprecated("use `context_parallel_size`"),
+        K("tensor_parallel_size", in_mesh(&mesh_request::tp), whole{1, most_ranks},
+          "ranks that share each matrix"),
+        K("sequence_parallel", &C::sequence_parallel, truth{},
+          "with tensor_parallel_size above 1: norms and residuals on 1/tp of the tokens"),
+        K("ring_attn_func", &C::ring_attn_func,
+          choice<context_variant>{exchanges, batched_exchanges},
+          "how context-parallel ranks get keys and values: all at once, or rank by rank"),
+        K("heads_k_stride", whole{1}, "keys and values of all heads are sent together")
+            .as_noted(),
+        K("fsdp",
+          anything{
+              "a list of full_shard, shard_grad_op, hybrid_shard, auto_wrap, offload"},
+          "shards parameters")
+            .deprecated("use `fsdp_version: 2` and `fsdp_config`")
+            .printed("fully_sharded", fully_sharded_text),
+        K("fsdp_version", &C::fsdp_version, whole{1, 2},
+          "with it or fsdp_config, parameters are sharded; 1 and 2 mean the same here"),
+        K("fsdp_config",
+          collection{node_kind::map, "keys, as {reshard_after_forward: true}"}, "")
+            .with_keys(fsdp_keys),
+        K("output_dir", &C::output_dir, file_path("a folder"), "checkpoints and metrics")
+            .required("the folder for checkpoints and metrics"),
+        K("save_steps", &C::save_steps, whole{0},
+          "steps from checkpoint to checkpoint; 0: one at the end"),
+        K("save_total_limit", &C::save_total_limit, whole{0},
+          "checkpoints that are kept; 0: all"),
+        K("logging_steps", &C::logging_steps, whole{1},
+          "steps from log line to log line"),
+        K("resume_from_checkpoint", &C::resume_from_checkpoint,
+          file_path("a checkpoint's folder"), "goes on from there"),
+        K("auto_resume_from_checkpoints", &C::auto_resume_from_checkpoints, truth{},
+          "goes on from the newest complete checkpoint in output_dir"),
+        K("ddp_timeout", &C::ddp_timeout,
+          real{{0.0, 1e9, false, true, "a number of seconds > 0"}},
+          "how long ranks wait for each other, in seconds"),
+        K("reduction", &C::canonical_reduction, choice<bool>{reductions},
+          "canonical: sums whose bits do not depend on the mesh"),
+        K("replica_check_steps", &C::replica_check_steps, whole{0},
+          "steps after which replicas compare their parameters; 0: never"),
+        K("device", &C::device, choice<device_choice>{}, "auto: a GPU if there is one"),
+    };
+}
+
+std::vector<K> noted_keys() {
+    return {
+        K("attn_implementation", noted, own_attention),
+        K("flash_attention", noted, own_attention),
+        K("flex_attention", noted, own_attention),
+        K("sdp_attention", noted, own_attention),
+        K("xformers_attention", noted, own_attention),
+        K("sage_attention", noted, own_attention),
+        K("eager_attention", noted, own_attention),
+        K("pretrain_multipack_attn", noted, own_attention),
+        K("sample_packing_eff_est", noted,
+          "steps are counted from the packed rows themselves"),
+        K("model_type", noted, from_model),
+        K("is_llama_derived_model", noted, from_model),
+        K("save_safetensors", noted, "weights are always written as safetensors"),
+        K("strict", noted, "unknown keys are always refused"),
+        K("dataset_processes", noted, no_workers),
+        K("dataset_num_proc", noted, no_workers),
+        K("dataset_keep_in_memory", noted, no_workers),
+        K("dataloader_num_workers", noted, no_workers),
+        K("dataloader_pin_memory", noted, no_workers),
+        K("dataloader_prefetch_factor", noted, no_workers),
+        K("ddp_bucket_cap_mb", noted, "gradients are reduced unit by unit"),
+        K("ddp_broadcast_buffers", noted, "the model has no buffers"),
+        K("ddp_find_unused_parameters", noted, "every parameter is used in every step"),
+    };
+}
+
+std::vector<K> rejected_keys() {
+    return {
+        K("activation_offloading", rejected, on_the_device),
+        K("adapter", rejected, dense_only),
+        K("bfloat16", rejected, one_dtype),
+        K("bnb_config_kwargs", rejected, dense_only),
+        K("chat_template_jinja", rejected, "use the name of a template in chat_template"),
+        K("cosine_constant_lr_ratio", rejected, ""),
+        K("cosine_min_lr_ratio", rejected, ""),
+        K("cut_cross_entropy", rejected, ""),
+        K("dataset_exact_deduplication", rejected, ""),
+        K("deepspeed", rejected, "use fsdp_config"),
+        K("default_system_message", rejected, ""),
+        K("early_stopping_patience", rejected, ""),
+        K("embeddings_skip_upcast", rejected, ""),
+        K("evals_per_epoch", rejected, ""),
+        K("float16", rejected, one_dtype),
+        K("float32", rejected, one_dtype),
+        K("fp16", rejected, one_dtype),
+        K("fp8", rejected, one_dtype),
+        K("freeze_mm_modules", rejected, dense_only),
+        K("fsdp_final_state_dict_type", rejected,
+          "use fsdp_config.final_state_dict_type"),
+        K("gpu_memory_limit", rejected, ""),
+        K("greater_is_better", rejected, ""),
+        K("group_by_length", rejected, "use sample_packing"),
+        K("gptq", rejected, dense_only),
+        K("include_tokens_per_second", rejected, "metrics.jsonl always holds it"),
+        K("layer_offloading", rejected, on_the_device),
+        K("lisa_layers_attribute", rejected, dense_only),
+        K("lisa_n_layers", rejected, dense_only),
+        K("lisa_step_interval", rejected, dense_only),
+        K("load_best_model_at_end", rejected, ""),
+        K("load_in_4bit", rejected, dense_only),
+        K("load_in_8bit", rejected, dense_only),
+        K("loraplus_lr_embedding", rejected, dense_only),
+        K("loraplus_lr_ratio", rejected, dense_only),
+        K("loss_watchdog_patience", rejected, ""),
+        K("loss_watchdog_threshold", rejected, ""),
+        K("low_cpu_mem_usage", rejected, ""),
+        K("lr_groups", rejected, ""),
+        K("lr_quadratic_warmup", rejected, ""),
+        K("lr_scheduler_kwargs", rejected, ""),
+        K("max_packed_sequence_len", rejected, "use sequence_len and sample_packing"),
+        K("merge_lora", rejected, dense_only),
+        K("metric_for_best_model", rejected, ""),
+        K("min_lr", rejected, ""),
+        K("model_config_type", rejected, from_model),
+        K("model_quantization_config", rejected, dense_only),
+        K("model_revision", rejected, ""),
+        K("neftune_noise_alpha", rejected, ""),
+        K("noisy_embedding_alpha", rejected, ""),
+        K("optim_args", rejected, one_optimizer),
+        K("optim_target_modules", rejected, one_optimizer),
+        K("orpo_alpha", rejected, ""),
+        K("overrides_of_model_config", rejected, change_model),
+        K("overrides_of_model_kwargs", rejected, change_model),
+        K("plugins", rejected, ""),
+        K("pretraining_dataset", rejected, "use datasets"),
+        K("processor_type", rejected, ""),
+        K("profiler_steps", rejected, ""),
+        K("push_dataset_to_hub", rejected, ""),
+        K("push_to_hub_model_id", rejected, ""),
+        K("qat", rejected, ""),
+        K("quantization", rejected, ""),
+        K("remove_unused_columns", rejected, ""),
+        K("reward_model", rejected, ""),
+        K("rl", rejected, ""),
+        K("rl_beta", rejected, ""),
+        K("rope_scaling", rejected, change_model),
+        K("s2_attention", rejected, ""),
+        K("save_only_model", rejected, ""),
+        K("save_strategy", rejected, "use save_steps"),
+        K("saves_per_epoch", rejected, "use save_steps"),
+        K("shuffle_merged_datasets", rejected, "use shuffle_data"),
+        K("special_tokens", rejected, fixed_ids),
+        K("streaming", rejected, "use datasets"),
+        K("test_datasets", rejected, ""),
+        K("tf32", rejected, ""),
+        K("tokenizer_config", rejected, other_tokenizer),
+        K("tokenizer_legacy", rejected, other_tokenizer),
+        K("tokenizer_use_fast", rejected, other_tokenizer),
+        K("tokens", rejected, fixed_ids),
+        K("torch_compile", rejected, ""),
+        K("trl", rejected, ""),
+        K("trust_remote_code", rejected, ""),
+        K("unfrozen_parameters", rejected, dense_only),
+        K("val_set_size", rejected, ""),
+        // Families of keys.
+        K("eval_*", rejected, ""),
+        K("wandb_*", rejected, ""),
+        K("mlflow_*", rejected, ""),
+        K("comet_*", rejected, ""),
+        K("lora_*", rejected, ""),
+        K("peft_*", rejected, ""),
+        K("hub_*", rejected, ""),
+        K("relora_*", rejected, ""),
+        K("galore_*", rejected, ""),
+        K("dpo_*", rejected, ""),
+        K("kto_*", rejected, ""),
+        K("kd_*", rejected, ""),
+        K("simpo_*", rejected, ""),
+        K("cpo_*", rejected, ""),
+        K("process_reward_*", rejected, ""),
+        K("torch_compile_*", rejected, ""),
+        K("gc_*", rejected, ""),
+        K("liger_*", rejected, ""),
+        K("use_*", rejected, ""),
+        K("dynamic_checkpoint*", rejected, ""),
+        K("ray_*", rejected, ""),
+        K("trackio_*", rejected, ""),
+        K("adam_eps2*", rejected, ""),
+        K("adam_beta3*", rejected, ""),
+        K("unsloth_*", rejected, ""),
+    };
+}
+
+std::vector<K> keys_of_fsdp() {
+    return {
+        K("version", whole{1, 2}, "as fsdp_version"),
+        K("reshard_after_forward", &C::reshard_after_forward, truth{},
+          "frees gathered weights after forward"),
+        K("backward_prefetch", &C::prefetch_gathers, choice<bool>{prefetches},
+          "as prefetch_gathers")
+            .not_printed()
+            .deprecated("use `prefetch_gathers`"),
+        K("prefetch_gathers", &C::prefetch_gathers, truth{},
+          "the next block's weights arrive while this one is at work"),
+        K("offload_params", &C::offload_params, truth{},
+          "parameters, gradients and optimizer state in host memory, where the update "
+          "takes place"),
+        K("cpu_offload_pin_memory", &C::cpu_offload_pin_memory, truth{},
+          "pins what offload_params keeps in host memory"),
+        K("state_dict_type", &C::state_dict_type,
+          choice<checkpoint_form>{names_of<checkpoint_form>, other_forms},
+          "how the tensors of a checkpoint lie"),
+        K("final_state_dict_type", &C::final_state_dict_type,
+          choice<checkpoint_form>{names_of<checkpoint_form>, other_forms},
+          "likewise, after the last step")
+            .by_default("as state_dict_type"),
+        K("activation_checkpointing", truth{}, "true: as gradient_checkpointing: true"),
+        K("auto_wrap_policy", choice<wrap_policy>{}, "each layer is a unit of its own"),
+        K("transformer_layer_cls_to_wrap", choice<bool>{layers},
+          "each layer is a unit of its own"),
+        K("min_num_params", whole{0},
+          "belongs to SIZE_BASED_WRAP, which is not supported"),
+        K("sharding_strategy",
+          choice<sharding_strategy>{names_of<sharding_strategy>, other_strategies},
+          "as reshard_after_forward")
+            .deprecated("use `reshard_after_forward` and `dp_replicate_size`"),
+        K("forward_prefetch", truth{}, "one unit is gathered ahead")
+            .deprecated(one_ahead),
+        K("limit_all_gathers", truth{}, "one unit is gathered ahead")
+            .deprecated(one_ahead),
+        K("sync_module_states", truth{}, own_shards).as_noted(),
+        K("cpu_ram_efficient_loading", truth{}, own_shards).as_noted(),
+        K("use_orig_params", truth{}, own_shards).as_noted(),
+        K("mixed_precision_policy", rejected, "use bf16: true"),
+    };
+}
+// clang-format on
+
+}  // namespace
+
+key_table<train_config> top_level_keys() {
+    static const std::vector<K> keys = [] {
+        std::vector<K> all = done_keys();
+        for (const auto& more : {noted_keys(), rejected_keys()})
+            all.insert(all.end(), more.begin(), more.end());
+        return all;
+    }();
+    return keys;
+}
+
+key_table<train_config> fsdp_keys() {
+    static const std::vector<K> keys = keys_of_fsdp();
+    return keys;
+}
+
+}  // namespace packkit::train
