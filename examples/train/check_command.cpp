@@ -8,7 +8,7 @@
 #include "common/numbers.hpp"
 #include "common/problems.hpp"
 #include "common/progress.hpp"
-#include "config/rules.hpp"
+#include "config/checked_config.hpp"
 #include "data/data_plan.hpp"
 #include "data/dataset.hpp"
 #include "data/tokenizer.hpp"

@@ -2,6 +2,7 @@
 #include "config/config.hpp"
 
 #include "common/problems.hpp"
+#include "config/checked_config.hpp"
 #include "config/datasets.hpp"
 #include "config/fsdp.hpp"
 #include "config/rules.hpp"

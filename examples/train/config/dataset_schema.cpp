@@ -114,111 +114,46 @@ key_table<dataset_config> property_keys() {
 
 constexpr auto use_mappings = "use message_property_mappings"sv;
 
-// clang-format off: a row is a line where it can be.
-std::vector<K> done_keys() {
-    return {
-        K("path", &D::path, file_path("a .jsonl, .parquet, .arrow or .txt file"),
-          "file of the samples")
-            .required("a .jsonl, .parquet, .arrow or .txt file"),
-        K("type", &D::type, choice<dataset_type>{names_of<dataset_type>, other_types},
-          "how its rows become samples")
-            .affecting(data),
-        K("field", &D::field, plain_text{},
-          "key of the text in a row of type completion; a.b for a nested one")
-            .affecting(data),
-        K("sample_by", &D::sample_by, choice<text_unit>{},
-          "what of a .txt file is a sample")
-            .affecting(data),
-        K("ds_type", &D::ds_type, choice<file_format>{}, "what the file holds")
-            .printed("ds_type", format_text)
-            .by_default("as the ending of the name says")
-            .affecting(data),
-        K("split", choice<bool>{splits}, "a file is one split"),
-        K("chat_template", in_chat(&chat_config::chat_template), template_name{},
-          "how conversations become text")
-            .by_default("as the key of the file")
-            .when(is_chat)
-            .affecting(data),
-        K("field_messages", in_chat(&chat_config::field_messages), plain_text{},
-          "key of the messages; a.b for a nested one")
-            .when(is_chat)
-            .affecting(data),
-        K("message_property_mappings",
-          collection{node_kind::map, "keys, as {role: from, content: value}"},
-          "keys of a message")
-            .when(is_chat)
-            .with_keys(property_keys),
-        K("roles",
-          collection{node_kind::map, "keys with lists, as {user: [human, user]}"},
-          "roles of the data that a role of the template stands for")
-            .reading(read_roles)
-            .printed("roles", roles_text)
-            .when(is_chat)
-            .affecting(data),
-        K("roles_to_train", in_chat(&chat_config::roles_to_train),
-          text_list{"a list of roles, as [assistant]"}, "whose messages are targets")
-            .reading(read_roles_to_train)
-            .when(is_chat)
-            .affecting(data),
-        K("train_on_eos", in_chat(&chat_config::train_on_eos), choice<train_on>{},
-          "of which turns eos is a target")
-            .when(is_chat)
-            .affecting(data),
-        K("train_on_eot", in_chat(&chat_config::train_on_eot), choice<train_on>{},
-          "of which turns eot_tokens are targets")
-            .by_default("as train_on_eos")
-            .when(is_chat)
-            .affecting(data),
-        K("message_field_training", in_chat(&chat_config::message_field_training),
-          plain_text{}, "key of true or false in a message: whether it is a target")
-            .when(is_chat)
-            .affecting(data),
-        K("drop_system_message", in_chat(&chat_config::drop_system_message), truth{},
-          "leaves system messages out")
-            .when(is_chat)
-            .affecting(data),
-        K("chat_template_jinja", rejected, "use the name of a template in chat_template"),
-        K("conversation", rejected, ""),
-        K("data_files", rejected, ""),
-        K("field_human", rejected, ""),
-        K("field_input", rejected, ""),
-        K("field_instruction", rejected, ""),
-        K("field_model", rejected, ""),
-        K("field_output", rejected, ""),
-        K("field_system", rejected, ""),
-        K("field_thinking", rejected, ""),
-        K("field_tools", rejected, ""),
-        K("format", rejected, ""),
-        K("input_format", rejected, ""),
-        K("input_transform", rejected, ""),
-        K("logprobs_field", rejected, ""),
-        K("message_field_content", rejected, use_mappings),
-        K("message_field_role", rejected, use_mappings),
-        K("message_field_training_detail", rejected, ""),
-        K("name", rejected, ""),
-        K("no_input_format", rejected, ""),
-        K("preprocess_shards", rejected, ""),
-        K("revision", rejected, ""),
-        K("shards", rejected, ""),
-        K("shards_idx", rejected, ""),
-        K("skip", rejected, ""),
-        K("split_thinking", rejected, ""),
-        K("system_format", rejected, ""),
-        K("system_prompt", rejected, ""),
-        K("temperature", rejected, ""),
-        K("template_thinking_key", rejected, ""),
-        K("text_column", rejected, ""),
-        K("train_on_split", rejected, ""),
-        K("trust_remote_code", rejected, ""),
-        K("type_kwargs", rejected, ""),
-    };
-}
+// A row is a line.
+// clang-format off
+std::vector<K> done_keys() { return {
+    K("path", &D::path, file_path("a .jsonl, .parquet, .arrow or .txt file"), "file of the samples").required("a .jsonl, .parquet, .arrow or .txt file"),
+    K("type", &D::type, choice<dataset_type>{names_of<dataset_type>, other_types}, "how its rows become samples").affecting(data),
+    K("field", &D::field, plain_text{}, "key of the text in a row of type completion; a.b for a nested one").affecting(data),
+    K("sample_by", &D::sample_by, choice<text_unit>{}, "what of a .txt file is a sample").affecting(data),
+    K("ds_type", &D::ds_type, choice<file_format>{}, "what the file holds").printed("ds_type", format_text).by_default("as the ending of the name says").affecting(data),
+    K("split", choice<bool>{splits}, "a file is one split"),
+    K("chat_template", in_chat(&chat_config::chat_template), template_name{}, "how conversations become text").by_default("as the key of the file").when(is_chat).affecting(data),
+    K("field_messages", in_chat(&chat_config::field_messages), plain_text{}, "key of the messages; a.b for a nested one").when(is_chat).affecting(data),
+    K("message_property_mappings", collection{node_kind::map, "keys, as {role: from, content: value}"}, "keys of a message").when(is_chat).with_keys(property_keys),
+    K("roles", collection{node_kind::map, "keys with lists, as {user: [human, user]}"}, "roles of the data that a role of the template stands for").reading(read_roles).printed("roles", roles_text).when(is_chat).affecting(data),
+    K("roles_to_train", in_chat(&chat_config::roles_to_train), text_list{"a list of roles, as [assistant]"}, "whose messages are targets").reading(read_roles_to_train).when(is_chat).affecting(data),
+    K("train_on_eos", in_chat(&chat_config::train_on_eos), choice<train_on>{}, "of which turns eos is a target").when(is_chat).affecting(data),
+    K("train_on_eot", in_chat(&chat_config::train_on_eot), choice<train_on>{}, "of which turns eot_tokens are targets").by_default("as train_on_eos").when(is_chat).affecting(data),
+    K("message_field_training", in_chat(&chat_config::message_field_training), plain_text{}, "key of true or false in a message: whether it is a target").when(is_chat).affecting(data),
+    K("drop_system_message", in_chat(&chat_config::drop_system_message), truth{}, "leaves system messages out").when(is_chat).affecting(data),
+}; }
+
+const key_group groups[] = {
+    {rejected, "use the name of a template in chat_template", {"chat_template_jinja"}},
+    {rejected, use_mappings, {"message_field_content", "message_field_role"}},
+    {rejected, "", {"conversation", "data_files", "field_human", "field_input", "field_instruction",
+     "field_model", "field_output", "field_system", "field_thinking", "field_tools", "format",
+     "input_format", "input_transform", "logprobs_field", "message_field_training_detail", "name",
+     "no_input_format", "preprocess_shards", "revision", "shards", "shards_idx", "skip",
+     "split_thinking", "system_format", "system_prompt", "temperature", "template_thinking_key",
+     "text_column", "train_on_split", "trust_remote_code", "type_kwargs"}},
+};
 // clang-format on
 
 }  // namespace
 
 key_table<dataset_config> dataset_keys() {
-    static const std::vector<K> keys = done_keys();
+    static const std::vector<K> keys = [] {
+        std::vector<K> all = done_keys();
+        add_groups(groups, all);
+        return all;
+    }();
     return keys;
 }
 

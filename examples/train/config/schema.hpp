@@ -198,6 +198,23 @@ private:
     }
 };
 
+/// Keys that are noted, or rejected, for one reason.
+struct key_group {
+    key_status status;
+    std::string_view note;
+    std::vector<std::string_view> names;
+};
+
+/// Adds a row for each key of the groups.
+template <class Section>
+void add_groups(std::span<const key_group> groups,
+                std::vector<config_key<Section>>& table) {
+    for (const auto& [status, note, names] : groups) {
+        for (const auto name : names)
+            table.emplace_back(name, status, note);
+    }
+}
+
 /// All keys of the file.
 key_table<train_config> top_level_keys();
 /// All keys of `fsdp_config`.

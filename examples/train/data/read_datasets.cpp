@@ -418,10 +418,15 @@ token_store read_datasets(const train_config& config, const tokenizer& tokens,
     std::string prepared;
     std::string fault;
     if (!config.dataset_prepared_path.empty()) {
-        prepared = prepared_file(config, vocab_size);
-        if (auto kept = read_prepared(prepared, vocab_size, fault)) {
-            return std::move(*kept);
+        try {
+            prepared = prepared_file(config, vocab_size);
+        } catch (const input_error&) {
+            if (!bad) throw;  // otherwise it is found again when the file is read
         }
+    }
+    if (!prepared.empty()) {
+        if (auto kept = read_prepared(prepared, vocab_size, fault))
+            return std::move(*kept);
     }
     token_store store;
     row_sink sink(config, store);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // All problems of a configuration at once, and the table of keys.
-#include <config/rules.hpp>
+#include <config/checked_config.hpp>
 #include <config/schema.hpp>
 
 #include <common/json.hpp>

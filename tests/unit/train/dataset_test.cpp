@@ -179,7 +179,9 @@ BOOST_AUTO_TEST_CASE(wrong_completion_rows) {
                "d.csv: is not read; expected a .jsonl, .parquet, .arrow or .txt file, or "
                "ds_type");
     config.datasets[0].ds_type = file_format::json;
-    BOOST_TEST(error(config).starts_with("d.csv:1: not valid JSON"), error(config));
+    BOOST_TEST(
+        error(config) ==
+        "d.csv:1: the last line is cut short: its 1 bytes end inside a JSON value");
     config.datasets[0] = dataset_config{.path = folder / "none.jsonl"};
     BOOST_TEST(error(config) ==
                "none.jsonl: cannot be opened: No such file or directory");
@@ -256,7 +258,7 @@ BOOST_AUTO_TEST_CASE(wrong_token_rows) {
     BOOST_TEST(token_error("{\"input_ids\":[1],\"label\":[1]}") ==
                "d.jsonl:1: key 'label' is unknown; expected input_ids and labels");
     BOOST_TEST(token_error("{\"input_ids\":[]}") ==
-               "d.jsonl: no sample is left of 1 rows, 1 are empty");
+               "d.jsonl: no sample is left of 1 row, 1 is empty");
     BOOST_TEST(
         token_error("{\"input_ids\":[1") ==
         "d.jsonl:1: the last line is cut short: its 15 bytes end inside a JSON value");
@@ -355,6 +357,54 @@ BOOST_AUTO_TEST_CASE(as_apply_excess_length) {
                                                            store.valid_targets().end(),
                                                            std::int64_t{0}));
     }
+}
+
+BOOST_AUTO_TEST_CASE(bad_rows_can_be_gathered) {
+    auto config = with_file("d.jsonl",
+                            "{\"text\": 1}\n\n{\"text\": \"a\"}\n[]\n{\"text\"\n"
+                            "{\"txt\": \"a\"}\n{\"text\": \"too long\"}\n{\"te");
+    config.datasets.push_back(dataset_config{.path = folder / "none.jsonl"});
+    config.datasets.push_back(
+        dataset_config{.path = folder.write("i.jsonl",
+                                            "{\"input_ids\": [1, 2]}\n{\"input_ids\": "
+                                            "[400]}\n{\"input_ids\": 3}\n"),
+                       .type = dataset_type::tokens});
+    config.sequence_len = 5;
+    config.excess_length_strategy = packkit::excess_length_strategy::raise;
+    config.dataset_prepared_path = folder / "prepared";
+    std::vector<std::string> found;
+    std::vector<std::string> paths;
+    const auto gather = [&](const std::string& path, const packkit::app::input_error& e) {
+        found.push_back(train_test::replaced(e.what(), folder.path().string() + "/", ""));
+        paths.push_back(path.substr(path.rfind('/') + 1));
+    };
+    read_datasets(config, bytes, 259, {}, gather);
+    const std::vector<std::string> begin = {
+        "d.jsonl:1: key 'text' holds a number",
+        "d.jsonl:4: expected an object, found an array",
+        "d.jsonl:5: not valid JSON",
+        "d.jsonl:6: key 'text' is missing",
+        "d.jsonl:7: 10 tokens, sequence_len is 5",
+        "d.jsonl:8: the last line is cut short",
+        "none.jsonl: cannot be opened",
+        "i.jsonl:2: input_ids[0] is 400",
+        "i.jsonl:3: input_ids holds a number"};
+    BOOST_TEST_REQUIRE(found.size() == begin.size());
+    for (std::size_t i = 0; i < begin.size(); ++i) {
+        BOOST_TEST(found[i].starts_with(begin[i]), found[i]);
+        BOOST_TEST(begin[i].starts_with(paths[i] + ":"), paths[i]);
+    }
+    BOOST_TEST(!std::filesystem::exists(folder / "prepared"));
+    // The first of them is what is thrown otherwise.
+    config.dataset_prepared_path.clear();
+    BOOST_TEST(error(config) == found.front());
+    // Without a bad row the result is the same either way.
+    config = with_file("d.jsonl", "{\"text\":\"ab\"}\n{\"text\":\"\"}\n");
+    found.clear();
+    const auto gathered = read_datasets(config, bytes, 259, {}, gather);
+    BOOST_TEST(found.empty());
+    BOOST_TEST(gathered.content_hash() == read(config).content_hash());
+    BOOST_CHECK(gathered.report() == read(config).report());
 }
 
 BOOST_AUTO_TEST_CASE(several_datasets_and_progress) {
