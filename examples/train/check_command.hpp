@@ -15,11 +15,11 @@ namespace packkit::train {
 /// model does not.
 void check_mesh(const train_config& config, std::int64_t processes);
 
-/// Finds everything that is wrong and can be found without training: configuration, mesh
-/// of `processes` ranks, model folder, tokenizer, data, weights. Prints a summary on
-/// stdout when nothing is.
-/// \details What depends on something that is wrong is left out. Of each data file the
-/// first 20 problems are told, and how many more there are.
+/// Checks everything that can be checked without training: configuration, mesh of
+/// `processes` ranks, model folder, tokenizer, data, weights. Prints a summary on stdout
+/// when there is no problem.
+/// \details A check that depends on a wrong value is left out. The first 20 problems of
+/// each data file are listed, then their remaining number.
 /// \throws app::input_problems with a line for each problem: the configuration's in the
 /// order of load_config(), then the others in the order above
 int check(const std::string& path, std::span<const std::string> overrides,

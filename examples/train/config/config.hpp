@@ -48,7 +48,7 @@ inline constexpr std::array<named<dataset_type>, 5> names_of<dataset_type> = {
      {"input_output", dataset_type::input_output},
      {"chat_template", dataset_type::chat_template}}};
 
-/// What of a .txt file is a sample.
+/// Part of a .txt file that makes a sample.
 enum class text_unit : std::uint8_t { line, paragraph, document };
 template <>
 inline constexpr std::array<named<text_unit>, 3> names_of<text_unit> = {
@@ -56,7 +56,7 @@ inline constexpr std::array<named<text_unit>, 3> names_of<text_unit> = {
      {"paragraph", text_unit::paragraph},
      {"document", text_unit::document}}};
 
-/// What a dataset's file holds; json: an object a line.
+/// Format of a dataset's file; json has one object per line.
 enum class file_format : std::uint8_t { json, parquet, arrow, text };
 template <>
 inline constexpr std::array<named<file_format>, 4> names_of<file_format> = {
@@ -79,14 +79,14 @@ inline constexpr std::array<named<checkpoint_form>, 2> names_of<checkpoint_form>
     {{"FULL_STATE_DICT", checkpoint_form::full},
      {"SHARDED_STATE_DICT", checkpoint_form::sharded}}};
 
-/// Names of the one optimizer that there is: both compute the same here.
+/// Optimizers; both names select the same AdamW.
 enum class optimizer_name : std::uint8_t { adamw_torch_fused, adamw_torch };
 template <>
 inline constexpr std::array<named<optimizer_name>, 2> names_of<optimizer_name> = {
     {{"adamw_torch_fused", optimizer_name::adamw_torch_fused},
      {"adamw_torch", optimizer_name::adamw_torch}}};
 
-/// Where the model computes; automatic: on a GPU if there is one.
+/// Device of the model; automatic selects a GPU if there is one.
 enum class device_choice : std::uint8_t { automatic, cpu, cuda };
 template <>
 inline constexpr std::array<named<device_choice>, 3> names_of<device_choice> = {
@@ -94,7 +94,7 @@ inline constexpr std::array<named<device_choice>, 3> names_of<device_choice> = {
      {"cpu", device_choice::cpu},
      {"cuda", device_choice::cuda}}};
 
-/// By what packed rows are balanced over the data-parallel ranks.
+/// Quantity by which packed rows are balanced over data-parallel ranks.
 enum class packing_balance : std::uint8_t { cost, tokens, none };
 template <>
 inline constexpr std::array<named<packing_balance>, 3> names_of<packing_balance> = {
@@ -149,8 +149,8 @@ struct dataset_config {
     friend bool operator==(const dataset_config&, const dataset_config&) = default;
 };
 
-/// What a dataset's file holds; nothing when neither ds_type nor the ending of its name
-/// says.
+/// Returns the format of a dataset's file, or nothing when neither ds_type nor the ending
+/// of the file's name tells it.
 [[nodiscard]] std::optional<file_format> file_kind(const dataset_config& data);
 
 /// All settings after checking, with defaults filled in and paths resolved.

@@ -4,8 +4,6 @@
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
 
-#include <algorithm>
-#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,35 +26,50 @@ void set_reshard(const key_reader& keys, std::string_view key, bool reshard,
     chosen = reshard;
 }
 
-/// The list of words that came before fsdp_config.
+/// Words of the list that came before fsdp_config.
+enum class fsdp_word { full_shard, shard_grad_op, hybrid_shard, auto_wrap, offload };
+constexpr named<fsdp_word> fsdp_words[] = {{"full_shard", fsdp_word::full_shard},
+                                           {"shard_grad_op", fsdp_word::shard_grad_op},
+                                           {"hybrid_shard", fsdp_word::hybrid_shard},
+                                           {"auto_wrap", fsdp_word::auto_wrap},
+                                           {"offload", fsdp_word::offload}};
+
+void read_fsdp_word(const key_reader& keys, const config_node& node,
+                    std::optional<bool>& reshard, train_config& config) {
+    const auto word = choice<fsdp_word>{fsdp_words}.read(node);
+    if (!word) {
+        std::vector<std::string_view> known;
+        for (const auto& each : fsdp_words)
+            known.push_back(each.name);
+        keys.fail("fsdp", describe(node) + " is no way to shard here; expected some of " +
+                              app::name_list(known));
+    }
+    switch (*word) {
+        case fsdp_word::hybrid_shard:
+            if (!config.mesh.dp_replicate)
+                keys.fail("fsdp", "hybrid_shard needs dp_replicate_size");
+            [[fallthrough]];
+        case fsdp_word::full_shard:
+            return set_reshard(keys, "fsdp", true, reshard);
+        case fsdp_word::shard_grad_op:
+            return set_reshard(keys, "fsdp", false, reshard);
+        case fsdp_word::offload:
+            config.offload_params = true;
+            return;
+        case fsdp_word::auto_wrap:
+            return;
+    }
+}
+
 void read_fsdp_words(const key_reader& keys, std::optional<bool>& reshard,
                      train_config& config) {
     if (keys.off("fsdp")) return;
     config.mesh.fully_sharded = true;
-    constexpr std::array known = {"full_shard"sv, "shard_grad_op"sv, "hybrid_shard"sv,
-                                  "auto_wrap"sv, "offload"sv};
-    const auto read = [&](const config_node& word) {
-        const bool found =
-            word.type == node_kind::scalar &&
-            std::find(known.begin(), known.end(), word.text) != known.end();
-        if (!found) {
-            keys.fail("fsdp", describe(word) +
-                                  " is no way to shard here; expected some of " +
-                                  app::name_list(known));
-        }
-        if (word.text == "hybrid_shard" && !config.mesh.dp_replicate)
-            keys.fail("fsdp", "hybrid_shard needs dp_replicate_size");
-        if (word.text == "offload") config.offload_params = true;
-        if (word.text.ends_with("shard") || word.text == "shard_grad_op")
-            set_reshard(keys, "fsdp", word.text != "shard_grad_op", reshard);
-    };
     const config_node& given = *keys.find("fsdp");
-    if (given.type == node_kind::sequence) {
-        for (const auto& word : given.items)
-            read(word);
-    } else {
-        read(given);
-    }
+    if (given.type != node_kind::sequence)
+        return read_fsdp_word(keys, given, reshard, config);
+    for (const auto& node : given.items)
+        read_fsdp_word(keys, node, reshard, config);
 }
 
 void read_strategy(const key_reader& keys, const key_reader& fsdp,

@@ -167,7 +167,7 @@ private:
     }
 };
 
-/// What gradient_checkpointing takes: true, false or selective.
+/// Values of gradient_checkpointing: true, false or selective.
 struct checkpointing_choice {
     [[nodiscard]] std::optional<checkpointing_kind> read(const config_node& node) const;
     [[nodiscard]] std::string expected() const { return "true, false or selective"; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// Access to the keys of one map of a configuration, and a list of what is wrong there.
+/// Access to the keys of one map of a configuration, and a list of its problems.
 
 #include "common/errors.hpp"
 #include "config/tree.hpp"
@@ -107,8 +107,8 @@ public:
     [[nodiscard]] bool empty() const { return errors_.empty(); }
     /// Whether there are as many as lines() lists.
     [[nodiscard]] bool many() const { return errors_.size() >= most_lines; }
-    /// A line for each problem, sorted by place. Of more than 100, a line says how many
-    /// more there are.
+    /// Returns a line for each problem, sorted by place. After 100 lines, one more line
+    /// says how many problems are left.
     [[nodiscard]] std::vector<std::string> lines() const;
 
 private:
