@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "errors.hpp"
 
+#include "problems.hpp"
 #include "utf8.hpp"
 
 #include <packkit/error.hpp>
@@ -67,6 +68,10 @@ int run_main(std::string_view program, int argc, char** argv, int (*body)(int, c
         return status;
     } catch (const usage_error& error) {
         print_error(program, error.what());
+        return exit_wrong_use;
+    } catch (const input_problems& error) {
+        for (const std::string& line : error.lines())
+            print_error(program, line);
         return exit_wrong_use;
     } catch (const input_error& error) {
         print_error(program, error.what());

@@ -226,7 +226,8 @@ public:
         return number_integer(static_cast<number_integer_t>(value));
     }
     bool number_float(number_float_t, const string_t& text) override {
-        return other(text);
+        constexpr std::size_t longest = 60;  // of a number in a message
+        return other(text.size() > longest ? in_quotes(text) : text);
     }
     bool string(string_t&) override { return other("a string"); }
     bool key(string_t&) override { return true; }

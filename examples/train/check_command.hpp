@@ -6,6 +6,8 @@
 #include "config/config.hpp"
 
 #include <cstdint>
+#include <span>
+#include <string>
 
 namespace packkit::train {
 
@@ -13,8 +15,14 @@ namespace packkit::train {
 /// model does not.
 void check_mesh(const train_config& config, std::int64_t processes);
 
-/// Everything that can be found wrong without training: configuration, model folder,
-/// data, mesh of `processes` ranks. Prints a summary on stdout.
-int check(const train_config& config, std::int64_t processes);
+/// Checks everything that can be checked without training: configuration, mesh of
+/// `processes` ranks, model folder, tokenizer, data, weights. Prints a summary on stdout
+/// when there is no problem.
+/// \details A check that depends on a wrong value is left out. The first 20 problems of
+/// each data file are listed, then their remaining number.
+/// \throws app::input_problems with a line for each problem: the configuration's in the
+/// order of load_config(), then the others in the order above
+int check(const std::string& path, std::span<const std::string> overrides,
+          std::int64_t processes);
 
 }  // namespace packkit::train

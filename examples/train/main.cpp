@@ -8,6 +8,7 @@
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
 #include "config/config.hpp"
+#include "config/schema.hpp"
 #include "data/tokenizer.hpp"
 #include "model/logits.hpp"
 #include "prediction/plan_command.hpp"
@@ -40,12 +41,15 @@ constexpr const char* description = R"(Trains a decoder of the Llama kind on pac
   packkit-train CONFIG.yaml [key=value ...] [--processes N] [--resume | --overwrite]
   packkit-train check CONFIG.yaml [key=value ...] [--processes N]
   packkit-train plan CONFIG.yaml [key=value ...] [--processes N] [--format table|json]
+  packkit-train keys [PART OF A NAME ...] [--format table|json|csv|markdown]
   packkit-train export CHECKPOINT DIR [--dtype float32|bfloat16|float16|float64]
   packkit-train logits MODEL_DIR TOKENS.json [--dtype float64|float32|bfloat16]
   packkit-train tokenize TOKENIZER [FILE]
 
-'check' reads configuration and data and says what is wrong, without training; 'plan' says what a
-run of N ranks will need: rows, memory by component, bytes sent. 'export' writes a Hugging Face
+'check' reads configuration, model and data and says all that is wrong, a line each, without
+training; 'plan' says what a run of N ranks will need: rows, memory by component, bytes sent. 'keys'
+lists the keys of a configuration: what each takes, its default, and whether it is followed (done),
+has no effect here (noted) or is not supported (rejected). 'export' writes a Hugging Face
 folder of a checkpoint (or of the newest one in an output_dir). 'logits' packs
 {"documents": [[id, ...], ...]} into one row and prints the logits of each document. 'tokenize'
 prints the ids of each line of FILE (or of standard input); TOKENIZER is what tokenizer_type takes:
@@ -56,6 +60,7 @@ constexpr const char* examples = R"(Examples:
   packkit-train run.yaml max_steps=40 learning_rate=3e-4 --resume
   packkit-train check run.yaml --processes 8
   packkit-train plan run.yaml --processes 8 --format json
+  packkit-train keys sample_packing --format markdown
   packkit-train export out model-bf16 --dtype bfloat16
   packkit-train logits out/checkpoint-20 tokens.json --dtype float64
   echo 'Hello world' | packkit-train tokenize model/tokenizer.json
@@ -146,7 +151,8 @@ int packkit_train(int argc, char** argv) {
     app.add_option("--dtype", line.dtype,
                    "logits: float64, float32 (default) or bfloat16; export: that of "
                    "the checkpoint unless given");
-    app.add_option("--format", line.format, "plan: table (default) or json");
+    app.add_option("--format", line.format,
+                   "plan: table (default) or json; keys: also csv or markdown");
     if (app::parse_command_line(app, argc, argv)) return app::exit_done;
 
     // A set that this machine lacks is an error for every command.
@@ -160,7 +166,7 @@ int packkit_train(int argc, char** argv) {
     };
     if (command == "check") {
         operands(1, "packkit-train check CONFIG.yaml [key=value ...]");
-        return check(load_config(line.words.front(), std::span(line.words).subspan(1)),
+        return check(line.words.front(), std::span(line.words).subspan(1),
                      std::max(1, line.processes));
     }
     if (command == "plan") {
@@ -168,6 +174,12 @@ int packkit_train(int argc, char** argv) {
         return plan_run(load_config(line.words.front(), std::span(line.words).subspan(1)),
                         std::max(1, line.processes),
                         app::parse_output_format(line.format));
+    }
+    if (command == "keys") {
+        operands(0, "packkit-train keys [PART OF A NAME ...]");
+        app::write_stdout(
+            key_documentation(line.words, app::parse_output_format(line.format)));
+        return app::exit_done;
     }
     if (command == "export") {
         operands(2, "packkit-train export CHECKPOINT DIR");
@@ -186,8 +198,8 @@ int packkit_train(int argc, char** argv) {
         app::write_stdout(tokenize_lines(*load_tokenizer(line.words[0]), file));
         return app::exit_done;
     }
-    constexpr std::string_view commands[] = {"check", "plan", "export", "logits",
-                                             "tokenize"};
+    constexpr std::string_view commands[] = {"check",  "plan",   "keys",
+                                             "export", "logits", "tokenize"};
     const auto meant = app::closest_name(command, commands);
     if (!meant.empty() && !std::filesystem::exists(command)) {
         throw app::usage_error(

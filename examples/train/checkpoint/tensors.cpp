@@ -197,19 +197,24 @@ shard_index index_of_shards(model& state, const std::vector<named_buffer>& buffe
     return index;
 }
 
+at::ScalarType stored_type(const weight_files& files, const std::string& name,
+                           const std::vector<std::int64_t>& shape) {
+    const auto& stored = files.info(name);
+    if (stored.shape != shape) {
+        throw app::input_error(files.place_of(name), "tensor " + name + " has shape " +
+                                                         shape_text(stored.shape) +
+                                                         ", the model expects " +
+                                                         shape_text(shape));
+    }
+    return scalar_type(files.place_of(name) + ": " + name, stored.dtype);
+}
+
 void read_tensors(const weight_files& files, model& state,
                   const std::vector<named_buffer>& buffers) {
     for_each_tensor(state, buffers, [&](const auto& buffer, auto u, auto i) {
         const auto& parameters = state.units()[u].parameters();
         const auto name = buffer.prefix + parameters.info(i).name;
-        const auto& stored = files.info(name);
-        if (stored.shape != parameters.info(i).shape) {
-            throw app::input_error(files.place_of(name),
-                                   "tensor " + name + " has shape " +
-                                       shape_text(stored.shape) + ", the model expects " +
-                                       shape_text(parameters.info(i).shape));
-        }
-        const auto type = scalar_type(files.place_of(name) + ": " + name, stored.dtype);
+        const auto type = stored_type(files, name, parameters.info(i).shape);
         const auto part = parameters.part(buffer.of_unit(u), i);
         if (part.numel() == 0) return;
         const bool in_place = part.is_cpu() && part.scalar_type() == type;

@@ -56,6 +56,11 @@ std::uint64_t write_shard_file(const std::filesystem::path& folder, model& state
 shard_index index_of_shards(model& state, const std::vector<named_buffer>& buffers,
                             const std::vector<std::uint64_t>& checksums);
 
+/// The type of a stored tensor. Throws app::input_error naming file and tensor when it is
+/// missing, has another shape or a type that is not read.
+at::ScalarType stored_type(const weight_files& files, const std::string& name,
+                           const std::vector<std::int64_t>& shape);
+
 /// Fills the buffers' own slices, and reads no more than these. Throws app::input_error
 /// naming file and tensor when one is missing or has another shape.
 void read_tensors(const weight_files& files, model& state,

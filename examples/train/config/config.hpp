@@ -3,12 +3,16 @@
 /// \file
 /// The configuration of a run: an Axolotl-shaped YAML file and key=value overrides.
 
+#include "config/names.hpp"
+
 #include <packkit/context_traffic.hpp>
 #include <packkit/distributed_plan_options.hpp>
 #include <packkit/excess_length.hpp>
+#include <packkit/learning_rate.hpp>
 #include <packkit/mesh.hpp>
 #include <packkit/training_setup.hpp>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -22,9 +26,88 @@ namespace packkit::train {
 /// Which of the tokens that end a turn are targets: those of the turns that are trained,
 /// of all turns, of the last trained turn, of none.
 enum class train_on : std::uint8_t { turn, all, last, none };
+template <>
+inline constexpr std::array<named<train_on>, 4> names_of<train_on> = {
+    {{"turn", train_on::turn},
+     {"all", train_on::all},
+     {"last", train_on::last},
+     {"none", train_on::none}}};
 
-/// "turn", "all", "last", "none".
-[[nodiscard]] std::string_view to_string(train_on when);
+/// How the rows of a dataset become samples.
+enum class dataset_type : std::uint8_t {
+    completion,
+    tokens,
+    alpaca,
+    input_output,
+    chat_template
+};
+template <>
+inline constexpr std::array<named<dataset_type>, 5> names_of<dataset_type> = {
+    {{"completion", dataset_type::completion},
+     {"tokens", dataset_type::tokens},
+     {"alpaca", dataset_type::alpaca},
+     {"input_output", dataset_type::input_output},
+     {"chat_template", dataset_type::chat_template}}};
+
+/// Part of a .txt file that makes a sample.
+enum class text_unit : std::uint8_t { line, paragraph, document };
+template <>
+inline constexpr std::array<named<text_unit>, 3> names_of<text_unit> = {
+    {{"line", text_unit::line},
+     {"paragraph", text_unit::paragraph},
+     {"document", text_unit::document}}};
+
+/// Format of a dataset's file; json has one object per line.
+enum class file_format : std::uint8_t { json, parquet, arrow, text };
+template <>
+inline constexpr std::array<named<file_format>, 4> names_of<file_format> = {
+    {{"json", file_format::json},
+     {"parquet", file_format::parquet},
+     {"arrow", file_format::arrow},
+     {"text", file_format::text}}};
+
+/// dtype of the parameters, of the optimizer's state and of the checkpoint.
+enum class dtype : std::uint8_t { float32, float64 };
+template <>
+inline constexpr std::array<named<dtype>, 2> names_of<dtype> = {
+    {{"float32", dtype::float32}, {"float64", dtype::float64}}};
+
+/// How the tensors of a checkpoint lie: whole in two files that rank 0 writes, or each
+/// rank's own slices in a file of its own. Either opens on every mesh.
+enum class checkpoint_form : std::uint8_t { full, sharded };
+template <>
+inline constexpr std::array<named<checkpoint_form>, 2> names_of<checkpoint_form> = {
+    {{"FULL_STATE_DICT", checkpoint_form::full},
+     {"SHARDED_STATE_DICT", checkpoint_form::sharded}}};
+
+/// Optimizers; both names select the same AdamW.
+enum class optimizer_name : std::uint8_t { adamw_torch_fused, adamw_torch };
+template <>
+inline constexpr std::array<named<optimizer_name>, 2> names_of<optimizer_name> = {
+    {{"adamw_torch_fused", optimizer_name::adamw_torch_fused},
+     {"adamw_torch", optimizer_name::adamw_torch}}};
+
+/// Device of the model; automatic selects a GPU if there is one.
+enum class device_choice : std::uint8_t { automatic, cpu, cuda };
+template <>
+inline constexpr std::array<named<device_choice>, 3> names_of<device_choice> = {
+    {{"auto", device_choice::automatic},
+     {"cpu", device_choice::cpu},
+     {"cuda", device_choice::cuda}}};
+
+/// Quantity by which packed rows are balanced over data-parallel ranks.
+template <>
+inline constexpr std::array<named<plan_balance>, 3> names_of<plan_balance> = {
+    {{"cost", plan_balance::cost},
+     {"tokens", plan_balance::tokens},
+     {"none", plan_balance::none}}};
+
+/// The name of a value in a configuration.
+template <class Enum>
+requires(!names_of<Enum>.empty()) [[nodiscard]] constexpr std::string_view
+    to_string(Enum value) {
+    return name_of(value);
+}
 
 /// A role as the data calls it, and as the template does.
 struct role_name {
@@ -56,32 +139,19 @@ struct chat_config {
 /// One entry of `datasets`.
 struct dataset_config {
     std::string path;  ///< a .jsonl, .parquet or .arrow file, or .txt for completion
-    /// completion, tokens, alpaca, input_output or chat_template
-    std::string type = "completion";
-    std::string field = "text";      ///< key of the text in a row; "a.b" for a nested one
-    std::string sample_by = "line";  ///< line, paragraph or document of a .txt file
-    chat_config chat = {};           ///< of chat_template
-    std::string ds_type = {};        ///< unless set: as the ending of the name says
+    dataset_type type = dataset_type::completion;
+    std::string field = "text";  ///< key of the text in a row; "a.b" for a nested one
+    text_unit sample_by = text_unit::line;  ///< for .txt files
+    chat_config chat = {};                  ///< for type chat_template
+    std::optional<file_format> ds_type =
+        {};  ///< unless set: as the ending of the name says
 
     friend bool operator==(const dataset_config&, const dataset_config&) = default;
 };
 
-/// What a dataset's file holds: "json" (an object a line), "parquet", "arrow" or "text";
-/// "" when neither ds_type nor the ending of its name says.
-[[nodiscard]] std::string_view file_kind(const dataset_config& data);
-
-/// dtype of the parameters, of the optimizer's state and of the checkpoint.
-enum class dtype : std::uint8_t { float32, float64 };
-
-/// "float32", "float64".
-[[nodiscard]] std::string_view to_string(dtype type);
-
-/// How the tensors of a checkpoint lie: whole in two files that rank 0 writes, or each
-/// rank's own slices in a file of its own. Either opens on every mesh.
-enum class checkpoint_form : std::uint8_t { full, sharded };
-
-/// "FULL_STATE_DICT", "SHARDED_STATE_DICT".
-[[nodiscard]] std::string_view to_string(checkpoint_form form);
+/// Returns the format of a dataset's file, or nothing when neither ds_type nor the ending
+/// of the file's name tells it.
+[[nodiscard]] std::optional<file_format> file_kind(const dataset_config& data);
 
 /// All settings after checking, with defaults filled in and paths resolved.
 /// \details Names are those of the keys; where a member is named differently the key is
@@ -125,9 +195,9 @@ struct train_config {
 
     std::optional<std::int64_t> max_steps;  ///< ends the run before num_epochs does
     double num_epochs = 1.0;
-    std::string optimizer = "adamw_torch_fused";
+    optimizer_name optimizer = optimizer_name::adamw_torch_fused;
     double learning_rate = 0.0;
-    std::string lr_scheduler = "cosine";  ///< cosine, linear or constant
+    decay_shape lr_scheduler = decay_shape::cosine;
     std::int64_t warmup_steps = 0;
     std::optional<double> warmup_ratio;  ///< of all steps; excludes warmup_steps
     double weight_decay = 0.0;
@@ -181,7 +251,7 @@ struct train_config {
     bool canonical_reduction = false;
     /// After every so many steps replicas compare their parameters by hash; 0: never.
     std::int64_t replica_check_steps = 100;
-    std::string device = "auto";  ///< auto, cpu or cuda
+    device_choice device = device_choice::automatic;
 
     /// What the user should know: one sentence each, without a place.
     std::vector<std::string> warnings;
@@ -189,18 +259,19 @@ struct train_config {
 
 /// Reads and checks a configuration: everything that can be told without reading data or
 /// weights.
-/// \details Relative paths (base_model, datasets.N.path, output_dir,
-/// dataset_prepared_path, resume_from_checkpoint) are relative to the folder of the file,
-/// also in overrides. A key without a value, or with null, counts as not set. Anchors,
-/// aliases and merge keys
-/// (<<) are followed.
+/// \details The keys are those of schema.hpp. Relative paths (base_model,
+/// datasets.N.path, output_dir, dataset_prepared_path, resume_from_checkpoint) are
+/// relative to the folder of the file, also in overrides. A key without a value, or with
+/// null, counts as not set. Anchors, aliases and merge keys (<<) are followed.
 /// \param overrides "key=value", the value as YAML: "sequence_len=64",
 /// "fsdp_config.reshard_after_forward=false", "datasets.0.path=x.jsonl",
 /// "datasets=[{path: x.jsonl}]", "max_steps=" to unset. Applied in their order.
-/// \throws app::input_error with the place, "config.yaml:7" or "command line": unknown,
-/// duplicate or unsupported keys, wrong types and ranges, contradictions, missing keys,
-/// YAML that is broken, nested deeper than 64 levels or has more than 100,000 nodes once
-/// its aliases are expanded.
+/// \throws app::input_problems with a line for each problem, sorted by their places
+/// ("config.yaml:7", then "config.yaml" for keys that are missing, then "command line"):
+/// unknown, duplicate or unsupported keys, wrong types and ranges, contradictions,
+/// missing keys. app::input_error for a file that cannot be read and for YAML that is
+/// broken, nested deeper than 64 levels or has more than 100,000 nodes once its aliases
+/// are expanded.
 train_config load_config(const std::string& path,
                          std::span<const std::string> overrides = {});
 

@@ -3,13 +3,8 @@
 
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
-#include "config/activation_checkpointing.hpp"
-#include "config/checks.hpp"
-#include "config/keys.hpp"
 
-#include <array>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,32 +13,7 @@ namespace packkit::train {
 namespace {
 
 using namespace std::string_view_literals;
-using app::in_quotes;
-
-/// fsdp_config with the deprecated fsdp_ prefixes taken off.
-config_node without_prefixes(const key_reader& keys, const config_node& given,
-                             std::vector<std::string>& warnings) {
-    config_node map = given;
-    bool stripped = false;
-    for (auto& member : map.members) {
-        if (!member.key.starts_with("fsdp_")) continue;
-        const std::string name = member.key.substr(5);
-        if (map.find(name) != nullptr) {
-            throw app::input_error(place_of(keys.file(), member.line),
-                                   "fsdp_config: key " + in_quotes(name) +
-                                       " appears twice, once with the prefix fsdp_");
-        }
-        member.key = name;
-        stripped = true;
-    }
-    if (stripped) {
-        warnings.emplace_back(
-            "Configuring FSDP fields with the `fsdp_` prefix is deprecated. Please omit "
-            "the "
-            "`fsdp_` prefix from any fields in `fsdp_config`.");
-    }
-    return map;
-}
+using node_kind = config_node::kind;
 
 /// ZeRO-3 or ZeRO-2, said by a key of an older form; it may not contradict another.
 void set_reshard(const key_reader& keys, std::string_view key, bool reshard,
@@ -56,190 +26,173 @@ void set_reshard(const key_reader& keys, std::string_view key, bool reshard,
     chosen = reshard;
 }
 
-void note_deprecated(std::string_view key, const std::string& instead,
-                     train_config& config) {
-    config.warnings.push_back("`" + std::string(key) + "` is deprecated, " + instead);
-}
+/// Words of the list that came before fsdp_config.
+enum class fsdp_word { full_shard, shard_grad_op, hybrid_shard, auto_wrap, offload };
+constexpr named<fsdp_word> fsdp_words[] = {{"full_shard", fsdp_word::full_shard},
+                                           {"shard_grad_op", fsdp_word::shard_grad_op},
+                                           {"hybrid_shard", fsdp_word::hybrid_shard},
+                                           {"auto_wrap", fsdp_word::auto_wrap},
+                                           {"offload", fsdp_word::offload}};
 
-/// Keys that FSDP1 had and FSDP2 has no more.
-void read_fsdp1_keys(const key_reader& fsdp, std::optional<bool>& reshard,
-                     train_config& config) {
-    constexpr std::array strategies = {"FULL_SHARD"sv, "SHARD_GRAD_OP"sv,
-                                       "HYBRID_SHARD"sv, "NO_SHARD"sv};
-    constexpr auto strategy_key = "sharding_strategy"sv;
-    if (const auto strategy = fsdp.one_of(strategy_key, strategies)) {
-        if (*strategy == "NO_SHARD") {
-            fsdp.fail(strategy_key,
-                      "NO_SHARD is DDP: leave fsdp_config and fsdp_version away");
-        }
-        if (*strategy == "HYBRID_SHARD" && !config.mesh.dp_replicate) {
-            fsdp.fail(strategy_key,
-                      "HYBRID_SHARD needs dp_replicate_size: how many groups of ranks "
-                      "hold all parameters");
-        }
-        set_reshard(fsdp, strategy_key, *strategy != "SHARD_GRAD_OP", reshard);
-        note_deprecated("fsdp_config.sharding_strategy",
-                        "use `reshard_after_forward` and `dp_replicate_size`", config);
+void read_fsdp_word(const key_reader& keys, const config_node& node,
+                    std::optional<bool>& reshard, train_config& config) {
+    const auto word = choice<fsdp_word>{fsdp_words}.read(node);
+    if (!word) {
+        std::vector<std::string_view> known;
+        for (const auto& each : fsdp_words)
+            known.push_back(each.name);
+        keys.fail("fsdp", describe(node) + " is no way to shard here; expected some of " +
+                              app::name_list(known));
     }
-    constexpr std::array prefetches = {"BACKWARD_PRE"sv, "BACKWARD_POST"sv,
-                                       "NO_PREFETCH"sv};
-    if (const auto prefetch = fsdp.one_of("backward_prefetch", prefetches)) {
-        config.prefetch_gathers = *prefetch == "BACKWARD_PRE";
-        note_deprecated("fsdp_config.backward_prefetch", "use `prefetch_gathers`",
-                        config);
-    }
-    for (const auto key : {"forward_prefetch"sv, "limit_all_gathers"sv}) {
-        if (!fsdp.truth(key)) continue;
-        note_deprecated("fsdp_config." + std::string(key),
-                        "and has no effect: one unit is gathered ahead, or none with "
-                        "`prefetch_gathers: false`",
-                        config);
+    switch (*word) {
+        case fsdp_word::hybrid_shard:
+            if (!config.mesh.dp_replicate)
+                keys.fail("fsdp", "hybrid_shard needs dp_replicate_size");
+            [[fallthrough]];
+        case fsdp_word::full_shard:
+            return set_reshard(keys, "fsdp", true, reshard);
+        case fsdp_word::shard_grad_op:
+            return set_reshard(keys, "fsdp", false, reshard);
+        case fsdp_word::offload:
+            config.offload_params = true;
+            return;
+        case fsdp_word::auto_wrap:
+            return;
     }
 }
 
-/// The list of words that came before fsdp_config.
 void read_fsdp_words(const key_reader& keys, std::optional<bool>& reshard,
                      train_config& config) {
-    const config_node* const given = keys.find("fsdp");
-    if (given == nullptr || keys.off("fsdp")) return;
-    constexpr std::array known = {"full_shard"sv, "shard_grad_op"sv, "hybrid_shard"sv,
-                                  "auto_wrap"sv, "offload"sv};
-    const auto read = [&](const config_node& word) {
-        if (word.type != config_node::kind::scalar || !contains(known, word.text)) {
-            keys.fail("fsdp", describe(word) +
-                                  " is no way to shard here; expected some of " +
-                                  app::name_list(known));
-        }
-        if (word.text == "hybrid_shard" && !config.mesh.dp_replicate)
-            keys.fail("fsdp", "hybrid_shard needs dp_replicate_size");
-        if (word.text == "offload") config.offload_params = true;
-        if (word.text.ends_with("shard") || word.text == "shard_grad_op")
-            set_reshard(keys, "fsdp", word.text != "shard_grad_op", reshard);
-    };
-    if (given->type == config_node::kind::sequence) {
-        for (const auto& word : given->items)
-            read(word);
-    } else {
-        read(*given);
-    }
+    if (keys.off("fsdp")) return;
     config.mesh.fully_sharded = true;
-    note_deprecated("fsdp", "use `fsdp_version: 2` and `fsdp_config`", config);
+    const config_node& given = *keys.find("fsdp");
+    if (given.type != node_kind::sequence)
+        return read_fsdp_word(keys, given, reshard, config);
+    for (const auto& node : given.items)
+        read_fsdp_word(keys, node, reshard, config);
 }
 
-void read_fsdp_offload(const key_reader& fsdp, train_config& config) {
-    if (const auto offload = fsdp.truth("offload_params"))
-        config.offload_params = *offload;
-    config.cpu_offload_pin_memory = fsdp.truth("cpu_offload_pin_memory").value_or(true);
-    if (!config.cpu_offload_pin_memory) {
-        if (config.fsdp_version != 2) {
-            fsdp.conflict(
-                "cpu_offload_pin_memory",
-                "FSDP1 does not support disabling cpu_offload_pin_memory, please "
-                "set `fsdp_version` to 2");
-        }
-        if (!config.offload_params) {
-            fsdp.conflict(
-                "cpu_offload_pin_memory",
-                "disabling cpu_offload_pin_memory requires enabling offload_params");
-        }
-    }
-}
-
-void check_fsdp_wrapping(const key_reader& fsdp) {
-    constexpr std::array policies = {"TRANSFORMER_BASED_WRAP"sv, "SIZE_BASED_WRAP"sv};
-    if (fsdp.one_of("auto_wrap_policy", policies) == "SIZE_BASED_WRAP") {
-        if (!fsdp.has("min_num_params")) {
-            fsdp.conflict(
-                "auto_wrap_policy",
-                "fsdp_config.min_num_params is required when auto_wrap_policy is "
-                "SIZE_BASED_WRAP");
-        }
-        fsdp.fail(
-            "auto_wrap_policy",
-            "SIZE_BASED_WRAP is not supported: each layer is a unit of its own; use "
-            "TRANSFORMER_BASED_WRAP");
-    }
-    constexpr std::array layers = {
-        "LlamaDecoderLayer"sv, "MistralDecoderLayer"sv, "MixtralDecoderLayer"sv,
-        "Qwen2DecoderLayer"sv, "Qwen3DecoderLayer"sv,   "Qwen3MoeDecoderLayer"sv,
-        "GemmaDecoderLayer"sv, "Gemma2DecoderLayer"sv,  "Gemma3DecoderLayer"sv};
-    static_cast<void>(fsdp.one_of("transformer_layer_cls_to_wrap", layers));
-}
-
-std::optional<checkpoint_form> read_checkpoint_form(const key_reader& fsdp,
-                                                    std::string_view key) {
-    constexpr std::array forms = {"FULL_STATE_DICT"sv, "SHARDED_STATE_DICT"sv,
-                                  "LOCAL_STATE_DICT"sv};
-    const auto form = fsdp.one_of(key, forms);
-    if (!form) return std::nullopt;
-    if (*form == "LOCAL_STATE_DICT") {
+void read_strategy(const key_reader& keys, const key_reader& fsdp,
+                   std::optional<bool>& reshard) {
+    constexpr auto key = "sharding_strategy"sv;
+    const auto strategy = fsdp.read(key, choice<sharding_strategy>());
+    if (!strategy) return;
+    if (*strategy == sharding_strategy::hybrid_shard && !keys.has("dp_replicate_size")) {
         fsdp.fail(key,
-                  "LOCAL_STATE_DICT is not supported: only the mesh that wrote it could "
-                  "read it; use SHARDED_STATE_DICT");
+                  "HYBRID_SHARD needs dp_replicate_size: how many groups of ranks hold "
+                  "all parameters");
     }
-    return *form == "SHARDED_STATE_DICT" ? checkpoint_form::sharded
-                                         : checkpoint_form::full;
+    set_reshard(fsdp, key, *strategy != sharding_strategy::shard_grad_op, reshard);
+}
+
+void choose_version(const key_reader& keys, const key_reader& fsdp,
+                    train_config& config) {
+    const auto version = keys.read("fsdp_version", whole{1, 2});
+    const auto inner = fsdp.read("version", whole{1, 2});
+    if (version && inner && *version != *inner) {
+        fsdp.fail("version", std::to_string(*inner) + " contradicts fsdp_version " +
+                                 std::to_string(*version));
+    }
+    if (!version && config.mesh.fully_sharded) config.fsdp_version = inner.value_or(1);
+    if (config.fsdp_version == 1) {
+        config.warnings.emplace_back(
+            std::string(version || inner ? "fsdp_version 1"
+                                         : "fsdp_version is not set, which means 1: it") +
+            " is deprecated, use `fsdp_version: 2`; parameters are sharded the same way "
+            "here");
+    }
+}
+
+void check_pinning(const key_reader& fsdp, const train_config& config) {
+    if (config.cpu_offload_pin_memory) return;
+    if (config.fsdp_version != 2) {
+        fsdp.conflict("cpu_offload_pin_memory",
+                      "FSDP1 does not support disabling cpu_offload_pin_memory, please "
+                      "set `fsdp_version` to 2");
+    }
+    if (!config.offload_params) {
+        fsdp.conflict(
+            "cpu_offload_pin_memory",
+            "disabling cpu_offload_pin_memory requires enabling offload_params");
+    }
+}
+
+void check_wrapping(const key_reader& fsdp) {
+    constexpr auto key = "auto_wrap_policy"sv;
+    if (fsdp.read(key, choice<wrap_policy>()) != wrap_policy::size_based) return;
+    if (!fsdp.has("min_num_params")) {
+        fsdp.conflict(key,
+                      "fsdp_config.min_num_params is required when auto_wrap_policy is "
+                      "SIZE_BASED_WRAP");
+    }
+    fsdp.fail(key,
+              "SIZE_BASED_WRAP is not supported: each layer is a unit of its own; use "
+              "TRANSFORMER_BASED_WRAP");
+}
+
+void merge_checkpointing(const key_reader& keys, const key_reader& fsdp,
+                         train_config& config) {
+    if (!fsdp.read("activation_checkpointing", truth()).value_or(false)) return;
+    if (config.gradient_checkpointing != checkpointing_kind::none) {
+        keys.conflict(
+            "gradient_checkpointing",
+            "The activation_checkpointing in FSDP config and the gradient_checkpointing "
+            "in training arg can't be set to True simultaneously; here they say the "
+            "same, leave one of them out");
+    }
+    config.gradient_checkpointing = checkpointing_kind::full;
 }
 
 }  // namespace
 
-void read_fsdp(const key_reader& keys, train_config& config) {
-    const auto version = keys.whole("fsdp_version", 1, 2);
-    const config_node* const given = keys.find("fsdp_config");
-    if (given != nullptr && given->type != config_node::kind::map) {
-        keys.expected("fsdp_config", "keys, as {reshard_after_forward: true}");
+void strip_fsdp_prefixes(const std::string& file, config_node& root,
+                         config_problems& problems, std::vector<std::string>& warnings) {
+    config_node* const map = root.find("fsdp_config");
+    if (map == nullptr || map->type != node_kind::map) return;
+    bool stripped = false;
+    for (auto& member : map->members) {
+        if (!member.key.starts_with("fsdp_")) continue;
+        const std::string name = member.key.substr(5);
+        if (map->find(name) != nullptr) {
+            problems.add({place_of(file, member.line),
+                          "fsdp_config: key " + app::in_quotes(name) +
+                              " appears twice, once with the prefix fsdp_",
+                          "fsdp_config." + member.key, member.line});
+        }
+        member.key = name;
+        stripped = true;
     }
-    config.mesh.fully_sharded = version.has_value() || given != nullptr;
-    const config_node map = given == nullptr
-                                ? config_node{}
-                                : without_prefixes(keys, *given, config.warnings);
-    const key_reader fsdp(keys.file(), map, "fsdp_config.");
-    for (const auto& member : map.members) {
-        if (!contains(fsdp_keys(), member.key)) refuse_unknown(fsdp, member, fsdp_keys());
+    if (stripped) {
+        warnings.emplace_back(
+            "Configuring FSDP fields with the `fsdp_` prefix is deprecated. Please omit "
+            "the `fsdp_` prefix from any fields in `fsdp_config`.");
     }
+}
+
+void apply_fsdp_rules(const key_reader& keys, train_config& config,
+                      config_problems& problems) {
+    const key_reader fsdp = keys.inner("fsdp_config");
+    config.mesh.fully_sharded = keys.has("fsdp_version") || keys.has("fsdp_config");
     std::optional<bool> reshard;
-    read_fsdp_words(keys, reshard, config);
-    const auto inner_version = fsdp.whole("version", 1, 2);
-    if (version && inner_version && *version != *inner_version) {
-        fsdp.fail("version", std::to_string(*inner_version) +
-                                 " contradicts fsdp_version " + std::to_string(*version));
-    }
-    if (version) {
-        config.fsdp_version = *version;
-    } else if (config.mesh.fully_sharded) {
-        config.fsdp_version = inner_version.value_or(1);
-    }
-    if (config.fsdp_version == 1) {
-        config.warnings.emplace_back(
-            std::string(version || inner_version
-                            ? "fsdp_version 1"
-                            : "fsdp_version is not set, which means 1: it") +
-            " is deprecated, use `fsdp_version: 2`; parameters are sharded the same way "
-            "here");
-    }
-    if (const auto after_forward = fsdp.truth("reshard_after_forward"))
-        set_reshard(fsdp, "reshard_after_forward", *after_forward, reshard);
-    read_fsdp1_keys(fsdp, reshard, config);
+    problems.attempt([&] { read_fsdp_words(keys, reshard, config); });
+    problems.attempt([&] {
+        if (const auto given = fsdp.read("reshard_after_forward", truth()))
+            set_reshard(fsdp, "reshard_after_forward", *given, reshard);
+    });
+    problems.attempt([&] { read_strategy(keys, fsdp, reshard); });
     config.reshard_after_forward = reshard.value_or(true);
-    if (const auto prefetch = fsdp.truth("prefetch_gathers"))
-        config.prefetch_gathers = *prefetch;
-    read_fsdp_offload(fsdp, config);
-    check_fsdp_wrapping(fsdp);
-    read_checkpointing(keys, fsdp, config);
-    if (fsdp.has("mixed_precision_policy")) {
-        fsdp.fail("mixed_precision_policy", "is not supported; use bf16: true");
-    }
-    config.state_dict_type =
-        read_checkpoint_form(fsdp, "state_dict_type").value_or(checkpoint_form::full);
-    config.final_state_dict_type = read_checkpoint_form(fsdp, "final_state_dict_type")
-                                       .value_or(config.state_dict_type);
-    for (const auto key :
-         {"sync_module_states"sv, "cpu_ram_efficient_loading"sv, "use_orig_params"sv}) {
-        if (!fsdp.truth(key)) continue;
-        config.warnings.push_back(
-            "`fsdp_config." + std::string(key) +
-            "` has no effect: each rank makes or reads its own shards");
-    }
+    if (const auto given = fsdp.find("offload_params"))
+        config.offload_params = truth().read(*given).value_or(config.offload_params);
+    problems.attempt_with(keys, {"fsdp_version", "fsdp_config.version"}, [&] {
+        choose_version(keys, fsdp, config);
+        problems.attempt_with(fsdp, {"offload_params", "cpu_offload_pin_memory"},
+                              [&] { check_pinning(fsdp, config); });
+    });
+    problems.attempt([&] { check_wrapping(fsdp); });
+    problems.attempt_with(keys, {"gradient_checkpointing"},
+                          [&] { merge_checkpointing(keys, fsdp, config); });
+    if (!fsdp.has("final_state_dict_type"))
+        config.final_state_dict_type = config.state_dict_type;
 }
 
 }  // namespace packkit::train

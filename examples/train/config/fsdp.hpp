@@ -4,12 +4,32 @@
 /// How parameters are sharded: fsdp_version, fsdp_config, and how older files say it.
 
 #include "config/config.hpp"
+#include "config/kinds.hpp"
 #include "config/reader.hpp"
 
 namespace packkit::train {
 
-/// Reads fsdp_version, fsdp_config and with it the keys of activation checkpointing; the
-/// list `fsdp` and FSDP1's keys get a note that they are deprecated.
-void read_fsdp(const key_reader& keys, train_config& config);
+/// Values of fsdp_config.sharding_strategy.
+enum class sharding_strategy : std::uint8_t { full_shard, shard_grad_op, hybrid_shard };
+template <>
+inline constexpr std::array<named<sharding_strategy>, 3> names_of<sharding_strategy> = {
+    {{"FULL_SHARD", sharding_strategy::full_shard},
+     {"SHARD_GRAD_OP", sharding_strategy::shard_grad_op},
+     {"HYBRID_SHARD", sharding_strategy::hybrid_shard}}};
+
+/// Values of fsdp_config.auto_wrap_policy.
+enum class wrap_policy : std::uint8_t { transformer_based, size_based };
+template <>
+inline constexpr std::array<named<wrap_policy>, 2> names_of<wrap_policy> = {
+    {{"TRANSFORMER_BASED_WRAP", wrap_policy::transformer_based},
+     {"SIZE_BASED_WRAP", wrap_policy::size_based}}};
+
+/// Takes the deprecated prefix fsdp_ off the keys of fsdp_config.
+void strip_fsdp_prefixes(const std::string& file, config_node& root,
+                         config_problems& problems, std::vector<std::string>& warnings);
+
+/// Settles what several keys say about sharding, after read_keys().
+void apply_fsdp_rules(const key_reader& keys, train_config& config,
+                      config_problems& problems);
 
 }  // namespace packkit::train

@@ -3,6 +3,7 @@
 /// \file
 /// The samples of a run as tokens in memory.
 
+#include "common/errors.hpp"
 #include "config/config.hpp"
 #include "data/labelled_tokens.hpp"
 #include "data/tokenizer.hpp"
@@ -103,6 +104,9 @@ private:
 /// Called now and then with the bytes read so far and the bytes of all files.
 using read_progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
+/// Called for each row, or file, that cannot be used, with the path of its dataset.
+using bad_input = std::function<void(const std::string& path, const app::input_error&)>;
+
 /// Reads all datasets of a configuration in their order.
 /// \details
 /// - completion: `field` of each row; .txt: lines, paragraphs (separated by blank
@@ -122,9 +126,12 @@ using read_progress = std::function<void(std::uint64_t done, std::uint64_t total
 /// With dataset_prepared_path the result is kept there, and taken from there when nothing
 /// that it depends on has changed (prepared_data.hpp).
 /// \param vocab_size of the model: every id must be below.
+/// \param bad unless empty: gets what would be thrown, and reading goes on behind it.
+/// Nothing is kept in dataset_prepared_path then, and the result is of no use.
 /// \throws app::input_error with file and line ("data.jsonl:17: input_ids[3] is 300, the
 /// vocabulary has 259"; "x.parquet: row group 0, row 16: …"), and when no sample is left.
 token_store read_datasets(const train_config& config, const tokenizer& tokens,
-                          std::int64_t vocab_size, const read_progress& progress = {});
+                          std::int64_t vocab_size, const read_progress& progress = {},
+                          const bad_input& bad = {});
 
 }  // namespace packkit::train

@@ -6,6 +6,7 @@
 #include "common/errors.hpp"
 #include "common/input_file.hpp"
 #include "common/tokenizer.hpp"
+#include "config/schema.hpp"
 
 #include <array>
 #include <cstring>
@@ -112,12 +113,7 @@ std::string prepared_file(const train_config& config, std::int64_t vocab_size) {
     running_checksum sum;
     update(sum, magic);
     update(sum, std::to_string(vocab_size));
-    for (const auto& [key, value] : resolved_settings(config)) {
-        const bool counts = key.starts_with("datasets.") || key == "sequence_len" ||
-                            key == "excess_length_strategy" || key == "train_on_inputs" ||
-                            key == "eot_tokens";
-        // Where a file lies says nothing about its content.
-        if (!counts || (key.starts_with("datasets.") && key.ends_with(".path"))) continue;
+    for (const auto& [key, value] : settings_that_affect(config, key_effect::data)) {
         update(sum, key);
         update(sum, value);
     }

@@ -15,8 +15,8 @@ namespace packkit::train {
 /// The file in dataset_prepared_path for the data of this configuration:
 /// "<16 hex digits>.tokens".
 /// \details The digits are a checksum over the content of the data files and of the
-/// tokenizer's files, over the settings of the datasets, sequence_len,
-/// excess_length_strategy, train_on_inputs, eot_tokens and vocab_size. When one of them
+/// tokenizer's files, over the settings that affect data (config/schema.hpp) and
+/// vocab_size. When one of them
 /// changes another file is meant; nothing is deleted.
 /// \throws app::input_error for a file that cannot be read.
 [[nodiscard]] std::string prepared_file(const train_config& config,

@@ -7,9 +7,11 @@
 #include "common/input_file.hpp"
 #include "common/json.hpp"
 #include "common/jsonl.hpp"
+#include "common/problems.hpp"
 #include "data/instruction_rows.hpp"
 #include "data/prepared_data.hpp"
 #include "data/row_fields.hpp"
+#include "data/token_rows.hpp"
 
 #include <packkit/excess_length.hpp>
 
@@ -116,48 +118,60 @@ class dataset_reader {
 public:
     dataset_reader(const dataset_config& data, const train_config& config,
                    const tokenizer& tokens, std::int64_t vocab_size, row_sink& sink,
-                   progress_sum& progress)
+                   progress_sum& progress, const bad_input& bad)
         : data_(data),
           kind_(file_kind(data)),
           config_(config),
           tokenizer_(tokens),
           vocab_size_(vocab_size),
           sink_(sink),
-          progress_(progress) {}
+          progress_(progress),
+          bad_(bad) {}
 
     void read() {
-        if (kind_.empty()) {
+        if (!kind_) {
             throw input_error(data_.path,
                               "is not read; expected a .jsonl, .parquet, .arrow or .txt "
                               "file, or ds_type");
         }
-        if (data_.type == "tokens") {
-            read_token_rows();
-        } else if (data_.type == "alpaca") {
-            read_supervised({"instruction", "output"}, {"input"}, read_alpaca);
-        } else if (data_.type == "input_output") {
-            read_supervised({"segments"}, {}, read_segments);
-        } else if (data_.type == "chat_template") {
-            read_conversations();
-        } else if (data_.type != "completion") {
-            throw input_error(data_.path,
-                              "type " + in_quotes(data_.type) +
-                                  " is not read; expected completion, tokens, "
-                                  "alpaca, input_output or chat_template");
-        } else if (kind_ != "text") {
-            read_text_rows();
-        } else if (data_.sample_by == "line") {
-            read_lines();
-        } else if (data_.sample_by == "paragraph") {
-            read_paragraphs();
-        } else {
-            const std::string text = app::read_file(data_.path);
-            add_text(data_.path, text);
-            progress_.file_done(text.size());
+        switch (data_.type) {
+            case dataset_type::tokens:
+                return read_token_rows();
+            case dataset_type::alpaca:
+                return read_supervised({"instruction", "output"}, {"input"}, read_alpaca);
+            case dataset_type::input_output:
+                return read_supervised({"segments"}, {}, read_segments);
+            case dataset_type::chat_template:
+                return read_conversations();
+            case dataset_type::completion:
+                return kind_ == file_format::text ? read_text_file() : read_text_rows();
         }
     }
 
 private:
+    void read_text_file() {
+        switch (data_.sample_by) {
+            case text_unit::line:
+                return read_lines();
+            case text_unit::paragraph:
+                return read_paragraphs();
+            case text_unit::document:
+                const std::string text = app::read_file(data_.path);
+                add_text(data_.path, text);
+                progress_.file_done(text.size());
+        }
+    }
+
+    /// Reads one row; what is wrong with it does not end the file where the caller
+    /// gathers problems.
+    template <class Read>
+    void on_row(Read&& read) {
+        if (!bad_) return read();
+        try {
+            read();
+        } catch (const input_error& error) { bad_(data_.path, error); }
+    }
+
     void add_text(const std::string& place, std::string_view text) {
         if (text.empty()) {
             sink_.add_empty();
@@ -177,7 +191,7 @@ private:
     void read_lines() {
         app::line_reader lines(data_.path);
         for (std::string_view line; lines.next(line);) {
-            add_text(lines.place(), line);
+            on_row([&] { add_text(lines.place(), line); });
             progress_.set(lines.bytes_read());
         }
         progress_.file_done(lines.bytes_read());
@@ -189,7 +203,9 @@ private:
         std::string paragraph;
         std::string place;
         const auto flush = [&] {
-            if (!paragraph.empty()) add_text(place, paragraph);
+            on_row([&] {
+                if (!paragraph.empty()) add_text(place, paragraph);
+            });
             paragraph.clear();
         };
         for (std::string_view line; lines.next(line);) {
@@ -222,11 +238,11 @@ private:
     template <class Use>
     void for_each_row(std::initializer_list<std::string> keys,
                       std::initializer_list<std::string> optional, Use&& use) {
-        if (kind_ == "parquet" || kind_ == "arrow") {
-            app::column_row_reader rows(data_.path, kind_ == "arrow"
+        if (kind_ == file_format::parquet || kind_ == file_format::arrow) {
+            app::column_row_reader rows(data_.path, kind_ == file_format::arrow
                                                         ? app::column_format::arrow
                                                         : app::column_format::parquet);
-            if (data_.type == "tokens") {
+            if (data_.type == dataset_type::tokens) {
                 for (const auto& name : rows.columns())
                     check_column(data_.path, "column", name);
             }
@@ -246,15 +262,32 @@ private:
 
     template <class Rows, class Use>
     void use_rows(Rows& rows, Use& use) {
-        for (json row; rows.next(row);) {
-            if (!row.is_object()) {
-                throw input_error(rows.place(), "expected an object, found " +
-                                                    std::string(app::json_kind(row)));
-            }
-            use(rows.place(), row);
+        for (json row; next(rows, row);) {
+            on_row([&] {
+                if (!row.is_object()) {
+                    throw input_error(rows.place(), "expected an object, found " +
+                                                        std::string(app::json_kind(row)));
+                }
+                use(rows.place(), row);
+            });
             progress_.set(rows.bytes_read());
         }
         progress_.file_done(rows.bytes_read());
+    }
+
+    static bool next(app::column_row_reader& rows, json& row) { return rows.next(row); }
+    /// The next line that is JSON; where problems are gathered, others are passed over.
+    bool next(app::jsonl_reader& rows, json& row) {
+        while (true) {
+            const std::size_t line = rows.line_number();
+            try {
+                return rows.next(row);
+            } catch (const input_error& error) {
+                // A file that cannot be read gets no further.
+                if (!bad_ || rows.line_number() == line) throw;
+                bad_(data_.path, error);
+            }
+        }
     }
 
     void read_text_rows() {
@@ -298,10 +331,10 @@ private:
         const auto use = [this](const std::string& place, const json& row) {
             for (const auto& [key, value] : row.items())
                 check_column(place, "key", key);
-            read_ids(place, row, "input_ids", false, ids_);
+            read_ids(place, row, "input_ids", vocab_size_, false, ids_);
             const bool labelled = row.contains("labels") && !row["labels"].is_null();
             if (labelled) {
-                read_ids(place, row, "labels", true, labels_);
+                read_ids(place, row, "labels", vocab_size_, true, labels_);
                 if (labels_.size() != ids_.size()) {
                     throw input_error(
                         place, "labels has " + std::to_string(labels_.size()) +
@@ -317,69 +350,14 @@ private:
         for_each_row({"input_ids"}, {"labels"}, use);
     }
 
-    /// Columns that tokenizers write beside the ids say nothing new; others are a mistake
-    /// that would go unnoticed ("label").
-    static void check_column(const std::string& place, const char* what,
-                             const std::string& key) {
-        for (const std::string_view known :
-             {"input_ids", "labels", "attention_mask", "position_ids", "token_type_ids",
-              "length"}) {
-            if (key == known) return;
-        }
-        // Row numbers that pandas writes.
-        if (key.starts_with("__index_level_")) return;
-        throw input_error(place, std::string(what) + " " + in_quotes(key) +
-                                     " is unknown; expected input_ids and labels");
-    }
-
-    void read_ids(const std::string& place, const json& row, const char* key,
-                  bool may_be_ignored, std::vector<std::int32_t>& out) const {
-        const auto found = row.find(key);
-        if (found == row.end()) {
-            throw input_error(place, "key " + in_quotes(key) + " is missing");
-        }
-        if (!found->is_array()) {
-            throw input_error(place, std::string(key) + " holds " +
-                                         std::string(app::json_kind(*found)) +
-                                         "; expected an array of token ids");
-        }
-        out.clear();
-        for (std::size_t i = 0; i < found->size(); ++i) {
-            const json& value = (*found)[i];
-            const auto refuse = [&](const std::string& what) {
-                throw input_error(
-                    place, std::string(key) + "[" + std::to_string(i) + "] is " + what);
-            };
-            if (!value.is_number_integer()) {
-                refuse((value.is_number() ? value.dump()
-                                          : std::string(app::json_kind(value))) +
-                       "; expected a whole number");
-            }
-            const bool large =
-                value.is_number_unsigned()
-                    ? std::cmp_greater_equal(value.get<std::uint64_t>(), vocab_size_)
-                    : value.get<std::int64_t>() >= vocab_size_;
-            if (large) {
-                refuse(value.dump() + ", the vocabulary has " +
-                       std::to_string(vocab_size_));
-            }
-            const auto id = value.get<std::int64_t>();
-            if (id < 0 && !(may_be_ignored && id == ignored_label)) {
-                refuse(std::to_string(id) + "; expected 0 to " +
-                       std::to_string(vocab_size_ - 1) +
-                       (may_be_ignored ? " or -100" : ""));
-            }
-            out.push_back(static_cast<std::int32_t>(id));
-        }
-    }
-
     const dataset_config& data_;
-    std::string_view kind_;
+    std::optional<file_format> kind_;
     const train_config& config_;
     const tokenizer& tokenizer_;
     std::int64_t vocab_size_;
     row_sink& sink_;
     progress_sum& progress_;
+    const bad_input& bad_;
     std::vector<std::int32_t> ids_;
     std::vector<std::int32_t> labels_;
     labelled_tokens sample_;
@@ -396,42 +374,71 @@ std::uint64_t bytes_of(const train_config& config) {
 }
 
 std::string without_samples(const train_config& config, const dataset_report& report) {
-    std::string what = "no sample is left of " + std::to_string(report.rows) + " rows";
-    if (report.empty > 0) what += ", " + std::to_string(report.empty) + " are empty";
+    const auto are = [](std::int64_t count) {
+        return ", " + std::to_string(count) + (count == 1 ? " is " : " are ");
+    };
+    std::string what = "no sample is left of " + app::counted(report.rows, "row");
+    if (report.empty > 0) what += are(report.empty) + "empty";
     if (report.dropped > 0) {
-        what += ", " + std::to_string(report.dropped) + " are longer than sequence_len " +
+        what += are(report.dropped) + "longer than sequence_len " +
                 std::to_string(config.sequence_len) + " (excess_length_strategy drop)";
     }
     return what;
 }
 
+void check_vocabulary(const dataset_config& data, const tokenizer& tokens,
+                      std::int64_t vocab_size) {
+    if (data.type == dataset_type::tokens || tokens.vocabulary_size() <= vocab_size)
+        return;
+    throw input_error(data.path, "the tokenizer " + in_quotes(tokens.name()) + " has " +
+                                     std::to_string(tokens.vocabulary_size()) +
+                                     " ids, the model's vocabulary " +
+                                     std::to_string(vocab_size));
+}
+
 }  // namespace
 
 token_store read_datasets(const train_config& config, const tokenizer& tokens,
-                          std::int64_t vocab_size, const read_progress& progress) {
+                          std::int64_t vocab_size, const read_progress& progress,
+                          const bad_input& bad) {
+    bool usable = true;
+    const bad_input gather = [&](const std::string& path, const input_error& error) {
+        usable = false;
+        bad(path, error);
+    };
+    const auto attempt = [&](const dataset_config& data, auto&& work) {
+        if (!bad) return work();
+        try {
+            work();
+        } catch (const input_error& error) { gather(data.path, error); }
+    };
     for (const auto& data : config.datasets) {
-        if (data.type != "tokens" && tokens.vocabulary_size() > vocab_size) {
-            throw input_error(data.path, "the tokenizer " + in_quotes(tokens.name()) +
-                                             " has " +
-                                             std::to_string(tokens.vocabulary_size()) +
-                                             " ids, the model's vocabulary " +
-                                             std::to_string(vocab_size));
-        }
+        attempt(data, [&] { check_vocabulary(data, tokens, vocab_size); });
     }
     std::string prepared;
     std::string fault;
     if (!config.dataset_prepared_path.empty()) {
-        prepared = prepared_file(config, vocab_size);
-        if (auto kept = read_prepared(prepared, vocab_size, fault)) {
-            return std::move(*kept);
+        try {
+            prepared = prepared_file(config, vocab_size);
+        } catch (const input_error&) {
+            if (!bad) throw;  // otherwise it is found again when the file is read
         }
+    }
+    if (!prepared.empty()) {
+        if (auto kept = read_prepared(prepared, vocab_size, fault))
+            return std::move(*kept);
     }
     token_store store;
     row_sink sink(config, store);
     progress_sum sum(progress, bytes_of(config));
     for (const auto& data : config.datasets) {
-        dataset_reader(data, config, tokens, vocab_size, sink, sum).read();
+        attempt(data, [&] {
+            dataset_reader(data, config, tokens, vocab_size, sink, sum,
+                           bad ? gather : bad)
+                .read();
+        });
     }
+    if (!usable) return store;
     if (store.empty()) {
         throw input_error(config.datasets.size() == 1 ? config.datasets.front().path
                                                       : std::string("datasets"),

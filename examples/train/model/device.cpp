@@ -23,7 +23,8 @@ namespace packkit::train {
 
 at::Device choose_device(const train_config& config,
                          const rank_environment& environment) {
-    const bool may = config.device != "cpu", must = config.device == "cuda";
+    const bool may = config.device != device_choice::cpu,
+               must = config.device == device_choice::cuda;
 #ifdef PACKKIT_CUDA
     if (may && at::hasCUDA() && c10::cuda::device_count() > 0) {
         const auto index = static_cast<c10::DeviceIndex>(environment.local_rank);

@@ -8,15 +8,12 @@ namespace packkit::train {
 namespace {
 
 learning_rate_schedule schedule_of(const train_config& config, std::int64_t total_steps) {
-    const auto shape = config.lr_scheduler == "constant" ? decay_shape::constant
-                       : config.lr_scheduler == "linear" ? decay_shape::linear
-                                                         : decay_shape::cosine;
     const auto warmup =
         config.warmup_ratio
             ? static_cast<std::int64_t>(
                   std::ceil(*config.warmup_ratio * static_cast<double>(total_steps)))
             : config.warmup_steps;
-    return {config.learning_rate, warmup, total_steps, shape};
+    return {config.learning_rate, warmup, total_steps, config.lr_scheduler};
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ BOOST_FIXTURE_TEST_CASE(the_trainer_reads_what_was_planned, with_model) {
     BOOST_TEST(
         (config.excess_length_strategy == packkit::excess_length_strategy::truncate));
     BOOST_TEST(config.datasets.size() == 1u);
-    BOOST_TEST(config.datasets[0].type == "completion");
+    BOOST_CHECK(config.datasets[0].type == train::dataset_type::completion);
     BOOST_TEST(std::filesystem::equivalent(config.base_model, folder / "model"));
     BOOST_TEST(config.output_dir == (folder / "runs/one"));
     // Nothing that this trainer would pass over with a warning.

@@ -4,8 +4,10 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <sstream>
 
 using namespace packkit;
 namespace fs = std::filesystem;
@@ -22,6 +24,23 @@ void check_refused(const test::training_folder& folder,
     BOOST_TEST(result.err.find('\n') == result.err.size() - 1, result.err);
     BOOST_TEST(result.err.find(part) != std::string::npos, result.err);
     BOOST_TEST(!fs::exists(folder.path("out")));
+}
+
+/// The lines of a refusal of several problems, without the program's name.
+std::vector<std::string> problems_of(const test::training_folder& folder,
+                                     const std::vector<std::string>& words) {
+    const auto result = folder.run(words);
+    BOOST_TEST(result.exit_code == 2, result.err);
+    BOOST_TEST(result.out == "");
+    BOOST_TEST(!fs::exists(folder.path("out")));
+    std::vector<std::string> lines;
+    std::istringstream text(result.err);
+    const std::string name = "packkit-train: ";
+    for (std::string line; std::getline(text, line);) {
+        BOOST_TEST(line.starts_with(name), line);
+        lines.push_back(line.substr(std::min(line.size(), name.size())));
+    }
+    return lines;
 }
 
 struct refusal {
@@ -78,7 +97,8 @@ BOOST_DATA_TEST_CASE(a_bad_setting_is_refused, boost::unit_test::data::make(refu
 
 BOOST_AUTO_TEST_CASE(the_place_of_a_bad_key_is_told) {
     const test::training_folder folder;
-    folder.write("bad.yaml", "base_model: model/\n\nsample_paking: true\n");
+    folder.write("bad.yaml", "# A comment.\n\nsample_paking: true\n" +
+                                 test::file_content(folder.path("run.yaml")));
     check_refused(
         folder, {"bad.yaml"},
         "bad.yaml:3: key 'sample_paking' is unknown; did you mean 'sample_packing'?");
@@ -151,6 +171,114 @@ BOOST_AUTO_TEST_CASE(check_says_what_a_run_would_meet) {
     const test::training_folder weightless;
     check_refused(weightless, {"check", "run.yaml", "random_init_weights=false"},
                   "model.safetensors: is missing");
+}
+
+BOOST_AUTO_TEST_CASE(all_problems_of_a_configuration_are_told) {
+    const test::training_folder folder;
+    folder.write("bad.yaml", "sample_paking: true\nadapter: lora\nwarmup_ratio: 0.5\n" +
+                                 test::file_content(folder.path("run.yaml")));
+    const std::vector<std::string> expected = {
+        "bad.yaml:1: key 'sample_paking' is unknown; did you mean 'sample_packing'?",
+        "bad.yaml:2: adapter is not supported; all parameters are trained",
+        "bad.yaml:3: warmup_steps and warmup_ratio are mutually exclusive",
+        "command line: seed: expected a whole number from 0 to 18446744073709551615, "
+        "found 'x'"};
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{}, {"check"}, {"plan"}}) {
+        auto words = command;
+        words.insert(words.end(), {"bad.yaml", "seed=x", "--processes", "2"});
+        BOOST_TEST(problems_of(folder, words) == expected,
+                   boost::test_tools::per_element());
+    }
+}
+
+BOOST_AUTO_TEST_CASE(check_tells_the_problems_of_data_and_model_too) {
+    const test::training_folder folder;
+    folder.write("ids.jsonl",
+                 "{\"input_ids\": [1, 2]}\n7\n{\"input_ids\": [1, 300]}\n"
+                 "{\"input_ids\": [1, \n{\"ids\": [1]}\n");
+    const auto every_second_row_bad = [](int rows) {
+        std::string text;
+        for (int i = 0; i < rows; ++i)
+            text += i % 2 == 0 ? "{\"text\": 5}\n" : "{\"text\": \"good\"}\n";
+        return text;
+    };
+    folder.write("rows.jsonl", every_second_row_bad(50));
+    const std::vector<std::string> words = {"check",
+                                            "run.yaml",
+                                            "datasets=[{path: ids.jsonl, type: tokens}, "
+                                            "{path: rows.jsonl}, {path: none.txt}, "
+                                            "{path: data.jsonl}]",
+                                            "optimizer=lion",
+                                            "random_init_weights=false",
+                                            "dp_shard_size=3",
+                                            "--processes",
+                                            "2"};
+    const auto found = problems_of(folder, words);
+    std::vector<std::string> expected = {
+        "command line: optimizer: expected one of adamw_torch_fused, adamw_torch, found "
+        "'lion'",
+        "command line: datasets.2.path: '",
+        "mesh: ",
+        "ids.jsonl:2: expected an object, found a number",
+        "ids.jsonl:3: input_ids[1] is 300, the vocabulary has 259",
+        "ids.jsonl:4: not valid JSON",
+        "ids.jsonl:5: key 'ids' is unknown; expected input_ids and labels"};
+    for (int i = 0; i < 20; ++i) {
+        expected.push_back("rows.jsonl:" + std::to_string(2 * i + 1) +
+                           ": key 'text' holds a number; expected a string");
+    }
+    expected.emplace_back("rows.jsonl: and 5 more problems");
+    expected.emplace_back("model.safetensors: is missing");
+    BOOST_TEST_REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        const std::string text = found[i].starts_with(folder.path())
+                                     ? fs::path(found[i]).filename().string()
+                                     : found[i];
+        BOOST_TEST(text.starts_with(expected[i]), found[i]);
+    }
+    folder.write("rows.jsonl", every_second_row_bad(42));
+    const auto fewer =
+        problems_of(folder, {"check", "run.yaml", "datasets.0.path=rows.jsonl"});
+    BOOST_TEST_REQUIRE(fewer.size() == 21u);
+    BOOST_TEST(fewer.back().ends_with("rows.jsonl: and 1 more problem"), fewer.back());
+}
+
+BOOST_AUTO_TEST_CASE(check_names_every_tensor_that_is_missing) {
+    const test::training_folder folder;
+    BOOST_TEST_REQUIRE(folder.run({"run.yaml", "max_steps=1"}).exit_code == 0);
+    BOOST_TEST_REQUIRE(folder.run({"export", "out", "small"}).exit_code == 0);
+    fs::remove_all(folder.path("out"));
+    const std::vector<std::string> words = {"check", "run.yaml", "base_model=small",
+                                            "random_init_weights=false"};
+    BOOST_TEST(folder.run(words).exit_code == 0);
+    auto config = app::read_json_file(folder.path("small/config.json"));
+    config["num_hidden_layers"] = 3;
+    config["intermediate_size"] = 60;
+    folder.write("small/config.json", config.dump());
+    const auto found = problems_of(folder, words);
+    // Three matrices of each of two layers have another shape; nine tensors of the third
+    // layer are missing.
+    BOOST_TEST(found.size() == 6u + 9u);
+    const auto count = [&](const std::string& part) {
+        return std::count_if(found.begin(), found.end(), [&](const std::string& line) {
+            return line.find(part) != std::string::npos;
+        });
+    };
+    BOOST_TEST(count("has shape ") == 6);
+    BOOST_TEST(count("tensor model.layers.2.") == 9);
+}
+
+BOOST_AUTO_TEST_CASE(keys_are_documented) {
+    const test::training_folder folder;
+    const auto all = folder.run({"keys", "--format", "json"});
+    BOOST_TEST(all.exit_code == 0, all.err);
+    BOOST_TEST(app::json::parse(all.out).size() > 200u);
+    const auto some = folder.run({"keys", "warmup"});
+    BOOST_TEST(some.exit_code == 0, some.err);
+    BOOST_TEST(some.out.find("a whole number >= 0") != std::string::npos, some.out);
+    BOOST_TEST(some.out.find("warmup_ratio") != std::string::npos, some.out);
+    check_refused(folder, {"keys", "warmpu_steps"}, "did you mean 'warmup_steps'?");
 }
 
 BOOST_AUTO_TEST_CASE(a_run_leaves_metrics_log_and_checkpoint) {

@@ -191,6 +191,9 @@ BOOST_AUTO_TEST_CASE(array_elements_with_index_and_line) {
                "0@1?an object 1@1?an array 2@1=5 ");
     BOOST_TEST(visit("[9223372036854775807, 9223372036854775808]") ==
                "0@1=9223372036854775807 1@1?9223372036854775808 ");
+    // A long number is described by its first digits.
+    BOOST_TEST(visit("[0." + std::string(1000000, '7') + "]") ==
+               "0@1?'0." + std::string(58, '7') + "'… (1000002 bytes) ");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_array_is_refused) {

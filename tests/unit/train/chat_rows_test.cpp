@@ -63,7 +63,7 @@ train_config chat_config_of(const std::string& name, const json& settings) {
     train_config config;
     dataset_config data;
     data.path = "data.jsonl";
-    data.type = "chat_template";
+    data.type = dataset_type::chat_template;
     data.chat.chat_template = name;
     if (settings.contains("roles_to_train")) {
         data.chat.roles_to_train = settings["roles_to_train"];
@@ -338,17 +338,17 @@ BOOST_AUTO_TEST_CASE(datasets_of_each_type) {
     dataset_config data;
     data.path = folder.write(
         "a.jsonl", "{\"instruction\":\"i\",\"input\":\"n\",\"output\":\"out\"}\n");
-    data.type = "alpaca";
+    data.type = dataset_type::alpaca;
     config.datasets.push_back(data);
     data.path = folder.write("s.jsonl",
                              "{\"segments\":[{\"label\":false,\"text\":\"q\"},"
                              "{\"label\":true,\"text\":\"a\"}]}\n{\"segments\":[]}\n");
-    data.type = "input_output";
+    data.type = dataset_type::input_output;
     config.datasets.push_back(data);
     data.path = folder.write("c.jsonl",
                              "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"},"
                              "{\"role\":\"assistant\",\"content\":\"ans\"}]}\n");
-    data.type = "chat_template";
+    data.type = dataset_type::chat_template;
     data.chat.chat_template = "mistral_v3_tekken";
     config.datasets.push_back(data);
     const auto store = read_datasets(config, bytes, 259);

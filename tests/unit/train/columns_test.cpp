@@ -32,7 +32,7 @@ train_config config_for(const std::string& path, const std::string& type) {
     train_config config;
     dataset_config set;
     set.path = path;
-    set.type = type;
+    set.type = train_test::value_of<dataset_type>(type);
     set.field = "meta.text";
     set.chat.chat_template = "chatml";
     set.chat.field_messages = "chat.messages";
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(other_ways_of_storing_the_same) {
     const train_test::temporary_folder folder;
     auto renamed = config_for(
         folder.write("set", app::read_file(beside + "completion.parquet")), "completion");
-    renamed.datasets[0].ds_type = "parquet";
+    renamed.datasets[0].ds_type = file_format::parquet;
     require_equal(read(renamed), texts);
 }
 
@@ -221,8 +221,8 @@ BOOST_AUTO_TEST_CASE(prepared_data_is_found_by_content) {
     // The same bytes read as something else are other data.
     config.datasets[0].path =
         folder.write("copy", app::read_file(beside + "completion.parquet"));
-    config.datasets[0].ds_type = "parquet";
+    config.datasets[0].ds_type = file_format::parquet;
     BOOST_TEST(prepared_file(config, 259) == file);
-    config.datasets[0].ds_type = "json";
+    config.datasets[0].ds_type = file_format::json;
     BOOST_TEST(prepared_file(config, 259) != file);
 }

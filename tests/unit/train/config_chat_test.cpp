@@ -149,8 +149,8 @@ BOOST_AUTO_TEST_CASE(wrong_keys) {
                "datasets.0.roles_to_train: role 'asistant' is unknown; expected one of "
                "system, user, assistant; did you mean 'assistant'?");
     BOOST_TEST(chat("message_property_mappings: {rol: from}") ==
-               "key 'datasets.0.message_property_mappings.rol' is unknown; expected role "
-               "and content; did you mean 'role'?");
+               "key 'datasets.0.message_property_mappings.rol' is unknown; did you "
+               "mean 'role'?");
     BOOST_TEST(chat("message_property_mappings: {role: [x]}") ==
                "datasets.0.message_property_mappings.role: expected a text, found a "
                "list");

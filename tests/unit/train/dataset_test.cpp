@@ -31,11 +31,11 @@ const byte_tokenizer bytes;
 
 /// A config with one dataset of that content.
 train_config with_file(std::string_view name, std::string_view content,
-                       std::string type = "completion") {
+                       dataset_type type = dataset_type::completion) {
     train_config config;
     dataset_config data;
     data.path = folder.write(name, content);
-    data.type = std::move(type);
+    data.type = type;
     config.datasets.push_back(data);
     return config;
 }
@@ -52,7 +52,7 @@ std::string text_error(std::string_view rows) {
     return error(with_file("d.jsonl", rows));
 }
 std::string token_error(std::string_view rows) {
-    return error(with_file("d.jsonl", rows, "tokens"));
+    return error(with_file("d.jsonl", rows, dataset_type::tokens));
 }
 
 /// The texts of all samples, without bos and eos, each between bars.
@@ -178,12 +178,11 @@ BOOST_AUTO_TEST_CASE(wrong_completion_rows) {
     BOOST_TEST(error(config) ==
                "d.csv: is not read; expected a .jsonl, .parquet, .arrow or .txt file, or "
                "ds_type");
-    config.datasets[0].ds_type = "json";
-    config.datasets[0].type = "sharegpt";
-    BOOST_TEST(error(config) ==
-               "d.csv: type 'sharegpt' is not read; expected completion, tokens, alpaca, "
-               "input_output or chat_template");
-    config.datasets[0] = {folder / "none.jsonl", "completion", "text", "line", {}};
+    config.datasets[0].ds_type = file_format::json;
+    BOOST_TEST(
+        error(config) ==
+        "d.csv:1: the last line is cut short: its 1 bytes end inside a JSON value");
+    config.datasets[0] = dataset_config{.path = folder / "none.jsonl"};
     BOOST_TEST(error(config) ==
                "none.jsonl: cannot be opened: No such file or directory");
 }
@@ -194,12 +193,12 @@ BOOST_AUTO_TEST_CASE(text_files) {
     BOOST_TEST(texts(store) == "|one|two | \t|three|four\xff|");
     BOOST_TEST(store.report().rows == 9);
     BOOST_TEST(store.report().empty == 4);
-    config.datasets[0].sample_by = "paragraph";
+    config.datasets[0].sample_by = text_unit::paragraph;
     store = read(config);
     BOOST_TEST(texts(store) == "|one\ntwo |three\nfour\xff|");
     BOOST_TEST(store.report().rows == 2);
     BOOST_TEST(store.report().empty == 0);
-    config.datasets[0].sample_by = "document";
+    config.datasets[0].sample_by = text_unit::document;
     BOOST_TEST(texts(read(config)) == "|one\r\ntwo \n\n \t\n\nthree\nfour\xff\n\n\n|");
     BOOST_TEST(texts(read(with_file("d.txt", "no ending"))) == "|no ending|");
     BOOST_TEST(error(with_file("d.txt", "")) == "d.txt: no sample is left of 0 rows");
@@ -213,7 +212,7 @@ BOOST_AUTO_TEST_CASE(token_rows) {
                   "{\"input_ids\":[1,2,258]}\n{\"input_ids\":[5,6],\"labels\":[-100,6]}\n"
                   "{\"input_ids\":[]}\n{\"input_ids\":[],\"labels\":[]}\n"
                   "{\"input_ids\":[7],\"labels\":null,\"attention_mask\":[1]}\n",
-                  "tokens"));
+                  dataset_type::tokens));
     BOOST_TEST(store.size() == 3u);
     BOOST_CHECK(copy(store.tokens(0)) == (ids{1, 2, 258}));
     BOOST_CHECK(copy(store.labels(0)) == (ids{1, 2, 258}));
@@ -225,8 +224,8 @@ BOOST_AUTO_TEST_CASE(token_rows) {
     BOOST_TEST(store.report().rows == 5);
     BOOST_TEST(store.report().valid_targets == 3);
     // The model's vocabulary may be smaller than the tokenizer's: it is not asked.
-    BOOST_TEST(error(with_file("d.jsonl", "{\"input_ids\":[9]}", "tokens"), 10) ==
-               "no error");
+    BOOST_TEST(error(with_file("d.jsonl", "{\"input_ids\":[9]}", dataset_type::tokens),
+                     10) == "no error");
 }
 
 BOOST_AUTO_TEST_CASE(wrong_token_rows) {
@@ -259,7 +258,7 @@ BOOST_AUTO_TEST_CASE(wrong_token_rows) {
     BOOST_TEST(token_error("{\"input_ids\":[1],\"label\":[1]}") ==
                "d.jsonl:1: key 'label' is unknown; expected input_ids and labels");
     BOOST_TEST(token_error("{\"input_ids\":[]}") ==
-               "d.jsonl: no sample is left of 1 rows, 1 are empty");
+               "d.jsonl: no sample is left of 1 row, 1 is empty");
     BOOST_TEST(
         token_error("{\"input_ids\":[1") ==
         "d.jsonl:1: the last line is cut short: its 15 bytes end inside a JSON value");
@@ -270,7 +269,7 @@ BOOST_AUTO_TEST_CASE(overlong_rows) {
         with_file("d.jsonl",
                   "{\"input_ids\":[0,1,2,3,4,5,6],\"labels\":[0,1,2,3,4,5,-100]}\n"
                   "{\"input_ids\":[9,9,9]}\n",
-                  "tokens");
+                  dataset_type::tokens);
     config.sequence_len = 3;
     auto store = read(config);
     BOOST_TEST(store.size() == 1u);
@@ -332,7 +331,7 @@ BOOST_AUTO_TEST_CASE(as_apply_excess_length) {
         rows += nlohmann::json({{"input_ids", sample}}).dump() + "\n";
         samples.push_back(sample);
     }
-    auto config = with_file("d.jsonl", rows, "tokens");
+    auto config = with_file("d.jsonl", rows, dataset_type::tokens);
     config.sequence_len = 12;
     for (const auto strategy :
          {excess_length_strategy::drop, excess_length_strategy::truncate,
@@ -360,12 +359,60 @@ BOOST_AUTO_TEST_CASE(as_apply_excess_length) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(bad_rows_can_be_gathered) {
+    auto config = with_file("d.jsonl",
+                            "{\"text\": 1}\n\n{\"text\": \"a\"}\n[]\n{\"text\"\n"
+                            "{\"txt\": \"a\"}\n{\"text\": \"too long\"}\n{\"te");
+    config.datasets.push_back(dataset_config{.path = folder / "none.jsonl"});
+    config.datasets.push_back(
+        dataset_config{.path = folder.write("i.jsonl",
+                                            "{\"input_ids\": [1, 2]}\n{\"input_ids\": "
+                                            "[400]}\n{\"input_ids\": 3}\n"),
+                       .type = dataset_type::tokens});
+    config.sequence_len = 5;
+    config.excess_length_strategy = packkit::excess_length_strategy::raise;
+    config.dataset_prepared_path = folder / "prepared";
+    std::vector<std::string> found;
+    std::vector<std::string> paths;
+    const auto gather = [&](const std::string& path, const packkit::app::input_error& e) {
+        found.push_back(train_test::replaced(e.what(), folder.path().string() + "/", ""));
+        paths.push_back(path.substr(path.rfind('/') + 1));
+    };
+    read_datasets(config, bytes, 259, {}, gather);
+    const std::vector<std::string> begin = {
+        "d.jsonl:1: key 'text' holds a number",
+        "d.jsonl:4: expected an object, found an array",
+        "d.jsonl:5: not valid JSON",
+        "d.jsonl:6: key 'text' is missing",
+        "d.jsonl:7: 10 tokens, sequence_len is 5",
+        "d.jsonl:8: the last line is cut short",
+        "none.jsonl: cannot be opened",
+        "i.jsonl:2: input_ids[0] is 400",
+        "i.jsonl:3: input_ids holds a number"};
+    BOOST_TEST_REQUIRE(found.size() == begin.size());
+    for (std::size_t i = 0; i < begin.size(); ++i) {
+        BOOST_TEST(found[i].starts_with(begin[i]), found[i]);
+        BOOST_TEST(begin[i].starts_with(paths[i] + ":"), paths[i]);
+    }
+    BOOST_TEST(!std::filesystem::exists(folder / "prepared"));
+    // The first of them is what is thrown otherwise.
+    config.dataset_prepared_path.clear();
+    BOOST_TEST(error(config) == found.front());
+    // Without a bad row the result is the same either way.
+    config = with_file("d.jsonl", "{\"text\":\"ab\"}\n{\"text\":\"\"}\n");
+    found.clear();
+    const auto gathered = read_datasets(config, bytes, 259, {}, gather);
+    BOOST_TEST(found.empty());
+    BOOST_TEST(gathered.content_hash() == read(config).content_hash());
+    BOOST_CHECK(gathered.report() == read(config).report());
+}
+
 BOOST_AUTO_TEST_CASE(several_datasets_and_progress) {
     auto config = with_file("d.jsonl", "{\"text\":\"ab\"}\n");
+    config.datasets.push_back(dataset_config{.path = folder.write("e.txt", "x\ny\n")});
     config.datasets.push_back(
-        {folder.write("e.txt", "x\ny\n"), "completion", "text", "line"});
-    config.datasets.push_back({folder.write("f.jsonl", "{\"input_ids\":[256,122,257]}"),
-                               "tokens", "text", "line"});
+        dataset_config{.path = folder.write("f.jsonl", "{\"input_ids\":[256,122,257]}"),
+                       .type = dataset_type::tokens});
     std::uint64_t last = 0;
     std::uint64_t all = 0;
     const auto store =

@@ -27,7 +27,7 @@ train_config config_in(const train_test::temporary_folder& folder) {
     data.path = folder.write(
         "d.jsonl",
         "{\"input_ids\":[1,2,3],\"labels\":[-100,2,3]}\n{\"input_ids\":[4]}\n");
-    data.type = "tokens";
+    data.type = dataset_type::tokens;
     config.datasets.push_back(data);
     config.tokenizer_type = "bytes";
     config.dataset_prepared_path = folder / "prepared";
@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(every_change_means_another_file) {
         },
         [](train_config& c) { c.train_on_inputs = true; },
         [](train_config& c) { c.eot_tokens = {"x"}; },
-        [](train_config& c) { c.datasets[0].type = "alpaca"; },
+        [](train_config& c) { c.datasets[0].type = dataset_type::alpaca; },
         [](train_config& c) { c.datasets[0].field = "x"; },
         [](train_config& c) { c.datasets.push_back(c.datasets[0]); },
         [&](train_config& c) { c.datasets[0].path = folder.write("e.jsonl", "{}\n"); },

@@ -4,9 +4,11 @@
 /// What the trainer's unit tests share.
 
 #include <common/errors.hpp>
+#include <config/names.hpp>
 
 #include <run_process.hpp>
 
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,15 @@ inline std::string replaced(std::string text, std::string_view from,
         text.replace(at, from.size(), to);
     }
     return text;
+}
+
+/// The value of an enumeration that a configuration calls so.
+template <class Enum>
+Enum value_of(std::string_view name) {
+    for (const auto& each : packkit::train::names_of<Enum>) {
+        if (each.name == name) return each.value;
+    }
+    throw std::invalid_argument("no value is called " + std::string(name));
 }
 
 /// The whole message of the input_error that `call` throws, with `folder` taken out; "no

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/kinds.hpp"
+
+#include "chat/template.hpp"
+#include "common/errors.hpp"
+#include "common/json.hpp"
+#include "common/numbers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <system_error>
+#include <type_traits>
+
+namespace packkit::train {
+namespace {
+
+using namespace std::string_view_literals;
+using app::in_quotes;
+using node_kind = config_node::kind;
+
+/// All of a text as a number, with the signs and points that YAML allows: "+1", ".5",
+/// "1.".
+template <class Number>
+std::optional<Number> parse_number(const config_node& node) {
+    if (node.type != node_kind::scalar) return std::nullopt;
+    std::string_view text = node.text;
+    if (text.starts_with('+')) text.remove_prefix(1);
+    if (text.starts_with('+') || text.empty()) return std::nullopt;
+    if constexpr (std::is_integral_v<Number>) {
+        const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
+        if (digits.size() > 1 && digits.starts_with('0')) return std::nullopt;
+    }
+    Number value{};
+    const char* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, value);
+    if (error != std::errc() || end != last) return std::nullopt;
+    return value;
+}
+
+constexpr auto stays_on_device =
+    "is not supported: activations stay on the device; use true, which keeps nothing of "
+    "a block but its input, or selective"sv;
+constexpr rejected_name other_checkpointing[] = {{"offload", stays_on_device},
+                                                 {"offload_disk", stays_on_device},
+                                                 {"unsloth", stays_on_device}};
+constexpr named<checkpointing_kind> checkpointing_names[] = {
+    {"false", checkpointing_kind::none},
+    {"selective", checkpointing_kind::selective},
+    {"true", checkpointing_kind::full}};
+
+constexpr rejected_name jinja[] = {
+    {"jinja", "is not supported: Jinja templates are not read; expected"},
+    {"tokenizer_default*", "is not supported: Jinja templates are not read; expected"}};
+
+std::vector<std::string_view> template_names() {
+    std::vector<std::string_view> names;
+    for (const chat_template& form : chat_templates())
+        names.push_back(form.name);
+    return names;
+}
+
+}  // namespace
+
+std::optional<bool> parse_truth(std::string_view text) {
+    constexpr std::array yes = {"true"sv, "True"sv, "TRUE"sv, "yes"sv, "Yes"sv,
+                                "YES"sv,  "on"sv,   "On"sv,   "ON"sv};
+    constexpr std::array no = {"false"sv, "False"sv, "FALSE"sv, "no"sv, "No"sv,
+                               "NO"sv,    "off"sv,   "Off"sv,   "OFF"sv};
+    if (std::find(yes.begin(), yes.end(), text) != yes.end()) return true;
+    if (std::find(no.begin(), no.end(), text) != no.end()) return false;
+    return std::nullopt;
+}
+
+std::string expected_found(const std::string& expected, const config_node& node) {
+    return "expected " + expected + ", found " + describe(node);
+}
+
+std::optional<bool> truth::read(const config_node& node) const {
+    return node.type == node_kind::scalar ? parse_truth(node.text) : std::nullopt;
+}
+
+std::optional<std::int64_t> whole::read(const config_node& node) const {
+    const auto number = parse_number<std::int64_t>(node);
+    return number && *number >= low && *number <= high ? number : std::nullopt;
+}
+
+std::string whole::expected() const {
+    if (high == std::numeric_limits<std::int64_t>::max())
+        return "a whole number >= " + std::to_string(low);
+    return "a whole number from " + std::to_string(low) + " to " + std::to_string(high);
+}
+
+std::optional<std::uint64_t> natural::read(const config_node& node) const {
+    return parse_number<std::uint64_t>(node);
+}
+
+std::optional<double> real::read(const config_node& node) const {
+    const auto number = parse_number<double>(node);
+    const bool inside = number && std::isfinite(*number) &&
+                        (range.with_low ? *number >= range.low : *number > range.low) &&
+                        (range.with_high ? *number <= range.high : *number < range.high);
+    return inside ? number : std::nullopt;
+}
+
+std::string real::text(double value) const {
+    return app::shortest(value);
+}
+
+std::optional<std::string> plain_text::read(const config_node& node) const {
+    const bool good = node.type == node_kind::scalar && !node.text.empty() &&
+                      node.text.find('\0') == std::string::npos;
+    return good ? std::optional(node.text) : std::nullopt;
+}
+
+std::string plain_text::rejection(const config_node& node) const {
+    if (node.type != node_kind::scalar) return expected_found("a text", node);
+    return expected_found(
+        node.text.empty() ? "a text that is not empty" : "a text without NUL bytes",
+        node);
+}
+
+std::optional<std::vector<std::string>> text_list::read(const config_node& node) const {
+    if (node.type != node_kind::sequence) return std::nullopt;
+    std::vector<std::string> texts;
+    for (const config_node& item : node.items) {
+        if (item.type != node_kind::scalar || item.text.empty()) return std::nullopt;
+        texts.push_back(item.text);
+    }
+    return texts;
+}
+
+std::string text_list::text(const std::vector<std::string>& value) const {
+    return app::ordered_json(value).dump();
+}
+
+std::optional<std::string> name_rejection(std::string_view text,
+                                          std::span<const rejected_name> rejected,
+                                          const std::string& expected) {
+    for (const rejected_name& each : rejected) {
+        const std::string_view name = each.name;
+        const bool matches = name.ends_with('*')
+                                 ? text.starts_with(name.substr(0, name.size() - 1))
+                                 : text.substr(0, text.find_first_of(".:")) == name;
+        if (!matches) continue;
+        const bool lists = each.why.ends_with("; expected");
+        return in_quotes(text) + " " + std::string(each.why) +
+               (lists ? " " + expected : std::string());
+    }
+    return std::nullopt;
+}
+
+std::string unknown_name(const config_node& node, const std::string& expected,
+                         std::span<const std::string_view> names) {
+    // Almost any word is near one of three letters: 'gpu' does not mean 'cpu'.
+    const bool suggest = node.type == node_kind::scalar && node.text.size() > 3;
+    return expected_found(expected, node) +
+           (suggest ? app::did_you_mean(node.text, names) : std::string());
+}
+
+std::optional<checkpointing_kind> checkpointing_choice::read(
+    const config_node& node) const {
+    if (const auto on = truth().read(node))
+        return *on ? checkpointing_kind::full : checkpointing_kind::none;
+    return choice<checkpointing_kind>{checkpointing_names}.read(node);
+}
+
+std::string checkpointing_choice::rejection(const config_node& node) const {
+    if (auto why = name_rejection(node.text, other_checkpointing, {})) return *why;
+    return expected_found(expected(), node);
+}
+
+std::string checkpointing_choice::text(checkpointing_kind value) const {
+    return std::string(name_of<checkpointing_kind>(value, checkpointing_names));
+}
+
+std::optional<std::string> template_name::read(const config_node& node) const {
+    const bool found =
+        node.type == node_kind::scalar && find_chat_template(node.text) != nullptr;
+    return found ? std::optional(node.text) : std::nullopt;
+}
+
+std::string template_name::expected() const {
+    return "one of " + app::name_list(template_names());
+}
+
+std::string template_name::rejection(const config_node& node) const {
+    if (node.type == node_kind::scalar) {
+        if (auto why = name_rejection(node.text, jinja, expected())) return *why;
+    }
+    return unknown_name(node, expected(), template_names());
+}
+
+}  // namespace packkit::train

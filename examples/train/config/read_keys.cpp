@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the table of keys is used for: reading a configuration and printing settings.
+#include "config/schema.hpp"
+
+#include "common/did_you_mean.hpp"
+
+#include <algorithm>
+
+namespace packkit::train {
+namespace {
+
+template <class Section>
+const config_key<Section>* find_key(key_table<Section> table, std::string_view name) {
+    for (const auto& key : table) {
+        if (key.name == name) return &key;
+    }
+    for (const auto& key : table) {
+        const std::string_view family = key.name.substr(0, key.name.size() - 1);
+        if (key.name.ends_with('*') && name.starts_with(family)) return &key;
+    }
+    return nullptr;
+}
+
+/// The nearest of the keys that may stand in a file.
+template <class Section>
+std::string suggestion(key_table<Section> table, std::string_view name) {
+    constexpr std::size_t longest = 100;  // the search takes quadratic time
+    if (name.size() > longest) return {};
+    std::vector<std::string_view> names;
+    for (const auto& key : table) {
+        if (key.status != key_status::rejected) names.push_back(key.name);
+    }
+    return app::did_you_mean(name, names);
+}
+
+/// Says of one member of a map what concerns its name.
+template <class Section>
+void check_name(const key_reader& keys, const config_member& member,
+                key_table<Section> table, bool suggest,
+                std::vector<std::string>& warnings) {
+    const std::string full = keys.prefix() + member.key;
+    const auto* const key = find_key(table, member.key);
+    const auto refuse = [&](const std::string& what) {
+        throw config_error(place_of(keys.file(), member.line), what, full, member.line);
+    };
+    if (key == nullptr) {
+        refuse("key " + app::in_quotes(full) + " is unknown" +
+               (suggest ? suggestion(table, member.key) : std::string()));
+    } else if (key->status == key_status::rejected) {
+        if (keys.off(member.key)) return;
+        const std::string note = key->note.empty() ? "" : "; " + std::string(key->note);
+        refuse(full + " is not supported" + note);
+    } else if (key->status == key_status::noted && keys.has(member.key)) {
+        warnings.push_back("`" + full + "` has no effect: " + std::string(key->note));
+    }
+    if (!key->deprecation.empty() && !keys.off(member.key)) {
+        warnings.push_back("`" + full + "` is deprecated, " +
+                           std::string(key->deprecation));
+    }
+}
+
+}  // namespace
+
+template <class Section>
+void read_keys(const key_reader& keys, key_table<Section> table, Section& section,
+               config_problems& problems, std::vector<std::string>& warnings) {
+    for (const auto& member : keys.map().members) {
+        const bool suggest = !problems.many();
+        problems.attempt([&] { check_name(keys, member, table, suggest, warnings); });
+    }
+    for (const auto& key : table) {
+        if (!keys.has(key.name)) {
+            if (key.missing.empty()) continue;
+            problems.attempt([&] {
+                keys.conflict(key.name, keys.prefix() + std::string(key.name) +
+                                            " is missing: expected " +
+                                            std::string(key.missing));
+            });
+        } else if (key.read && !problems.has(keys.prefix() + std::string(key.name))) {
+            problems.attempt([&] { key.read(keys, section); });
+            if (key.inner)
+                read_keys(keys.inner(key.name), key.inner(), section, problems, warnings);
+        }
+    }
+}
+
+template <class Section>
+void add_settings(key_table<Section> table, const Section& section,
+                  const std::string& prefix, setting_list& list) {
+    for (const auto& key : table) {
+        if (key.applies && !key.applies(section)) continue;
+        if (key.inner) {
+            add_settings(key.inner(), section, prefix + std::string(key.name) + ".",
+                         list);
+        } else if (key.add_settings) {
+            key.add_settings(section, prefix, key.affects, list);
+        }
+    }
+}
+
+template void read_keys(const key_reader&, key_table<train_config>, train_config&,
+                        config_problems&, std::vector<std::string>&);
+template void read_keys(const key_reader&, key_table<dataset_config>, dataset_config&,
+                        config_problems&, std::vector<std::string>&);
+template void add_settings(key_table<train_config>, const train_config&,
+                           const std::string&, setting_list&);
+template void add_settings(key_table<dataset_config>, const dataset_config&,
+                           const std::string&, setting_list&);
+
+std::vector<std::pair<std::string, std::string>> resolved_settings(
+    const train_config& config) {
+    setting_list settings;
+    add_settings(top_level_keys(), config, "", settings);
+    std::vector<std::pair<std::string, std::string>> result;
+    for (auto& [key, text, affects] : settings)
+        result.emplace_back(std::move(key), std::move(text));
+    return result;
+}
+
+std::vector<std::pair<std::string, std::string>> settings_that_affect(
+    const train_config& config, key_effect effect) {
+    setting_list settings;
+    add_settings(top_level_keys(), config, "", settings);
+    std::vector<std::pair<std::string, std::string>> result;
+    for (auto& [key, text, affects] : settings) {
+        if (affects == effect || affects == key_effect::data_and_run)
+            result.emplace_back(std::move(key), std::move(text));
+    }
+    return result;
+}
+
+}  // namespace packkit::train

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/rules.hpp"
+
+#include "common/errors.hpp"
+#include "config/fsdp.hpp"
+#include "config/kinds.hpp"
+
+#include <packkit/batch_size.hpp>
+#include <packkit/error.hpp>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace packkit::train {
+namespace {
+
+using namespace std::string_view_literals;
+
+/// Axolotl's messages for optimizers that this trainer does not have either.
+void check_optimizer_of_8_bits(const key_reader& keys) {
+    constexpr std::array names = {"adamw_8bit"sv, "adamw_bnb_8bit"sv,
+                                  "paged_adamw_8bit"sv};
+    const config_node* const optimizer = keys.find("optimizer");
+    if (optimizer == nullptr ||
+        std::find(names.begin(), names.end(), optimizer->text) == names.end())
+        return;
+    constexpr auto instead = "; here: adamw_torch_fused or adamw_torch";
+    if (keys.read("tensor_parallel_size", whole{1}).value_or(1) > 1) {
+        keys.conflict("optimizer",
+                      "tensor_parallel_size > 1 is not compatible with optimizer " +
+                          optimizer->text + instead);
+    }
+    if (keys.read("fsdp_version", whole{1, 2}) == 2) {
+        keys.conflict("optimizer", "FSDP2 not compatible with " + optimizer->text +
+                                       ", use `adamw_torch_8bit` instead" + instead);
+    }
+}
+
+void apply_packing_rules(const key_reader& keys, train_config& config) {
+    const bool chosen = keys.has("pad_to_sequence_len");
+    if (!chosen) config.pad_to_sequence_len = config.sample_packing;
+    if (config.sample_packing && !chosen) {
+        config.warnings.emplace_back(
+            "Setting `pad_to_sequence_len: true` to prevent memory leaks when "
+            "sample_packing");
+    } else if (config.sample_packing && !config.pad_to_sequence_len) {
+        config.warnings.emplace_back(
+            "`pad_to_sequence_len: true` is recommended when using sample_packing");
+    }
+    if (config.sample_packing && config.sample_packing_sequentially &&
+        !config.curriculum_sampling && config.shuffle_data) {
+        config.warnings.emplace_back(
+            "using sequential sample packing with non-sequential sampler, did you want "
+            "to also enable curriculum_sampling?");
+    }
+}
+
+void resolve_batch(const key_reader& keys, train_config& config) {
+    const auto if_set = [&](std::string_view key, std::int64_t value) {
+        return keys.has(key) ? std::optional(value) : std::nullopt;
+    };
+    try {
+        const packkit::batch_size rows = resolve_batch_size(
+            if_set("micro_batch_size", config.micro_batch_size),
+            if_set("gradient_accumulation_steps", config.gradient_accumulation_steps),
+            config.batch_size, 1);
+        config.micro_batch_size = rows.micro_batch_size;
+        config.gradient_accumulation_steps = rows.gradient_accumulation_steps;
+    } catch (const packkit::invalid_argument& error) {
+        keys.conflict("batch_size", error.what());
+    }
+}
+
+/// Token positions and lengths are int32.
+void check_row_tokens(const key_reader& keys, const train_config& config) {
+    constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+    if (config.sequence_len <= most / config.micro_batch_size) return;
+    keys.conflict("micro_batch_size",
+                  "micro_batch_size " + std::to_string(config.micro_batch_size) +
+                      " x sequence_len " + std::to_string(config.sequence_len) +
+                      " is more than the " + std::to_string(most) +
+                      " tokens that a micro-batch can have");
+}
+
+void merge_context_sizes(const key_reader& keys, train_config& config) {
+    const auto alias = keys.read("sequence_parallel_degree", whole{1});
+    if (!alias) return;
+    if (config.mesh.cp.value_or(*alias) != *alias) {
+        keys.conflict("sequence_parallel_degree",
+                      "sequence_parallel_degree " + std::to_string(*alias) +
+                          " contradicts context_parallel_size " +
+                          std::to_string(*config.mesh.cp) +
+                          "; the first is a deprecated name of the second");
+    }
+    config.mesh.cp = alias;
+}
+
+}  // namespace
+
+void check_conflicts(const key_reader& keys, config_problems& problems) {
+    const auto packs = [&keys] {
+        return keys.read("sample_packing", truth()).value_or(false);
+    };
+    problems.attempt([&] {
+        if (!keys.off("deepspeed") && (keys.has("fsdp") || keys.has("fsdp_config")))
+            keys.conflict("deepspeed", "deepspeed and fsdp cannot be used together.");
+    });
+    problems.attempt([&] {
+        if (!keys.off("rl") && packs()) {
+            keys.conflict("rl",
+                          "`sample_packing: true` does not work with RLHF training");
+        }
+    });
+    problems.attempt([&] {
+        const bool allowed =
+            keys.has("eval_sample_packing") && keys.off("eval_sample_packing");
+        if (!keys.off("eval_table_size") && !allowed && packs()) {
+            keys.conflict(
+                "eval_table_size",
+                "eval_table_size and eval_sample_packing are not supported together with "
+                "sample_packing. Please set 'eval_sample_packing' to false.");
+        }
+    });
+    problems.attempt([&] {
+        if (!keys.off("pretraining_dataset") && keys.off("max_steps")) {
+            keys.conflict(
+                "pretraining_dataset",
+                "max_steps must be set when using iterable pretraining_dataset, the "
+                "length cannot be inferred");
+        }
+    });
+    problems.attempt([&] { check_optimizer_of_8_bits(keys); });
+}
+
+void apply_rules(const key_reader& keys, train_config& config,
+                 config_problems& problems) {
+    problems.attempt_with(keys, {"sample_packing", "pad_to_sequence_len"},
+                          [&] { apply_packing_rules(keys, config); });
+    problems.attempt_with(
+        keys, {"micro_batch_size", "gradient_accumulation_steps", "batch_size"},
+        [&] { resolve_batch(keys, config); });
+    problems.attempt_with(keys, {"micro_batch_size", "sequence_len"},
+                          [&] { check_row_tokens(keys, config); });
+    problems.attempt_with(keys, {"warmup_steps", "warmup_ratio"}, [&] {
+        if (config.warmup_steps > 0 && config.warmup_ratio.value_or(0.0) > 0.0) {
+            keys.conflict("warmup_ratio",
+                          "warmup_steps and warmup_ratio are mutually exclusive");
+        }
+    });
+    problems.attempt_with(keys, {"bf16", "torch_dtype"}, [&] {
+        if (config.bf16 && config.torch_dtype == dtype::float64) {
+            keys.conflict(
+                "bf16",
+                "bf16 and torch_dtype: float64 cannot be used together: bf16 computes "
+                "with float32 parameters");
+        }
+    });
+    problems.attempt_with(keys, {"context_parallel_size"},
+                          [&] { merge_context_sizes(keys, config); });
+    problems.attempt_with(keys, {"sequence_parallel", "tensor_parallel_size"}, [&] {
+        if (config.sequence_parallel && config.mesh.tp.value_or(1) == 1) {
+            config.warnings.emplace_back(
+                "`sequence_parallel` has no effect: tensor_parallel_size is 1");
+        }
+    });
+    apply_fsdp_rules(keys, config, problems);
+    problems.attempt_with(keys, {"reduction", "fsdp_config.offload_params", "fsdp"}, [&] {
+        if (config.canonical_reduction && config.offload_params) {
+            keys.conflict(
+                "reduction",
+                "canonical sums full gradients on the device: it does not go with "
+                "fsdp_config.offload_params");
+        }
+    });
+}
+
+}  // namespace packkit::train

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// What several keys of a configuration must fulfil together.
+
+#include "config/config.hpp"
+#include "config/reader.hpp"
+
+namespace packkit::train {
+
+/// Contradictions that have a message of their own also where a key is not supported;
+/// before read_keys().
+void check_conflicts(const key_reader& keys, config_problems& problems);
+
+/// Settles and checks, after read_keys(), what keys of the file say together: batch size,
+/// padding, schedule, precision, mesh, sharding.
+void apply_rules(const key_reader& keys, train_config& config, config_problems& problems);
+
+}  // namespace packkit::train

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// One table of all keys: how each is read, checked, printed and documented.
+
+#include "common/table.hpp"
+#include "config/config.hpp"
+#include "config/kinds.hpp"
+#include "config/reader.hpp"
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace packkit::train {
+
+/// What becomes of a key.
+enum class key_status : std::uint8_t {
+    done,      ///< does what its note says
+    noted,     ///< changes nothing here; the note says why, in one line of the log
+    rejected,  ///< would change the result: only a value that switches it off passes
+};
+template <>
+inline constexpr std::array<named<key_status>, 3> names_of<key_status> = {
+    {{"done", key_status::done},
+     {"noted", key_status::noted},
+     {"rejected", key_status::rejected}}};
+
+/// What a setting decides besides the run itself.
+enum class key_effect : std::uint8_t {
+    none,
+    data,  ///< the samples: another value means other prepared data
+    run,   ///< what a run and the checkpoint that it resumes from must have in common
+    data_and_run
+};
+template <>
+inline constexpr std::array<named<key_effect>, 4> names_of<key_effect> = {
+    {{"", key_effect::none},
+     {"data", key_effect::data},
+     {"resume", key_effect::run},
+     {"data, resume", key_effect::data_and_run}}};
+
+/// A setting as text.
+struct setting {
+    std::string key;
+    std::string text;
+    key_effect affects;
+};
+using setting_list = std::vector<setting>;
+
+/// Relative to the configuration file; without a slash at the end.
+inline std::string resolved_path(const std::string& config_path,
+                                 const std::string& path) {
+    const auto folder = std::filesystem::path(config_path).parent_path();
+    const auto whole = (folder / path).lexically_normal();
+    return (whole.has_filename() ? whole : whole.parent_path()).string();
+}
+
+template <class Section>
+struct config_key;
+
+/// The keys of a section: train_config or dataset_config.
+template <class Section>
+using key_table = std::span<const config_key<Section>>;
+
+/// A key of a section.
+/// \details A row of the table is one of
+/// - (name, member, kind, note): the kind's value becomes the member's, which may be a
+///   std::optional. Its default is that of config.hpp;
+/// - (name, kind, note): the value is checked here and used by a rule (rules.hpp);
+/// - (name, noted, note), (name, rejected, note).
+/// A name with '*' at its end stands for all that begin so.
+template <class Section>
+struct config_key {
+    template <class Member, class Kind>
+    config_key(std::string_view key, Member member, Kind kind, std::string_view what)
+        : name(key), note(what), expected(kind.expected()) {
+        read = [=](const key_reader& keys, Section& section) {
+            const auto value = keys.read(key, kind);
+            if (!value) return;
+            if constexpr (std::is_same_v<Kind, file_path>) {
+                std::invoke(member, section) = resolved_path(keys.file(), *value);
+            } else {
+                std::invoke(member, section) = *value;
+            }
+        };
+        add_settings = [=, this_key = std::string(key)](
+                           const Section& section, const std::string& prefix,
+                           key_effect effect, setting_list& list) {
+            const auto& value = std::invoke(member, section);
+            list.push_back({prefix + this_key, text_of(kind, value), effect});
+        };
+    }
+
+    template <class Kind>
+    config_key(std::string_view key, Kind kind, std::string_view what)
+        : name(key), note(what), expected(kind.expected()) {
+        read = [=](const key_reader& keys, Section&) {
+            static_cast<void>(keys.read(key, kind));
+        };
+    }
+
+    config_key(std::string_view key, key_status becomes, std::string_view what)
+        : name(key), status(becomes), note(what) {}
+
+    /// The key decides also this.
+    config_key affecting(key_effect effect) && {
+        affects = effect;
+        return std::move(*this);
+    }
+    /// The key must be set; `what` is what a message expects if it is not.
+    config_key required(std::string_view what) && {
+        missing = what;
+        return std::move(*this);
+    }
+    /// The key gets a warning: "`key` is deprecated, …".
+    config_key deprecated(std::string_view instead) && {
+        deprecation = instead;
+        return std::move(*this);
+    }
+    /// The key is for some values of the section only.
+    config_key when(bool (*condition)(const Section&)) && {
+        applies = condition;
+        return std::move(*this);
+    }
+    /// The setting has this name and text, not those of key and member.
+    config_key printed(std::string_view as, std::string (*text)(const Section&)) && {
+        add_settings = [text, key = std::string(as)](
+                           const Section& section, const std::string& prefix,
+                           key_effect effect, setting_list& list) {
+            list.push_back({prefix + key, text(section), effect});
+        };
+        return std::move(*this);
+    }
+    /// The settings are added by this function.
+    config_key listed(void (*function)(const Section&, const std::string&, key_effect,
+                                       setting_list&)) && {
+        add_settings = function;
+        return std::move(*this);
+    }
+    /// Another key's setting says what this one has decided.
+    config_key not_printed() && {
+        add_settings = nullptr;
+        return std::move(*this);
+    }
+    /// The value is read by this function.
+    config_key reading(void (*function)(const key_reader&, Section&)) && {
+        read = function;
+        return std::move(*this);
+    }
+    /// The value is checked, and changes nothing.
+    config_key as_noted() && {
+        status = key_status::noted;
+        return std::move(*this);
+    }
+    /// The default in the documentation, where it depends on other keys.
+    config_key by_default(std::string_view text) && {
+        default_text = text;
+        return std::move(*this);
+    }
+    /// The value is a map with keys of its own, which belong to the section, too.
+    config_key with_keys(key_table<Section> (*keys)()) && {
+        inner = keys;
+        return std::move(*this);
+    }
+
+    std::string_view name;
+    key_status status = key_status::done;
+    std::string_view note;
+    std::string expected;  ///< what the value may be; "" when anything goes
+    key_effect affects = key_effect::none;
+    std::string_view missing;
+    std::string_view deprecation;
+    std::string_view default_text;
+    bool (*applies)(const Section&) = nullptr;
+    key_table<Section> (*inner)() = nullptr;
+    std::function<void(const key_reader&, Section&)> read;
+    std::function<void(const Section&, const std::string& prefix, key_effect effect,
+                       setting_list&)>
+        add_settings;
+
+private:
+    template <class Kind, class Value>
+    static std::string text_of(const Kind& kind, const Value& value) {
+        return kind.text(value);
+    }
+    template <class Kind, class Value>
+    static std::string text_of(const Kind& kind, const std::optional<Value>& value) {
+        return value ? kind.text(*value) : std::string();
+    }
+};
+
+/// Keys that are noted, or rejected, for one reason.
+struct key_group {
+    key_status status;
+    std::string_view note;
+    std::vector<std::string_view> names;
+};
+
+/// Adds a row for each key of the groups.
+template <class Section>
+void add_groups(std::span<const key_group> groups,
+                std::vector<config_key<Section>>& table) {
+    for (const auto& [status, note, names] : groups) {
+        for (const auto name : names)
+            table.emplace_back(name, status, note);
+    }
+}
+
+/// All keys of the file.
+key_table<train_config> top_level_keys();
+/// All keys of `fsdp_config`.
+key_table<train_config> fsdp_keys();
+/// All keys of an entry of `datasets`.
+key_table<dataset_config> dataset_keys();
+
+/// Reads all keys of a map into a section.
+/// \details Problems: unknown keys, with the nearest that there is; rejected keys whose
+/// value does not switch them off; values that are not of the key's kind; required keys
+/// that are missing. Warnings: noted and deprecated keys.
+template <class Section>
+void read_keys(const key_reader& keys, key_table<Section> table, Section& section,
+               config_problems& problems, std::vector<std::string>& warnings);
+
+/// Adds the settings of a section, in the order of the table.
+template <class Section>
+void add_settings(key_table<Section> table, const Section& section,
+                  const std::string& prefix, setting_list& list);
+
+/// Settings that decide one thing: key_effect::data or key_effect::run.
+std::vector<std::pair<std::string, std::string>> settings_that_affect(
+    const train_config& config, key_effect effect);
+
+/// The table for users: every key with what it takes, its default and its note.
+/// \param names only keys that contain one of these; all when there is none
+/// \throws app::usage_error for a name that no key contains
+std::string key_documentation(std::span<const std::string> names,
+                              app::output_format format);
+
+}  // namespace packkit::train
