@@ -179,7 +179,9 @@ int check(const std::string& path, std::span<const std::string> overrides,
     }
     if (auto found = lines.take(); !found.empty())
         throw app::input_problems(std::move(found));
-    run_inputs inputs{.shape = *shape, .samples = std::move(*samples)};
+    run_inputs inputs;
+    inputs.shape = *shape;
+    inputs.samples = std::move(*samples);
     inputs.content_hash = inputs.samples.content_hash();
     const auto plan = make_run_plan(config, inputs, *mesh);
     for (const auto& warning : config.warnings) {

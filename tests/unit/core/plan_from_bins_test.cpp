@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Distributed plans of bins that any policy packed: orders, balance, the last step,
 // padding, and the idle share of ranks.
+#include <packkit/flops.hpp>
 #include <packkit/distributed_plan.hpp>
 #include <packkit/model_presets.hpp>
 #include <packkit/multipack.hpp>
@@ -439,11 +440,11 @@ BOOST_AUTO_TEST_CASE(balanced_ranks_of_an_8b_model_are_hardly_idle) {
                                                      .window = 64,
                                                      .padded_row = padded_row},
                                                     cost);
-            const double balanced = 100 * rank_idle(plan, 0, ranks);
+            const double balanced = 100 * packkit::rank_idle(plan, 0, ranks);
             const double by_tokens =
-                100 * rank_idle(plan, 0, ranks, {.balance = plan_balance::tokens});
+                100 * packkit::rank_idle(plan, 0, ranks, {.balance = plan_balance::tokens});
             const double unbalanced =
-                100 * rank_idle(plan, 0, ranks, {.balance = plan_balance::none});
+                100 * packkit::rank_idle(plan, 0, ranks, {.balance = plan_balance::none});
             BOOST_TEST_MESSAGE(
                 ranks << " ranks, rows " << (padded_row > 0 ? "padded" : "as packed")
                       << ": idle " << balanced << " % (by tokens " << by_tokens

@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(defaults) {
     BOOST_TEST(!config.auto_resume_from_checkpoints);
     BOOST_TEST(config.ddp_timeout == 120.0);
     BOOST_CHECK(config.device == device_choice::automatic);
-    BOOST_CHECK(config.sample_packing_balance == packing_balance::cost);
+    BOOST_CHECK(config.sample_packing_balance == packkit::plan_balance::cost);
     BOOST_TEST(!config.dataloader_drop_last);
     BOOST_TEST(config.warnings.empty());
 }

@@ -85,10 +85,9 @@ BOOST_AUTO_TEST_CASE(the_schedule_spans_the_steps_of_the_data) {
     BOOST_TEST(plan.schedule.peak == 0.5);
     config.warmup_ratio.reset();
     config.warmup_steps = 3;
-    for (const auto& [name, shape] : {std::pair{"constant", decay_shape::constant},
-                                      std::pair{"linear", decay_shape::linear},
-                                      std::pair{"cosine", decay_shape::cosine}}) {
-        config.lr_scheduler = name;
+    for (const auto shape :
+         {decay_shape::constant, decay_shape::linear, decay_shape::cosine}) {
+        config.lr_scheduler = shape;
         const auto schedule = make_run_plan(config, inputs, {}).schedule;
         BOOST_TEST((schedule.shape == shape));
         BOOST_TEST(schedule.warmup_steps == 3);
