@@ -80,8 +80,8 @@ void check_heads(const training_setup& setup, const chosen_model& model) {
                           std::to_string(tp) + " does not divide the " +
                               std::to_string(heads) + " " + what + " of " + model.name +
                               "; it can be one of " +
-                              packkit::detail::divisor_list(std::gcd(
-                                  shape.num_attention_heads, shape.num_key_value_heads)));
+                              packkit::divisor_list(std::gcd(shape.num_attention_heads,
+                                                             shape.num_key_value_heads)));
     };
     check("attention heads", shape.num_attention_heads);
     check("key-value heads", shape.num_key_value_heads);

@@ -314,7 +314,7 @@ std::string_view to_string(checkpoint_form form) {
 
 train_config load_config(const std::string& path,
                          std::span<const std::string> overrides) {
-    config_node root = read_config_file(path);
+    config_node root = app::read_yaml_file(path);
     for (const auto& assignment : overrides)
         apply_override(root, assignment);
     const key_reader keys(path, root);

@@ -23,7 +23,7 @@ struct rank_report {
     double busy_seconds = 0;  ///< of the step before, waiting for others aside
 };
 
-static_assert(sizeof(rank_report) == packkit::detail::report_values * sizeof(double));
+static_assert(sizeof(rank_report) == rank_report_values * sizeof(double));
 
 /// A step is as slow as its slowest rank: which one that was in the step before.
 inline void set_slowest_rank(step_metrics& metrics,
