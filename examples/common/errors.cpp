@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "errors.hpp"
 
+#include "numbers.hpp"
 #include "problems.hpp"
 #include "utf8.hpp"
 
@@ -138,8 +139,7 @@ std::string in_quotes(std::string_view text) {
            (static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80U) {
         --cut;  // not inside a code point
     }
-    return "'" + escaped(text.substr(0, cut)) + "'… (" + std::to_string(text.size()) +
-           " bytes)";
+    return "'" + escaped(text.substr(0, cut)) + "'… (" + size_text(text.size()) + ")";
 }
 
 }  // namespace packkit::app

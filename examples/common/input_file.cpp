@@ -2,6 +2,7 @@
 #include "input_file.hpp"
 
 #include "errors.hpp"
+#include "numbers.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -93,8 +94,7 @@ std::string read_file(const std::string& path, std::uint64_t max_bytes) {
 
 std::string read_file(input_file& file, std::uint64_t max_bytes) {
     const auto refuse = [&] {
-        throw input_error(file.name(),
-                          "has more than " + std::to_string(max_bytes) + " bytes");
+        throw input_error(file.name(), "has more than " + size_text(max_bytes));
     };
     if (file.size_hint() > max_bytes) refuse();
     std::string content;

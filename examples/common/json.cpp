@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json.hpp"
 
+#include "document_builder.hpp"
 #include "errors.hpp"
 #include "input_file.hpp"
 
@@ -150,60 +151,112 @@ class tree_sax final : public strict_sax {
 public:
     using strict_sax::strict_sax;
 
-    bool null() override { return add(nullptr); }
-    bool boolean(bool value) override { return add(value); }
-    bool number_integer(number_integer_t value) override { return add(value); }
-    bool number_unsigned(number_unsigned_t value) override { return add(value); }
+    bool null() override { return put(nullptr); }
+    bool boolean(bool value) override { return put(value); }
+    bool number_integer(number_integer_t value) override { return put(value); }
+    bool number_unsigned(number_unsigned_t value) override { return put(value); }
     bool number_float(number_float_t value, const string_t&) override {
-        return add(value);
+        return put(value);
     }
-    bool string(string_t& value) override { return add(std::move(value)); }
+    bool string(string_t& value) override { return put(std::move(value)); }
 
     bool key(string_t& name) override {
-        if (open_.back().value.contains(name)) {
+        auto& members = open_.back()->get_ref<json::object_t&>();
+        const auto [member, fresh] = members.try_emplace(std::move(name), nullptr);
+        if (!fresh) {
             throw input_error(place_.text(),
                               "key " + in_quotes(name) + " appears twice in one object");
         }
-        open_.back().key = std::move(name);
+        next_ = &member->second;
         return true;
     }
     bool start_object(std::size_t) override { return start(json::object()); }
     bool start_array(std::size_t) override { return start(json::array()); }
-    bool end_object() override { return end(); }
-    bool end_array() override { return end(); }
+    bool end_object() override { return end_array(); }
+    bool end_array() override {
+        leave();
+        open_.pop_back();
+        return true;
+    }
 
     json result;
 
 private:
-    struct level {
-        json value;
-        std::string key;  // where the next value goes, in an object
-    };
-
-    bool add(json value) {
-        if (open_.empty()) {
-            result = std::move(value);
-        } else if (level& top = open_.back(); top.value.is_array()) {
-            top.value.get_ref<json::array_t&>().push_back(std::move(value));
-        } else {
-            top.value.get_ref<json::object_t&>().emplace(std::move(top.key),
-                                                         std::move(value));
-        }
+    /// The value in its place, which stays where it is until its parent is closed.
+    json& add(json value) {
+        if (open_.empty()) return result = std::move(value);
+        if (!open_.back()->is_array()) return *next_ = std::move(value);
+        return open_.back()->get_ref<json::array_t&>().emplace_back(std::move(value));
+    }
+    bool put(json value) {
+        add(std::move(value));
         return true;
     }
     bool start(json empty) {
         enter();
-        open_.push_back({std::move(empty), {}});
+        open_.push_back(&add(std::move(empty)));
         return true;
     }
-    bool end() {
-        leave();
-        json value = std::move(open_.back().value);
-        open_.pop_back();
-        return add(std::move(value));
+
+    std::vector<json*> open_;
+    json* next_ = nullptr;  // where the next value of an object goes
+};
+
+/// Builds a document, whose nodes know their lines and hold numbers as written.
+class document_sax final : public strict_sax {
+public:
+    document_sax(document_place& place, std::string file)
+        : strict_sax(place, {.max_depth = max_document_depth}),
+          builder_(std::move(file)) {}
+
+    bool null() override { return add(document_node::kind::null, {}); }
+    bool boolean(bool value) override {
+        return add(document_node::kind::scalar, value ? "true" : "false");
+    }
+    bool number_integer(number_integer_t value) override {
+        return add(document_node::kind::scalar, std::to_string(value));
+    }
+    bool number_unsigned(number_unsigned_t value) override {
+        return add(document_node::kind::scalar, std::to_string(value));
+    }
+    bool number_float(number_float_t, const string_t& text) override {
+        return add(document_node::kind::scalar, text);
+    }
+    bool string(string_t& value) override {
+        return add(document_node::kind::scalar, std::move(value), true);
+    }
+    bool key(string_t& name) override {
+        builder_.key(std::move(name), place_.line());
+        return true;
+    }
+    bool start_object(std::size_t) override {
+        builder_.start(document_node::kind::map, place_.line());
+        return true;
+    }
+    bool start_array(std::size_t) override {
+        builder_.start(document_node::kind::sequence, place_.line());
+        return true;
+    }
+    bool end_object() override { return end_array(); }
+    bool end_array() override {
+        builder_.add(builder_.end());
+        return true;
     }
 
-    std::vector<level> open_;
+    [[nodiscard]] document_node take() { return std::move(builder_.root); }
+
+private:
+    bool add(document_node::kind type, std::string text, bool quoted = false) {
+        document_node node;
+        node.type = type;
+        node.quoted = quoted;
+        node.line = place_.line();
+        node.text = std::move(text);
+        builder_.add(std::move(node));
+        return true;
+    }
+
+    document_builder builder_;
 };
 
 /// Hands on the elements of the outermost array.
@@ -292,6 +345,19 @@ json parse_json(std::string_view text, const std::string& place, std::size_t fir
 json read_json_file(const std::string& path, json_limits limits) {
     const std::string text = read_file(path);
     return parse_json(text, path == "-" ? "stdin" : path, 1, limits);
+}
+
+document_node parse_json_document(std::string_view text, const std::string& file,
+                                  std::size_t first_line) {
+    document_place where(text, file, first_line);
+    refuse_empty_or_nul(text, where);
+    document_sax sax(where, file);
+    where.parse(sax);
+    return sax.take();
+}
+
+document_node read_json_document(const std::string& path) {
+    return parse_json_document(read_file(path), path == "-" ? "stdin" : path);
 }
 
 void visit_json_array(std::string_view text, const std::string& place,

@@ -2,6 +2,7 @@
 #include "jsonl.hpp"
 
 #include "errors.hpp"
+#include "numbers.hpp"
 
 #include <string_view>
 #include <utility>
@@ -15,17 +16,30 @@ jsonl_reader::jsonl_reader(input_file file, json_limits limits)
     : lines_(std::move(file)), limits_(limits) {}
 
 bool jsonl_reader::next(json& row) {
+    return read([&](std::string_view line) {
+        row = parse_json(line, lines_.place(), 0, limits_);
+    });
+}
+
+bool jsonl_reader::next(document_node& row) {
+    return read([&](std::string_view line) {
+        row = parse_json_document(line, lines_.file().name(), lines_.line_number());
+    });
+}
+
+template <class Parse>
+bool jsonl_reader::read(const Parse& parse) {
     std::string_view line;
     do {
         if (!lines_.next(line)) return false;
     } while (line.find_first_not_of(" \t\r") == std::string_view::npos);
     try {
-        row = parse_json(line, lines_.place(), 0, limits_);
+        parse(line);
     } catch (const json_syntax_error& error) {
         if (lines_.terminated() || !error.cut_short) throw;
         throw input_error(lines_.place(), "the last line is cut short: its " +
-                                              std::to_string(line.size()) +
-                                              " bytes end inside a JSON value");
+                                              size_text(line.size()) +
+                                              " end inside a JSON value");
     }
     return true;
 }

@@ -3,6 +3,7 @@
 /// @file
 /// JSON Lines: one JSON document a line.
 
+#include "document.hpp"
 #include "input_file.hpp"
 #include "json.hpp"
 
@@ -23,6 +24,8 @@ public:
     /// @throws input_error with the line for a row that is not JSON; a broken last line
     /// without an ending is reported as cut short.
     bool next(json& row);
+    /// The row as a document, for typed access to rows that are few.
+    bool next(document_node& row);
 
     /// Number of the current line, from 1.
     [[nodiscard]] std::size_t line_number() const { return lines_.line_number(); }
@@ -35,6 +38,9 @@ public:
     [[nodiscard]] std::uint64_t size_hint() const { return lines_.file().size_hint(); }
 
 private:
+    template <class Parse>
+    bool read(const Parse& parse);
+
     line_reader lines_;
     json_limits limits_;
 };

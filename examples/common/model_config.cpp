@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model_config.hpp"
 
-#include "config_object.hpp"
 #include "did_you_mean.hpp"
+#include "document_field.hpp"
 #include "errors.hpp"
-#include "input_file.hpp"
+#include "numbers.hpp"
 #include "rope_config.hpp"
 #include "window_config.hpp"
 
@@ -136,32 +136,25 @@ family_keys keys_of(model_family family) {
                     .attention_dropout = "",
                     .hidden_dropout = "resid_pdrop"};
     }
-    detail::throw_invalid_argument("model_family has no value ",
-                                   static_cast<int>(family));
+    throw packkit::invalid_argument("model_family has no value " +
+                                    std::to_string(static_cast<int>(family)));
 }
 
-model_family read_family(const config_object& keys) {
-    const auto type = keys.text("model_type");
+model_family read_family(const document_field& keys) {
+    const auto type = keys.find("model_type");
     if (!type) {
         keys.fail("model_type",
                   "is missing; expected one of " + name_list(model_family_names));
     }
-    const auto* const found =
-        std::find(model_family_names.begin(), model_family_names.end(), *type);
-    if (found == model_family_names.end()) {
-        keys.fail("model_type", in_quotes(*type) + " is not known; expected one of " +
-                                    name_list(model_family_names) +
-                                    did_you_mean(*type, model_family_names));
-    }
-    return static_cast<model_family>(found - model_family_names.begin());
+    return static_cast<model_family>(type->one_of(model_family_names));
 }
 
 /// A size that must be there unless `otherwise` is above 0.
-std::int64_t sized(const config_object& keys, const char* key, std::int64_t otherwise) {
+std::int64_t sized(const document_field& keys, const char* key, std::int64_t otherwise) {
     return otherwise > 0 ? keys.size(key).value_or(otherwise) : keys.required_size(key);
 }
 
-std::int64_t read_head_dim(const config_object& keys, const family_keys& names,
+std::int64_t read_head_dim(const document_field& keys, const family_keys& names,
                            const model_shape& model) {
     const bool fused = traits_of(model).fused_qkv;
     const auto head_dim = fused ? std::nullopt : keys.size("head_dim");
@@ -178,7 +171,7 @@ std::int64_t read_head_dim(const config_object& keys, const family_keys& names,
     return model.hidden_size / model.num_attention_heads;
 }
 
-std::int64_t read_key_value_heads(const config_object& keys, const family_keys& names,
+std::int64_t read_key_value_heads(const document_field& keys, const family_keys& names,
                                   const model_shape& model) {
     const char* const key = "num_key_value_heads";
     if (const auto heads = keys.size(key)) return *heads;
@@ -187,20 +180,20 @@ std::int64_t read_key_value_heads(const config_object& keys, const family_keys& 
 }
 
 /// The keys that LLM Foundry nests, and a factor where others have a size.
-void read_mpt(const config_object& keys, model_shape& model) {
+void read_mpt(const document_field& keys, model_shape& model) {
     const double expansion = keys.positive("expansion_ratio").value_or(4.0);
     const double wide = expansion * static_cast<double>(model.hidden_size);
-    if (!(wide < static_cast<double>(config_object::max_size)) ||
-        wide != std::floor(wide) || wide < 1.0) {
-        keys.fail("expansion_ratio", json(expansion).dump() + " times d_model " +
+    if (!(wide < static_cast<double>(max_size)) || wide != std::floor(wide) ||
+        wide < 1.0) {
+        keys.fail("expansion_ratio", shortest(expansion) + " times d_model " +
                                          std::to_string(model.hidden_size) +
                                          " is not a whole number from 1 to " +
-                                         std::to_string(config_object::max_size));
+                                         std::to_string(max_size));
     }
     model.intermediate_size = static_cast<std::int64_t>(wide);
     keys.only("norm_type", keys.text("norm_type") == "layernorm"
-                               ? json("layernorm")
-                               : json("low_precision_layernorm"));
+                               ? "layernorm"
+                               : "low_precision_layernorm");
     const bool biased = !keys.truth("no_bias").value_or(true);
     model.attention_bias = model.mlp_bias = model.norm_bias = biased;
     model.alibi = true;
@@ -224,7 +217,8 @@ void read_mpt(const config_object& keys, model_shape& model) {
     if (!model.alibi) keys.only("learned_pos_emb", true);
 }
 
-void read_sizes(const config_object& keys, const family_keys& names, model_shape& model) {
+void read_sizes(const document_field& keys, const family_keys& names,
+                model_shape& model) {
     model.vocab_size = sized(keys, "vocab_size", names.default_vocab_size);
     model.hidden_size = keys.required_size(names.hidden_size);
     model.num_hidden_layers = keys.required_size(names.layers, max_layers);
@@ -248,38 +242,19 @@ void read_sizes(const config_object& keys, const family_keys& names, model_shape
     }
 }
 
-void read_activation(const config_object& keys, const char* key, model_shape& model) {
+void read_activation(const document_field& keys, const char* key, model_shape& model) {
     using enum activation_kind;
-    struct named {
-        std::string_view name;
-        activation_kind kind;
-    };
-    static constexpr std::array<named, 7> known = {{{"silu", silu},
-                                                    {"swish", silu},
-                                                    {"gelu", gelu},
-                                                    {"gelu_new", gelu_tanh},
-                                                    {"gelu_fast", gelu_tanh},
-                                                    {"gelu_pytorch_tanh", gelu_tanh},
-                                                    {"relu", relu}}};
-    if (*key == '\0') return;
-    const auto name = keys.text(key);
+    const auto name = *key == '\0' ? std::nullopt : keys.find(key);
     if (!name) return;
-    std::vector<std::string_view> names;
-    for (const named& activation : known) {
-        if (activation.name == *name) {
-            model.activation = activation.kind;
-            // The first Gemma files say gelu and mean its approximation by tanh.
-            if (model.family == gemma && model.activation == gelu)
-                model.activation = gelu_tanh;
-            return;
-        }
-        names.push_back(activation.name);
-    }
-    keys.fail(key, in_quotes(*name) + " is not known; expected one of " +
-                       name_list(names) + did_you_mean(*name, names));
+    constexpr std::array kinds = {silu,      silu,      gelu, gelu_tanh,
+                                  gelu_tanh, gelu_tanh, relu};
+    model.activation = kinds[name->one_of(
+        {"silu", "swish", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu"})];
+    // The first Gemma files say gelu and mean its approximation by tanh.
+    if (model.family == gemma && model.activation == gelu) model.activation = gelu_tanh;
 }
 
-void read_switches(const config_object& keys, const family_keys& names,
+void read_switches(const document_field& keys, const family_keys& names,
                    model_shape& model) {
     const auto put = [](auto& target, const auto& value) {
         if (value) target = *value;
@@ -332,11 +307,11 @@ void read_switches(const config_object& keys, const family_keys& names,
     }
 }
 
-void read_experts(const config_object& keys, model_shape& model) {
+void read_experts(const document_field& keys, model_shape& model) {
     if (!traits_of(model).experts) return;
     // Transformers 4 calls the number of Qwen's experts num_experts, 5 as Mixtral does.
     const bool old_name =
-        model.family == qwen3_moe && keys.find("num_experts") != nullptr;
+        model.family == qwen3_moe && keys.find("num_experts").has_value();
     model.num_experts =
         keys.required_size(old_name ? "num_experts" : "num_local_experts", 1 << 16);
     model.num_experts_per_tok = keys.required_size("num_experts_per_tok", 1 << 16);
@@ -344,15 +319,16 @@ void read_experts(const config_object& keys, model_shape& model) {
     model.moe_intermediate_size = keys.required_size("moe_intermediate_size");
     model.decoder_sparse_step = keys.size("decoder_sparse_step").value_or(1);
     model.norm_topk_prob = keys.truth("norm_topk_prob").value_or(false);
-    const json* const dense = keys.find("mlp_only_layers");
-    if (dense != nullptr && *dense != json::array()) {
-        keys.fail("mlp_only_layers",
-                  shown(*dense) + " is not supported; expected an empty array");
+    const auto dense = keys.find("mlp_only_layers");
+    if (dense && (dense->node().type != document_node::kind::sequence ||
+                  !dense->node().items.empty())) {
+        dense->fail(describe_json(dense->node()) +
+                    " is not supported; expected an empty array");
     }
 }
 
-model_shape read_shape(const std::string& file, const config_object& keys) {
-    if (keys.find("quantization_config") != nullptr) {
+model_shape read_shape(const document_field& keys) {
+    if (keys.find("quantization_config")) {
         keys.fail("quantization_config", "quantized weights are not supported");
     }
     const model_family family = read_family(keys);
@@ -366,34 +342,41 @@ model_shape read_shape(const std::string& file, const config_object& keys) {
     try {
         check_model_shape(model);
     } catch (const packkit::invalid_argument& error) {
-        throw input_error(file, error.what());
+        throw input_error(keys.file(), error.what());
     }
     return model;
 }
 
 /// A Gemma 3 with eyes holds its language model in text_config.
-model_shape read_nested(const std::string& file, const config_object& keys) {
+model_shape read_nested(document_node& document, const std::string& file) {
+    const document_field keys(document, file);
     const auto text = keys.inner("text_config");
     if (!text) keys.fail("text_config", "is missing; expected an object");
     text->only("model_type", "gemma3_text");
-    json language_model = text->object();
-    language_model["model_type"] = "gemma3_text";
+    const auto set = [&](const char* key, const document_node& value) {
+        auto& members = document.find("text_config")->members;
+        std::erase_if(members, [&](const auto& one) { return one.key == key; });
+        members.push_back({key, value, value.line});
+    };
+    document_node type;
+    type.type = document_node::kind::scalar;
+    type.quoted = true;
+    type.text = "gemma3_text";
+    type.line = text->node().line;
+    set("model_type", type);
     for (const char* const shared : {"tie_word_embeddings", "quantization_config"}) {
-        const json* const value = keys.find(shared);
-        if (value != nullptr && text->find(shared) == nullptr)
-            language_model[shared] = *value;
+        const document_node* const value = document.find(shared);
+        if (value != nullptr && !text->find(shared)) set(shared, *value);
     }
-    return read_shape(file, config_object(file, language_model, "text_config."));
+    return read_shape(*text);
 }
 
-model_shape read_document(const json& document, const std::string& file) {
-    if (!document.is_object()) {
-        throw input_error(file, "expected an object, found " + shown(document));
-    }
-    const config_object keys(file, document);
-    const json* const type = keys.find("model_type");
-    if (type != nullptr && *type == "gemma3") return read_nested(file, keys);
-    return read_shape(file, keys);
+model_shape read_document(document_node document, const std::string& file) {
+    const document_field keys(document, file);
+    const auto type = keys.find("model_type");
+    if (type && is_text(type->node()) && type->node().text == "gemma3")
+        return read_nested(document, file);
+    return read_shape(keys);
 }
 
 }  // namespace
@@ -407,11 +390,11 @@ std::string model_config_file(const std::string& path) {
 
 model_shape read_model_config(const std::string& path) {
     const std::string file = model_config_file(path);
-    return read_document(read_json_file(file), file);
+    return read_document(read_json_document(file), file);
 }
 
 model_shape parse_model_config(std::string_view text, const std::string& place) {
-    return read_document(parse_json(text, place), place);
+    return read_document(parse_json_document(text, place), place);
 }
 
 }  // namespace packkit::app

@@ -62,12 +62,29 @@ std::string percent(double share, int decimals) {
     return fixed(share * 100.0, decimals) + " %";
 }
 
+std::string counted(std::uint64_t value, std::string_view one, std::string_view many) {
+    return grouped(value) + " " + std::string(value == 1 ? one : many);
+}
+
 std::string duration_text(double seconds) {
+    if (seconds == 0) return "0 s";
     if (seconds < 1e-6) return three_digits(seconds * 1e9) + " ns";
     if (seconds < 1e-3) return three_digits(seconds * 1e6) + " µs";
     if (seconds < 1.0) return three_digits(seconds * 1e3) + " ms";
     if (seconds < 100.0) return three_digits(seconds) + " s";
     return fixed(seconds, 0) + " s";
+}
+
+std::string hours_text(double hours) {
+    if (hours < 1.0 / 60) return duration_text(hours * 3600);
+    if (hours < 1) return fixed(hours * 60, 1) + " min";
+    if (hours < 96) return fixed(hours, hours < 10 ? 2 : 1) + " h";
+    return fixed(hours / 24, 1) + " days";
+}
+
+std::string rate_text(double value) {
+    return value >= 99.95 ? grouped(static_cast<std::int64_t>(std::llround(value)))
+                          : fixed(value, value >= 9.995 ? 1 : 2);
 }
 
 std::string short_count(std::uint64_t value) {
@@ -91,6 +108,10 @@ std::string bytes_text(std::uint64_t bytes) {
         scaled /= 1024.0;
     }
     return three_digits(scaled) + " " + std::string(units[unit]);
+}
+
+std::string size_text(std::uint64_t bytes) {
+    return bytes < 10'000 ? counted(bytes, "byte", "bytes") : bytes_text(bytes);
 }
 
 parsed_integer parse_integer(std::string_view text) noexcept {

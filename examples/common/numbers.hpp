@@ -3,6 +3,7 @@
 /// @file
 /// Numbers as text and back, the same in every locale.
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,14 +24,32 @@ std::string grouped(std::uint64_t value);
 /// percent(0.98765) is "98.77 %".
 std::string percent(double share, int decimals = 2);
 
-/// Three significant digits and a unit: "1.23 ms", "45.0 s", "12.0 ns".
+/// "1 epoch", "2,000 epochs": a number with its noun.
+std::string counted(std::uint64_t value, std::string_view one, std::string_view many);
+
+/// Three significant digits and a unit: "1.23 ms", "45.0 s", "12.0 ns"; "0 s" for
+/// nothing.
 std::string duration_text(double seconds);
+
+/// A duration in seconds, minutes, hours or days: "45.0 s", "12.3 min", "7.23 h".
+std::string hours_text(double hours);
+
+/// "1,234" from 100 on, below it three digits: "12.3", "1.23".
+std::string rate_text(double value);
 
 /// "4.20M", "10.0k", "999".
 std::string short_count(std::uint64_t value);
 
 /// Binary units: "1.50 GiB", "512 B".
 std::string bytes_text(std::uint64_t bytes);
+/// @pre bytes >= 0
+template <std::signed_integral Integer>
+std::string bytes_text(Integer bytes) {
+    return bytes_text(static_cast<std::uint64_t>(bytes));
+}
+
+/// "1 byte", "9,999 bytes", and in binary units from there on: "832 KiB".
+std::string size_text(std::uint64_t bytes);
 
 /// What a text holds where a whole number is expected.
 enum class integer_fault { none, empty, not_a_number, fractional, overflow };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rope_config.hpp"
 
-#include "did_you_mean.hpp"
 #include "errors.hpp"
+#include "numbers.hpp"
 
 #include <algorithm>
 #include <array>
@@ -44,47 +44,43 @@ const std::array<rope_kind, 5>& rope_kinds() {
     return kinds;
 }
 
-const rope_kind& read_kind(const config_object& rope) {
+const rope_kind& read_kind(const document_field& rope) {
     const auto named = rope.text("rope_type");
     const auto old_name = rope.text("type");
     if (named && old_name && *named != *old_name) {
         rope.fail("type", in_quotes(*old_name) + " contradicts rope_type " +
                               in_quotes(*named) + " of the same object");
     }
-    const std::string name = named ? *named : old_name.value_or("default");
+    if (!named && !old_name) return rope_kinds()[0];
     std::vector<string_view> names;
-    for (const rope_kind& kind : rope_kinds()) {
-        if (kind.name == name) return kind;
+    for (const rope_kind& kind : rope_kinds())
         names.push_back(kind.name);
-    }
-    rope.fail(named ? "rope_type" : "type",
-              in_quotes(name) + " is not known; expected one of " + name_list(names) +
-                  did_you_mean(name, names));
+    return rope_kinds()[rope.member(named ? "rope_type" : "type").one_of(names)];
 }
 
-void check_keys(const config_object& rope, const rope_kind& kind) {
+void check_keys(const document_field& rope, const rope_kind& kind) {
     for (const string_view key : kind.required) {
-        if (rope.find(key) == nullptr) {
+        if (!rope.find(key)) {
             rope.fail(key,
                       "is missing; rope type '" + std::string(kind.name) + "' needs it");
         }
     }
     const std::array<string_view, 4> always = {"rope_type", "type", "rope_theta",
                                                "partial_rotary_factor"};
-    for (const auto& item : rope.object().items()) {
+    for (const auto& [key, value, line] : rope.members()) {
         const auto among = [&](const auto& keys) {
-            return std::find(keys.begin(), keys.end(), item.key()) != keys.end();
+            return std::find(keys.begin(), keys.end(), key) != keys.end();
         };
-        if (item.value().is_null() || among(always) || among(kind.required) ||
+        if (!rope.find(key) || among(always) || among(kind.required) ||
             among(kind.optional)) {
             continue;
         }
-        rope.fail(item.key(), shown(item.value()) + " is not supported with rope type '" +
-                                  std::string(kind.name) + "'");
+        rope.fail(key, describe_json(value) + " is not supported with rope type '" +
+                           std::string(kind.name) + "'");
     }
 }
 
-rope_scaling read_scaling(const config_object& rope) {
+rope_scaling read_scaling(const document_field& rope) {
     const rope_kind& kind = read_kind(rope);
     check_keys(rope, kind);
     rope_scaling scaling;
@@ -102,9 +98,12 @@ rope_scaling read_scaling(const config_object& rope) {
     }
     if (kind.kind == rope_scaling_kind::llama3 &&
         scaling.high_freq_factor <= scaling.low_freq_factor) {
-        rope.fail("high_freq_factor", shown(*rope.find("high_freq_factor")) +
+        const auto written = [&](string_view key) {
+            return describe_json(rope.member(key).node());
+        };
+        rope.fail("high_freq_factor", written("high_freq_factor") +
                                           " is not above low_freq_factor " +
-                                          shown(*rope.find("low_freq_factor")));
+                                          written("low_freq_factor"));
     }
     return scaling;
 }
@@ -114,13 +113,14 @@ class rope_values {
 public:
     explicit rope_values(model_shape& model) : model_(model) {}
 
-    void theta(const config_object& where, string_view key) {
+    void theta(const document_field& where, string_view key) {
         put(where, key, theta_, model_.rope_theta, "rope_theta");
     }
-    void partial(const config_object& where, string_view key) {
+    void partial(const document_field& where, string_view key) {
         put(where, key, partial_, model_.partial_rotary_factor, "partial_rotary_factor");
     }
-    void scaling(const config_object& where, string_view key, const rope_scaling& value) {
+    void scaling(const document_field& where, string_view key,
+                 const rope_scaling& value) {
         if (scaled_ && model_.scaling != value) {
             where.fail(key, "contradicts the rope scaling given before in the same file");
         }
@@ -129,20 +129,20 @@ public:
     }
 
     /// An object with all of them.
-    void object(const config_object& keys, string_view key, const config_object& rope) {
+    void object(const document_field& keys, string_view key, const document_field& rope) {
         scaling(keys, key, read_scaling(rope));
         theta(rope, "rope_theta");
         partial(rope, "partial_rotary_factor");
     }
 
 private:
-    static void put(const config_object& where, string_view key,
+    static void put(const document_field& where, string_view key,
                     std::optional<double>& known, double& target, string_view name) {
         const auto value = where.positive(key);
         if (!value) return;
         if (known && *known != *value) {
-            where.fail(key, shown(*where.find(key)) + " contradicts " +
-                                std::string(name) + " " + json(*known).dump() +
+            where.fail(key, describe_json(where.member(key).node()) + " contradicts " +
+                                std::string(name) + " " + shortest(*known) +
                                 " of the same file");
         }
         known = target = *value;
@@ -155,11 +155,11 @@ private:
 };
 
 /// Transformers 5 of Gemma 3: an object for layers of each type.
-void read_by_layer_type(const config_object& keys, const config_object& ropes,
+void read_by_layer_type(const document_field& keys, const document_field& ropes,
                         rope_values& values, model_shape& model) {
-    for (const auto& [type, value] : ropes.object().items()) {
-        if (type != "full_attention" && type != "sliding_attention" && !value.is_null()) {
-            ropes.fail(type, shown(value) +
+    for (const auto& [type, value, line] : ropes.members()) {
+        if (type != "full_attention" && type != "sliding_attention" && ropes.find(type)) {
+            ropes.fail(type, describe_json(value) +
                                  " is not supported; expected full_attention and "
                                  "sliding_attention");
         }
@@ -179,7 +179,7 @@ void read_by_layer_type(const config_object& keys, const config_object& ropes,
 
 }  // namespace
 
-void read_rope(const config_object& keys, model_shape& model) {
+void read_rope(const document_field& keys, model_shape& model) {
     rope_values values(model);
     values.theta(keys, "rope_theta");
     values.partial(keys, "partial_rotary_factor");

@@ -3,7 +3,7 @@
 /// @file
 /// The keys of config.json that say how positions turn features.
 
-#include "config_object.hpp"
+#include "document_field.hpp"
 
 #include <packkit/model_shape.hpp>
 
@@ -15,6 +15,6 @@ namespace packkit::app {
 /// value that `model` has; its family must be set.
 /// @throws input_error for a kind of rope that is not known, a key that the kind does not
 /// have or lacks, and for values that contradict each other
-void read_rope(const config_object& keys, model_shape& model);
+void read_rope(const document_field& keys, model_shape& model);
 
 }  // namespace packkit::app

@@ -3,6 +3,7 @@
 
 #include "did_you_mean.hpp"
 #include "errors.hpp"
+#include "report/svg.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -148,6 +149,27 @@ std::string table::to_markdown() const {
         text += "\n";
     }
     return text;
+}
+
+std::string table::to_html() const {
+    const auto cell = [&](std::size_t i, const char* tag, const char* attributes,
+                          const std::string& text) {
+        if (columns_[i].bars) return std::string();
+        const bool left = columns_[i].align == alignment::left;
+        return std::string("<") + tag + attributes + (left ? " class=\"left\">" : ">") +
+               html_escaped(text) + "</" + tag + ">";
+    };
+    std::string html = "<div class=\"scroll\"><table><thead><tr>";
+    for (std::size_t i = 0; i < columns_.size(); ++i)
+        html += cell(i, "th", " scope=\"col\"", columns_[i].name);
+    html += "</tr></thead><tbody>\n";
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+        html += row == marked_ ? "<tr class=\"best\">" : "<tr>";
+        for (std::size_t i = 0; i < columns_.size(); ++i)
+            html += cell(i, "td", "", rows_[row][i]);
+        html += "</tr>\n";
+    }
+    return html + "</tbody></table></div>\n";
 }
 
 }  // namespace packkit::app

@@ -2,10 +2,11 @@
 #pragma once
 /// @file
 /// Tables for people and for programs: aligned text, CSV (RFC 4180 with line feeds),
-/// GitHub Markdown.
+/// GitHub Markdown, HTML.
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,7 @@ public:
     struct column {
         std::string name;
         alignment align = alignment::right;
+        bool bars = false;  ///< text_bar()s: a page has plots instead
     };
 
     explicit table(std::vector<column> columns);
@@ -40,16 +42,22 @@ public:
 
     [[nodiscard]] std::size_t rows() const { return rows_.size(); }
 
+    /// Makes a row stand out on a page.
+    void mark_row(std::size_t row) { marked_ = row; }
+
     /// Aligned columns under a rule, each line ended by a line feed.
     [[nodiscard]] std::string to_text() const;
     /// Header and rows; cells with a comma, quote or line ending are quoted.
     [[nodiscard]] std::string to_csv() const;
     /// A GitHub table; '|' inside a cell is escaped.
     [[nodiscard]] std::string to_markdown() const;
+    /// A table of a page (report/page.cpp).
+    [[nodiscard]] std::string to_html() const;
 
 private:
     std::vector<column> columns_;
     std::vector<std::vector<std::string>> rows_;
+    std::optional<std::size_t> marked_;
 };
 
 /// Columns that `text` takes on a terminal: its UTF-8 code points.

@@ -12,26 +12,27 @@ namespace {
 
 /// Says by type of layer which layers have a window: a first one, and an interval of
 /// layers without.
-void read_layer_types(const config_object& keys, std::int64_t window,
+void read_layer_types(const document_field& keys, std::int64_t window,
                       model_shape& model) {
-    const json* const types = keys.find("layer_types");
-    if (types == nullptr) return;
+    const auto types = keys.find("layer_types");
+    if (!types) return;
     const auto layers = static_cast<std::size_t>(model.num_hidden_layers);
-    if (!types->is_array() || types->size() != layers) {
-        keys.fail("layer_types",
-                  "expected an array of " + std::to_string(layers) + " names, found " +
-                      (types->is_array() ? "one of " + std::to_string(types->size())
-                                         : shown(*types)));
+    const document_node& list = types->node();
+    const bool array = list.type == document_node::kind::sequence;
+    if (!array || list.items.size() != layers) {
+        types->fail("expected an array of " + std::to_string(layers) + " names, found " +
+                    (array ? "one of " + std::to_string(list.items.size())
+                           : describe_json(list)));
     }
     std::vector<bool> slides;
-    for (const json& type : *types) {
-        if (type != "sliding_attention" && type != "full_attention") {
-            keys.fail("layer_types", shown(type) + " of layer " +
-                                         std::to_string(slides.size()) +
-                                         " is not known; expected full_attention or "
-                                         "sliding_attention");
+    for (const document_node& type : list.items) {
+        const bool sliding = is_text(type) && type.text == "sliding_attention";
+        if (!sliding && !(is_text(type) && type.text == "full_attention")) {
+            types->fail(describe_json(type) + " of layer " +
+                        std::to_string(slides.size()) +
+                        " is not known; expected full_attention or sliding_attention");
         }
-        slides.push_back(type == "sliding_attention");
+        slides.push_back(sliding);
     }
     const auto at = [&](bool what, std::size_t from) {
         return static_cast<std::size_t>(
@@ -73,7 +74,7 @@ void read_layer_types(const config_object& keys, std::int64_t window,
 
 }  // namespace
 
-void read_windows(const config_object& keys, model_shape& model) {
+void read_windows(const document_field& keys, model_shape& model) {
     using enum model_family;
     const char* const key = "sliding_window";
     constexpr std::int64_t class_default = 4096;
@@ -91,8 +92,7 @@ void read_windows(const config_object& keys, model_shape& model) {
                 window = 0;
             } else if (model.family != qwen3_moe) {
                 model.first_sliding_layer =
-                    keys.size("max_window_layers", config_object::max_size, 0)
-                        .value_or(28);
+                    keys.size("max_window_layers", max_size, 0).value_or(28);
             }
             break;
         case gemma2:

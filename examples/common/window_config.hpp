@@ -3,7 +3,7 @@
 /// @file
 /// The keys of config.json that say which layers see only the last tokens.
 
-#include "config_object.hpp"
+#include "document_field.hpp"
 
 #include <packkit/model_shape.hpp>
 
@@ -13,6 +13,6 @@ namespace packkit::app {
 /// sliding_window_pattern (Gemma 3) and layer_types, which has the last word. The family
 /// and num_hidden_layers of `model` must be set.
 /// @throws input_error for a list of layers that is no pattern, or of another length
-void read_windows(const config_object& keys, model_shape& model);
+void read_windows(const document_field& keys, model_shape& model);
 
 }  // namespace packkit::app

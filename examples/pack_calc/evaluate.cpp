@@ -2,11 +2,11 @@
 #include "evaluate.hpp"
 
 #include "algorithms.hpp"
-#include "length_census.hpp"
 #include "packed_rows.hpp"
 #include "run_tasks.hpp"
 
 #include "common/errors.hpp"
+#include "common/lengths/length_census.hpp"
 #include "common/numbers.hpp"
 #include "common/progress.hpp"
 

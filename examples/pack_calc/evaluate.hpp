@@ -4,8 +4,9 @@
 /// From lengths to the report.
 
 #include "report.hpp"
-#include "sample_sink.hpp"
 #include "settings.hpp"
+
+#include "common/lengths/sample_table.hpp"
 
 namespace packkit::app {
 

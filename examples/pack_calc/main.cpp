@@ -3,17 +3,16 @@
 /// packkit-pack: the offline packing-efficiency calculator.
 
 #include "evaluate.hpp"
-#include "input_options.hpp"
 #include "render.hpp"
 #include "settings.hpp"
 
-#include "common/atomic_file.hpp"
 #include "common/errors.hpp"
+#include "common/lengths/input_options.hpp"
+#include "common/outputs.hpp"
 
 #include <algorithm>
 #include <iostream>
 #include <limits>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,44 +30,14 @@ sample_table read_samples(const settings& options) {
                         longest_allowed);
 }
 
-std::string render(const report& result, const settings& options) {
-    switch (options.format) {
-        case output_format::json:
-            return render_json(result);
-        case output_format::csv:
-            return render_csv(result);
-        case output_format::markdown:
-            return render_markdown(result, options);
-        case output_format::table:
-            break;
-    }
-    return render_table(result, options);
-}
-
-/// All files are complete on disk before the first of them appears.
 void write_results(const report& result, const settings& options) {
-    std::vector<std::unique_ptr<atomic_file>> files;
-    const auto write = [&](const std::string& path, const std::string& content) {
-        files.push_back(std::make_unique<atomic_file>(path));
-        files.back()->write(content);
-        files.back()->sync();
-    };
-    if (!options.bins_path.empty()) {
-        files.push_back(std::make_unique<atomic_file>(options.bins_path));
-        render_bins(result.bins,
-                    [&](std::string_view text) { files.back()->write(text); });
-        files.back()->sync();
-    }
+    std::vector<output_file> files = {
+        {options.bins_path, [&](atomic_file& file) {
+             render_bins(result.bins, [&](std::string_view text) { file.write(text); });
+         }}};
     if (!options.html_path.empty())
-        write(options.html_path, render_html(result, options));
-    const std::string text = render(result, options);
-    if (options.output_path.empty()) {
-        write_stdout(text);
-    } else {
-        write(options.output_path, text);
-    }
-    for (const auto& file : files)
-        file->commit();
+        files.emplace_back(options.html_path, render_html(result, options));
+    write_outputs(options.output, render(result, options), files);
 }
 
 int pack_calc(int argc, char** argv) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render.hpp"
 
-#include "common/json.hpp"
-
 #include <array>
 #include <charconv>
 
@@ -77,7 +75,7 @@ ordered_json capacity_json(const capacity_report& capacity) {
 
 }  // namespace
 
-std::string render_json(const report& result) {
+ordered_json report_json(const report& result) {
     ordered_json document = capacity_json(result.main());
     if (!result.left_out.empty()) document["algorithms_left_out"] = result.left_out;
     if (result.capacities.size() > 1) {
@@ -87,7 +85,26 @@ std::string render_json(const report& result) {
             document["sweep"].push_back(capacity_json(one));
         }
     }
-    return document.dump(2) + "\n";
+    return document;
+}
+
+std::string report_csv(const report& result) {
+    ordered_json rows = ordered_json::array();
+    for (const capacity_report& capacity : result.capacities) {
+        for (const algorithm_result& one : capacity.results) {
+            ordered_json row = {{"capacity", capacity.capacity},
+                                {"samples", capacity.samples},
+                                {"tokens", capacity.tokens},
+                                {"skipped_overlong", capacity.skipped_overlong},
+                                {"skipped_empty", capacity.skipped_empty}};
+            row.update(result_json(one));
+            for (const char* const key :
+                 {"bound", "sample_indices", "step_idle", "step_idle_balanced"})
+                row.erase(key);
+            rows.push_back(std::move(row));
+        }
+    }
+    return csv_of(rows);
 }
 
 void render_bins(const bin_list<>& bins,

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "plots.hpp"
 #include "render.hpp"
 
 #include "common/did_you_mean.hpp"
+#include "common/errors.hpp"
 #include "common/numbers.hpp"
-#include "common/table.hpp"
+
+#include <packkit/version.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -37,6 +40,8 @@ table results_table(const capacity_report& capacity) {
                          fixed(one.ns_per_sample, 1), percent(one.rank_imbalance),
                          percent(one.attention_imbalance)});
     }
+    results.mark_row(
+        static_cast<std::size_t>(&best_result(capacity) - capacity.results.data()));
     return results;
 }
 
@@ -60,7 +65,7 @@ table lengths_table(const capacity_report& capacity) {
 
 table advice_table(const capacity_report& capacity) {
     const advice& advised = capacity.advice;
-    table values({{"advice", alignment::left}, {"", alignment::left}});
+    table values({{"setting", alignment::left}, {"value", alignment::left}});
     values.add_row({"sample_packing", advised.sample_packing ? "true" : "false"});
     values.add_row({"sample_packing_eff_est", fixed(advised.sample_packing_eff_est, 2)});
     values.add_row({"sequence_len", std::to_string(advised.sequence_len)});
@@ -88,59 +93,113 @@ table sweep_table(const report& result) {
     return sweep;
 }
 
-std::string histogram_text(const std::vector<histogram_bucket>& histogram) {
+table histogram_table(const capacity_report& capacity) {
     constexpr std::size_t bar_columns = 50;
     std::size_t largest = 1;
-    std::size_t label_width = 0;
-    std::vector<std::string> labels;
-    for (const histogram_bucket& bucket : histogram) {
+    for (const histogram_bucket& bucket : capacity.histogram)
         largest = std::max(largest, bucket.count);
-        labels.push_back(grouped(bucket.lo) + "–" + grouped(bucket.hi - 1));
-        if (bucket.hi - bucket.lo == 1) labels.back() = grouped(bucket.lo);
-        label_width = std::max(label_width, display_width(labels.back()));
-    }
-    std::string text;
-    for (std::size_t i = 0; i < histogram.size(); ++i) {
+    table histogram({{"tokens"}, {"samples"}, {"", alignment::left, true}});
+    for (const histogram_bucket& bucket : capacity.histogram) {
         const double share =
-            static_cast<double>(histogram[i].count) / static_cast<double>(largest);
-        text += "  " + padded(labels[i], label_width, alignment::right) + "  " +
-                text_bar(share, bar_columns);
-        if (histogram[i].count > 0) text += " " + count(histogram[i].count);
-        text.erase(text.find_last_not_of(' ') + 1);
-        text += "\n";
+            static_cast<double>(bucket.count) / static_cast<double>(largest);
+        histogram.add_row(
+            {bucket_text(bucket), count(bucket.count), text_bar(share, bar_columns)});
     }
-    return text;
-}
-
-std::string headline(const capacity_report& capacity) {
-    return count(capacity.samples) + " samples, " + grouped(capacity.tokens) +
-           " tokens, capacity " + grouped(capacity.capacity);
+    return histogram;
 }
 
 /// What the times are of, how ranks wait, and what was not run: lines, or nothing.
-std::string notes_of(const report& result) {
+std::vector<std::string> notes_of(const report& result) {
     const capacity_report& main = result.main();
-    std::string text;
+    std::vector<std::string> lines;
     for (const algorithm_result& one : main.results) {
         if (one.sample_indices) continue;
-        text += "* lengths alone are packed; sample indices are made for --bins\n";
+        lines.emplace_back(
+            "* lengths alone are packed; sample indices are made for --bins");
         break;
     }
     if (!result.left_out.empty()) {
-        text += "Left out for their time: " + name_list(result.left_out) +
-                "; --algorithms all runs them\n";
+        lines.push_back("Left out for their time: " + name_list(result.left_out) +
+                        "; --algorithms all runs them");
     }
     const algorithm_result& best = best_result(main);
     if (!best.balanced.tokens.empty()) {
-        text += "Ranks wait " + percent(best.shuffled.idle) +
-                " of the time with rows of " + best.algorithm + " in random order, " +
-                percent(best.balanced.idle) + " with rows of like cost in one step\n";
+        lines.push_back("Ranks wait " + percent(best.shuffled.idle) +
+                        " of the time with rows of " + best.algorithm +
+                        " in random order, " + percent(best.balanced.idle) +
+                        " with rows of like cost in one step");
     }
-    return text;
+    return lines;
 }
 
-}  // namespace
+report_section packed_section(const report& result, const settings& options) {
+    const capacity_report& main = result.main();
+    std::vector<std::string> lines = notes_of(result);
+    lines.insert(lines.begin(),
+                 "gap: bins above the lower bound of " +
+                     count(main.results.front().lower_bound) + "; imb.: busiest of " +
+                     counted(options.ranks, "rank", "ranks") + " above the mean");
+    return {.title = "Packed",
+            .caption =
+                "Share of the positions of all rows that hold tokens; the rest is "
+                "padding. Grey: without packing.",
+            .lines = std::move(lines),
+            .plots = efficiency_plot(main),
+            .tables = {results_table(main)}};
+}
 
+report_section sweep_section(const report& result) {
+    if (result.capacities.size() == 1) return {};
+    const std::int64_t recommended = result.capacities[result.recommended].capacity;
+    return {
+        .title = "Capacities; least lost, then fullest: " + std::to_string(recommended),
+        .caption =
+            "Efficiency of the best algorithm at each capacity. * some samples "
+            "are longer.",
+        .plots = sweep_plot(result),
+        .tables = {sweep_table(result)}};
+}
+
+report_section advice_section(const capacity_report& main) {
+    const bool pays = main.advice.sample_packing;
+    return {.title = std::string("Advice: packing ") +
+                     (pays ? "pays here" : "does not pay here"),
+            .lines = {main.advice.reason + "."},
+            .tables = {advice_table(main)},
+            .tone = pays ? section_tone::good : section_tone::bad};
+}
+
+std::vector<headline_figure> figures_of(const capacity_report& main) {
+    const algorithm_result& best = best_result(main);
+    const double samples_per_row =
+        static_cast<double>(main.items) / static_cast<double>(best.bins);
+    return {{percent(best.efficiency), "of the positions hold tokens, packed"},
+            {percent(main.pad_to_capacity), "padded to the capacity instead"},
+            {fixed(samples_per_row, 2) + " ×",
+             "samples a row of " + grouped(main.capacity) + " tokens"},
+            {count(best.bins),
+             best.gap_bins == 0
+                 ? "rows, proved to be the fewest"
+                 : "rows, at most " + count(best.gap_bins) + " above the fewest"},
+            {short_count(static_cast<std::uint64_t>(main.tokens)),
+             "tokens in " + counted(main.samples, "sample", "samples")}};
+}
+
+std::string settings_line(const settings& options) {
+    std::string text = "Inputs:";
+    for (const auto& input : options.inputs) {
+        text += " " + escaped(input == "-" ? "standard input" : input);
+    }
+    text += options.seed ? "; shuffled with seed " + std::to_string(*options.seed)
+                         : std::string("; in the order given");
+    return text + "; micro-batch " + std::to_string(options.micro_batch_size) +
+           ", accumulation " + std::to_string(options.gradient_accumulation_steps) +
+           ", ranks " + std::to_string(options.ranks) + ". packkit-pack " +
+           PACKKIT_VERSION + ".";
+}
+
+/// What was left out of a capacity, or nothing: "5 longer than the capacity (longest
+/// 5,000): dropped, 25,600 tokens; 2 empty, left out".
 std::string describe_skipped(const capacity_report& capacity) {
     const excess_report& excess = capacity.excess;
     std::string text;
@@ -168,88 +227,45 @@ std::string describe_skipped(const capacity_report& capacity) {
     return text;
 }
 
-std::string render_table(const report& result, const settings& options) {
+printed_report printed(const report& result, const settings& options) {
     const capacity_report& main = result.main();
-    std::string text = headline(main) + "\n";
-    if (const std::string skipped = describe_skipped(main); !skipped.empty()) {
-        text += skipped + "\n";
-    }
-    text += "\nLengths\n" + lengths_table(main).to_text() + "\n" +
-            histogram_text(main.histogram) + "\n";
-    text += "Packed; gap: bins above the lower bound of " +
-            count(main.results.front().lower_bound) + "; imb.: busiest of " +
-            std::to_string(options.ranks) + " ranks above the mean\n";
-    text += results_table(main).to_text() + notes_of(result) + "\n";
-    text += unpacked_table(main).to_text() + "\n";
-    if (result.capacities.size() > 1) {
-        text += "Capacities; least lost, then fullest: " +
-                std::to_string(result.capacities[result.recommended].capacity) + "\n" +
-                sweep_table(result).to_text() + "\n";
-    }
-    text += advice_table(main).to_text() + main.advice.reason + "\n";
-    return text;
+    printed_report page{
+        .title = "Packing efficiency at " + grouped(main.capacity) + " tokens",
+        .headline = "Packing efficiency: " + counted(main.samples, "sample", "samples") +
+                    ", " + grouped(main.tokens) + " tokens, capacity " +
+                    grouped(main.capacity)};
+    if (std::string skipped = describe_skipped(main); !skipped.empty())
+        page.lines.push_back(std::move(skipped));
+    page.figures = figures_of(main);
+    page.sections = {{.title = "Lengths",
+                      .caption = lengths_caption(main),
+                      .plots = lengths_plot(result),
+                      .tables = {lengths_table(main)}},
+                     {.title = "Samples by length",
+                      .tables = {histogram_table(main)},
+                      .where = shown_in::text},
+                     packed_section(result, options)};
+    for (report_section& section : plot_sections(main, options))
+        page.sections.push_back(std::move(section));
+    page.sections.push_back({.title = "Not packed",
+                             .tables = {unpacked_table(main)},
+                             .where = shown_in::text});
+    page.sections.push_back(sweep_section(result));
+    page.sections.push_back(advice_section(main));
+    page.footer = settings_line(options);
+    return page;
 }
 
-std::string render_markdown(const report& result, const settings& options) {
-    const capacity_report& main = result.main();
-    std::string text = "# Packing efficiency\n\n" + headline(main) + ".\n";
-    if (const std::string skipped = describe_skipped(main); !skipped.empty()) {
-        text += "\n" + skipped + ".\n";
-    }
-    text += "\n## Lengths\n\n" + lengths_table(main).to_markdown();
-    table histogram({{"from"}, {"to"}, {"samples"}});
-    for (const histogram_bucket& bucket : main.histogram) {
-        histogram.add_row(
-            {grouped(bucket.lo), grouped(bucket.hi - 1), count(bucket.count)});
-    }
-    text += "\n" + histogram.to_markdown();
-    text += "\n## Packed\n\nLower bound: " + count(main.results.front().lower_bound) +
-            " bins; ranks: " + std::to_string(options.ranks) + ".\n\n" +
-            results_table(main).to_markdown();
-    if (const std::string notes = notes_of(result); !notes.empty()) {
-        text += "\n" + notes;
-    }
-    text += "\n" + unpacked_table(main).to_markdown();
-    if (result.capacities.size() > 1) {
-        text += "\n## Capacities\n\n" + sweep_table(result).to_markdown();
-    }
-    text += "\n## Advice\n\n" + advice_table(main).to_markdown() + "\n" +
-            main.advice.reason + ".\n";
-    return text;
+}  // namespace
+
+std::string render(const report& result, const settings& options) {
+    return render(
+        options.format, [&] { return report_json(result); },
+        [&] { return report_csv(result); }, [&] { return printed(result, options); });
 }
 
-std::string render_csv(const report& result) {
-    table rows({{"capacity"},
-                {"samples"},
-                {"tokens"},
-                {"skipped_overlong"},
-                {"skipped_empty"},
-                {"algorithm"},
-                {"bins"},
-                {"efficiency"},
-                {"padding_tokens"},
-                {"lower_bound"},
-                {"gap_bins"},
-                {"optimal"},
-                {"seconds"},
-                {"ns_per_sample"},
-                {"rank_imbalance"},
-                {"attention_imbalance"}});
-    for (const capacity_report& capacity : result.capacities) {
-        for (const algorithm_result& one : capacity.results) {
-            rows.add_row(
-                {std::to_string(capacity.capacity), std::to_string(capacity.samples),
-                 std::to_string(capacity.tokens),
-                 std::to_string(capacity.skipped_overlong),
-                 std::to_string(capacity.skipped_empty), one.algorithm,
-                 std::to_string(one.bins), shortest(one.efficiency),
-                 std::to_string(one.padding_tokens), std::to_string(one.lower_bound),
-                 std::to_string(one.gap_bins), one.optimal ? "true" : "false",
-                 shortest(one.seconds), shortest(one.ns_per_sample),
-                 shortest(one.rank_imbalance), shortest(one.attention_imbalance)});
-        }
-    }
-    return rows.to_csv();
+std::string render_html(const report& result, const settings& options) {
+    return to_html(printed(result, options));
 }
 
 }  // namespace packkit::app

@@ -2,12 +2,11 @@
 #include "settings.hpp"
 
 #include "algorithms.hpp"
-#include "input_options.hpp"
 
-#include "common/atomic_file.hpp"
 #include "common/command_line.hpp"
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
+#include "common/lengths/input_options.hpp"
 #include "common/numbers.hpp"
 
 #include <packkit/version.hpp>
@@ -15,8 +14,6 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <array>
-#include <filesystem>
 #include <limits>
 #include <utility>
 
@@ -75,7 +72,8 @@ struct raw_options {
     std::vector<std::string> inputs;
     std::string capacity, capacities, algorithm, excess, seed, threads, micro,
         accumulation;
-    std::string ranks, group_size, bin_size, format, output, bins, html;
+    std::string ranks, group_size, bin_size, bins, html;
+    output_texts output;
     input_option_texts rows;
     bool sequential = false;
 };
@@ -120,9 +118,7 @@ void add_options(CLI::App& app, raw_options& raw) {
     add_input_options(app, raw.rows);
 
     group = "Results";
-    option(group, "--format", raw.format, "NAME", "table (default), json, csv, markdown");
-    option(group, "--output", raw.output, "FILE",
-           "Write the result there, not to stdout");
+    add_output_options(app, raw.output);
     option(group, "--bins", raw.bins, "FILE",
            "Write an array of sample indices a row, of the first algorithm");
     option(group, "--html", raw.html, "FILE", "Write a self-contained report with plots");
@@ -198,33 +194,12 @@ void set_algorithms(const raw_options& raw, settings& result) {
 }
 
 void set_outputs(const raw_options& raw, settings& result) {
-    result.output_path = raw.output;
+    result.output = raw.output;
     result.bins_path = raw.bins;
     result.html_path = raw.html;
-    const std::array<std::pair<const char*, const std::string*>, 3> outputs = {
-        {{"--output", &raw.output}, {"--bins", &raw.bins}, {"--html", &raw.html}}};
-    std::error_code ignored;
-    const auto same = [&](const std::string& a, const std::string& b) {
-        return a == b || (std::filesystem::is_regular_file(a, ignored) &&
-                          std::filesystem::equivalent(a, b, ignored));
-    };
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-        const auto& [option, path] = outputs[i];
-        if (path->empty()) continue;
-        check_writable(*path, option);
-        for (const auto& input : result.inputs) {
-            if (same(*path, input)) {
-                throw usage_error(option,
-                                  in_quotes(*path) + " is an input; it would be lost");
-            }
-        }
-        for (std::size_t j = 0; j < i; ++j) {
-            if (same(*path, *outputs[j].second)) {
-                throw usage_error(option, in_quotes(*path) + " is also the file of " +
-                                              outputs[j].first);
-            }
-        }
-    }
+    check_output_paths(
+        {{"--output", raw.output.output}, {"--bins", raw.bins}, {"--html", raw.html}},
+        result.inputs);
 }
 
 }  // namespace
@@ -265,7 +240,7 @@ std::optional<settings> parse_settings(int argc, char** argv) {
         size("--gradient-accumulation-steps", raw.accumulation, 1, largest_size)
             .value_or(1);
     result.ranks = size("--ranks", raw.ranks, 1, largest_size).value_or(1);
-    if (!raw.format.empty()) result.format = parse_output_format(raw.format);
+    result.format = parse_format(raw.output);
     set_outputs(raw, result);
     return result;
 }

@@ -3,9 +3,8 @@
 /// @file
 /// The command line of packkit-pack as a value.
 
-#include "input.hpp"
-
-#include "common/table.hpp"
+#include "common/lengths/input.hpp"
+#include "common/outputs.hpp"
 
 #include <packkit/excess_length.hpp>
 
@@ -41,8 +40,8 @@ struct settings {
     std::size_t threads = 1;  ///< algorithms that run at the same time
 
     output_format format = output_format::table;
-    std::string output_path;  ///< empty: standard output
-    std::string bins_path;    ///< empty: none, as below
+    output_texts output;
+    std::string bins_path;  ///< empty: none, as below
     std::string html_path;
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibrate.hpp"
 
+#include "common/document_field.hpp"
 #include "common/errors.hpp"
-#include "common/json.hpp"
 #include "common/jsonl.hpp"
 #include "common/numbers.hpp"
 
@@ -31,31 +31,10 @@ double median(std::vector<double> values) {
     return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
-double figure(const app::json& line, const char* key, const std::string& place,
-              const char* name) {
-    const auto found = line.find(key);
-    if (found == line.end())
-        throw app::input_error(place, std::string(name) + " is missing");
-    if (!found->is_number()) {
-        throw app::input_error(place, std::string(name) + ": expected a number, found " +
-                                          std::string(app::json_kind(*found)));
-    }
-    const double value = found->get<double>();
-    if (!(value >= 0) || std::isinf(value)) {
-        throw app::input_error(place, std::string(name) + " is " + found->dump() +
-                                          ", expected a number >= 0");
-    }
-    return value;
-}
-
-const app::json& part(const app::json& line, const char* key, const std::string& place) {
-    const auto found = line.find(key);
-    if (found == line.end() || !found->is_object()) {
-        throw app::input_error(
-            place, std::string(key) +
-                       (found == line.end() ? " is missing" : ": expected an object"));
-    }
-    return *found;
+double figure(const app::document_field& line, std::string_view key) {
+    const auto value = line.not_negative(key);
+    if (!value) line.fail(key, "is missing");
+    return *value;
 }
 
 using matrix = Eigen::MatrixXd;
@@ -287,24 +266,19 @@ measured_run read_metrics(const std::string& path) {
     measured_run run;
     run.path = path;
     app::jsonl_reader lines(path);
-    for (app::json line; lines.next(line);) {
-        const std::string place = lines.place();
-        if (!line.is_object()) {
-            throw app::input_error(
-                place, "expected an object, found " + std::string(app::json_kind(line)));
-        }
+    for (app::document_node row; lines.next(row);) {
+        const app::document_field line(row, path);
         measured_step step;
-        step.step = static_cast<std::int64_t>(figure(line, "step", place, "step"));
-        step.seconds =
-            figure(part(line, "seconds", place), "step", place, "seconds.step");
+        step.step = static_cast<std::int64_t>(figure(line, "step"));
+        step.seconds = figure(line.member("seconds"), "step");
         if (step.seconds == 0)
-            throw app::input_error(place, "seconds.step is 0, expected a number > 0");
-        step.flops = figure(line, "flops", place, "flops");
-        const app::json& bytes = part(line, "bytes", place);
-        for (const auto& [kind, unused] : bytes.items())
-            step.bytes += figure(bytes, kind.c_str(), place, ("bytes." + kind).c_str());
-        if (line.contains("collectives")) {
-            step.collectives = figure(line, "collectives", place, "collectives");
+            line.member("seconds").fail("step", "is 0, expected a number > 0");
+        step.flops = figure(line, "flops");
+        const app::document_field bytes = line.member("bytes");
+        for (const auto& member : bytes.members())
+            step.bytes += figure(bytes, member.key);
+        if (line.has("collectives")) {
+            step.collectives = figure(line, "collectives");
         } else {
             run.counts_collectives = false;
         }

@@ -4,8 +4,6 @@
 #include "calibration.hpp"
 #include "cluster_options.hpp"
 #include "command.hpp"
-#include "facts.hpp"
-#include "outputs.hpp"
 
 #include "common/errors.hpp"
 #include "common/numbers.hpp"

@@ -1,35 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration.hpp"
 
-#include "common/errors.hpp"
+#include "common/document_field.hpp"
 
-#include <algorithm>
-#include <cmath>
-#include <optional>
-#include <string_view>
 #include <utility>
 
 namespace packkit::plan {
 namespace {
 
-using app::input_error;
 using app::ordered_json;
-
-std::optional<double> number(const std::string& path, const app::json& document,
-                             const char* key) {
-    const auto found = document.find(key);
-    if (found == document.end() || found->is_null()) return std::nullopt;
-    if (!found->is_number()) {
-        throw input_error(path, std::string(key) + ": expected a number, found " +
-                                    std::string(app::json_kind(*found)));
-    }
-    const double value = found->get<double>();
-    if (!(value >= 0) || std::isinf(value)) {
-        throw input_error(
-            path, std::string(key) + " is " + found->dump() + ", expected a number >= 0");
-    }
-    return value;
-}
 
 double& peak_of(device& gpu, precision_kind precision) {
     switch (precision) {
@@ -44,18 +23,10 @@ double& peak_of(device& gpu, precision_kind precision) {
     return gpu.peak_flops_bf16;
 }
 
-precision_kind precision_of(const std::string& path, const app::json& document) {
-    const auto found = document.find("precision");
-    if (found == document.end() || !found->is_string()) {
-        throw input_error(path, found == document.end()
-                                    ? "precision is missing beside peak_tflops"
-                                    : "precision: expected a string");
-    }
-    const auto name = found->get<std::string>();
-    const auto at = std::find(precision_names.begin(), precision_names.end(), name);
-    if (at == precision_names.end())
-        throw input_error(path, "precision: unknown precision " + app::in_quotes(name));
-    return static_cast<precision_kind>(at - precision_names.begin());
+precision_kind precision_of(const app::document_field& file) {
+    const auto name = file.find("precision");
+    if (!name) file.fail("precision is missing beside peak_tflops");
+    return static_cast<precision_kind>(name->one_of(precision_names));
 }
 
 /// Value and error of 1 / c, in units: d(1/c) = dc / c².
@@ -117,28 +88,23 @@ ordered_json to_json(const calibration& fitted, double peak_flops,
 }
 
 void apply_calibration(const std::string& path, device& gpu) {
-    const app::json document = app::read_json_file(path);
-    if (!document.is_object()) {
-        throw input_error(
-            path, "expected an object, found " + std::string(app::json_kind(document)));
-    }
-    const auto efficiency = number(path, document, "efficiency");
-    if (!efficiency) throw input_error(path, "efficiency is missing");
+    const app::document_node document = app::read_json_document(path);
+    const app::document_field file(document, path);
+    const auto efficiency = file.not_negative("efficiency");
+    if (!efficiency) file.fail("efficiency is missing");
     if (!(*efficiency > 0 && *efficiency <= 1)) {
-        throw input_error(path, "efficiency: " + document["efficiency"].dump() +
+        file.fail("efficiency", app::describe_json(file.member("efficiency").node()) +
                                     " is not above 0 and at most 1");
     }
-    const auto peak = number(path, document, "peak_tflops");
-    const auto link = number(path, document, "link_gbps");
-    const auto latency = number(path, document, "latency_us");
-    const auto fixed = number(path, document, "fixed_seconds");
-    if (link == 0.0) throw input_error(path, "link_gbps is 0, expected a number > 0");
+    const auto peak = file.positive("peak_tflops");
+    const auto link = file.positive("link_gbps");
+    const auto latency = file.not_negative("latency_us");
+    const auto fixed = file.not_negative("fixed_seconds");
     gpu.efficiency = *efficiency;
     if (latency) gpu.collective_latency_seconds = *latency * 1e-6;
     gpu.calibrated = true;
     if (!peak) return;
-    if (*peak == 0.0) throw input_error(path, "peak_tflops is 0, expected a number > 0");
-    peak_of(gpu, precision_of(path, document)) = *peak * 1e12;
+    peak_of(gpu, precision_of(file)) = *peak * 1e12;
     gpu.measured =
         measured_machine{*efficiency * *peak * 1e12, link ? 1 / (*link * 1e9) : 0.0,
                          latency.value_or(0) * 1e-6, fixed.value_or(0)};

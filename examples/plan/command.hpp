@@ -5,12 +5,24 @@
 /// what it does once the line is parsed.
 
 #include "common/command_line.hpp"
+#include "common/outputs.hpp"
+#include "common/report/report.hpp"
 
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace packkit::plan {
+
+using app::add_output_options;
+using app::check_output_paths;
+using app::fact;
+using app::output_file;
+using app::output_texts;
+using app::parse_format;
+using app::render_facts;
+using app::render_rows;
+using app::write_outputs;
 
 /// What the command on the line does; empty until one is parsed.
 using action = std::function<void()>;

@@ -20,6 +20,8 @@
 namespace packkit::plan {
 namespace {
 
+using app::hours_text;
+using app::rate_text;
 using app::usage_error;
 
 workload full_workload(const subject_texts& texts, const training_setup& setup) {

@@ -2,7 +2,6 @@
 // packkit-plan estimate: one way to train, in full.
 #include "command.hpp"
 #include "compare.hpp"
-#include "outputs.hpp"
 #include "render.hpp"
 #include "training_options.hpp"
 #include "warnings.hpp"
@@ -48,14 +47,11 @@ struct estimate_texts {
 
 std::vector<std::string> headlines(const estimate_report& report) {
     const plan_estimate& plan = report.plan;
-    const auto bytes = [](std::int64_t value) {
-        return app::bytes_text(static_cast<std::uint64_t>(value));
-    };
     return {report.subject.model.name + " on " + app::grouped(report.subject.gpus.gpus) +
                 " x " + std::string(report.subject.gpus.gpu.name) + ": " +
                 mesh_text(plan.setup.mesh),
-            "Expected: " + bytes(plan.memory.bytes.total()) + " of " +
-                bytes(plan.capacity_bytes) + " a GPU" +
+            "Expected: " + app::bytes_text(plan.memory.bytes.total()) + " of " +
+                app::bytes_text(plan.capacity_bytes) + " a GPU" +
                 (plan.fits ? "" : ", which does not fit") + "; " +
                 app::duration_text(plan.seconds.step) + " a step"};
 }
@@ -89,8 +85,7 @@ void run(const estimate_texts& texts) {
         report.advice.push_back(std::move(sentence));
 
     std::vector<output_file> files;
-    if (!texts.html.empty())
-        files.push_back({"--html", texts.html, estimate_html(report)});
+    if (!texts.html.empty()) files.push_back({texts.html, estimate_html(report)});
     if (!texts.yaml.path.empty()) {
         const yaml_run config{subject.model,
                               subject.packed,
@@ -98,8 +93,7 @@ void run(const estimate_texts& texts) {
                               subject.drop_last,
                               lengths ? &texts.subject.lengths : nullptr,
                               headlines(report)};
-        files.push_back(
-            {"--yaml", texts.yaml.path, render_yaml(texts.yaml, setup, config)});
+        files.push_back({texts.yaml.path, render_yaml(texts.yaml, setup, config)});
     }
     write_outputs(texts.output, render(report, format), files);
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // packkit-plan gpus: the devices that have a name.
 #include "command.hpp"
-#include "facts.hpp"
-#include "outputs.hpp"
 
 #include "common/numbers.hpp"
 

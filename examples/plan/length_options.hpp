@@ -4,10 +4,9 @@
 /// The options that bring a length histogram into a plan: --lengths with the inputs of
 /// packkit-pack.
 
-#include "input_options.hpp"
-#include "length_census.hpp"
-
 #include "common/command_line.hpp"
+#include "common/lengths/input_options.hpp"
+#include "common/lengths/length_census.hpp"
 
 #include <packkit/attention_cost.hpp>
 #include <packkit/workload.hpp>

@@ -2,10 +2,8 @@
 // packkit-plan mfu: what share of the peak a throughput is, and whether it is possible.
 #include "cluster_options.hpp"
 #include "command.hpp"
-#include "facts.hpp"
 #include "length_options.hpp"
 #include "model_choice.hpp"
-#include "outputs.hpp"
 
 #include "common/errors.hpp"
 #include "common/numbers.hpp"

@@ -5,12 +5,10 @@
 
 #include "report.hpp"
 
-// Before the alias json: an enumerator of that name would shadow it.
-#include "common/table.hpp"
-
-#include "common/json.hpp"
+#include "common/report/report.hpp"
 
 #include <string>
+#include <vector>
 
 namespace packkit::plan {
 
@@ -22,14 +20,6 @@ std::string render(const search_report& report, app::output_format format);
 app::ordered_json estimate_json(const estimate_report& report);
 /// {"plans": […], "rejected": […]}, each plan with the keys of an estimate.
 app::ordered_json search_json(const search_report& report);
-
-/// For people: memory as bars, communication, time, warnings, advice.
-std::string estimate_text(const estimate_report& report);
-std::string search_text(const search_report& report);
-
-/// The same as sections and tables.
-std::string estimate_markdown(const estimate_report& report);
-std::string search_markdown(const search_report& report);
 
 /// A row a plan, the columns those of the JSON without its nesting.
 std::string plans_csv(const std::vector<app::ordered_json>& plans);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "facts.hpp"
 #include "render.hpp"
 
 #include <algorithm>
@@ -212,7 +211,7 @@ std::string plans_csv(const std::vector<ordered_json>& plans) {
         flatten(plan, "", row);
         rows.push_back(std::move(row));
     }
-    return render_rows("plans", rows, app::table({}), app::output_format::csv);
+    return app::csv_of(rows);
 }
 
 }  // namespace packkit::plan

@@ -66,25 +66,16 @@ std::string mesh_text(const mesh_shape& mesh) {
     return text.empty() ? "1 GPU" : text;
 }
 
-std::string variant_text(const training_setup& setup) {
+std::string variant_text(const training_setup& setup, bool brief) {
     std::string text(to_string(setup.sharding));
     if (setup.sharding == sharding_kind::fsdp && !setup.reshard_after_forward)
         text += ", no reshard";
-    if (setup.checkpointing != checkpointing_kind::none)
-        text += ", " + std::string(to_string(setup.checkpointing)) + " checkpointing";
-    if (setup.sequence_parallel) text += ", sequence parallel";
-    if (setup.offload_optimizer) text += ", optimizer offloaded";
-    return text;
-}
-
-std::string short_variant_text(const training_setup& setup) {
-    std::string text(to_string(setup.sharding));
-    if (setup.sharding == sharding_kind::fsdp && !setup.reshard_after_forward)
-        text += ", no reshard";
-    if (setup.checkpointing != checkpointing_kind::none)
-        text += ", " + std::string(to_string(setup.checkpointing));
-    if (setup.sequence_parallel) text += ", sp";
-    if (setup.offload_optimizer) text += ", offload";
+    if (setup.checkpointing != checkpointing_kind::none) {
+        text += ", " + std::string(to_string(setup.checkpointing)) +
+                (brief ? "" : " checkpointing");
+    }
+    if (setup.sequence_parallel) text += brief ? ", sp" : ", sequence parallel";
+    if (setup.offload_optimizer) text += brief ? ", offload" : ", optimizer offloaded";
     return text;
 }
 

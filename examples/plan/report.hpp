@@ -116,8 +116,7 @@ std::vector<communication_part> communication_parts(const plan_figures& plan);
 std::string mesh_text(const mesh_shape& mesh);
 
 /// "fsdp, full checkpointing, sequence parallel": what differs from the plainest.
-std::string variant_text(const training_setup& setup);
-/// The same in few letters for a column: "fsdp, full, sp".
-std::string short_variant_text(const training_setup& setup);
+/// @param brief in few letters for a column: "fsdp, full, sp"
+std::string variant_text(const training_setup& setup, bool brief = false);
 
 }  // namespace packkit::plan

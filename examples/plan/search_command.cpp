@@ -2,7 +2,6 @@
 // packkit-plan search: every mesh, ranked, or refused with a reason.
 #include "command.hpp"
 #include "compare.hpp"
-#include "outputs.hpp"
 #include "render.hpp"
 #include "training_options.hpp"
 #include "warnings.hpp"
@@ -189,8 +188,8 @@ void run(const search_texts& texts) {
 
     std::vector<output_file> files;
     if (!texts.yaml.path.empty())
-        files.push_back({"--yaml", texts.yaml.path, yaml_text(texts, report)});
-    if (!texts.html.empty()) files.push_back({"--html", texts.html, search_html(report)});
+        files.push_back({texts.yaml.path, yaml_text(texts, report)});
+    if (!texts.html.empty()) files.push_back({texts.html, search_html(report)});
     write_outputs(texts.output, render(report, format), files);
 }
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // packkit-plan steps: how many steps, how many hours.
 #include "command.hpp"
-#include "facts.hpp"
 #include "length_options.hpp"
-#include "outputs.hpp"
 
 #include "common/errors.hpp"
 #include "common/numbers.hpp"

@@ -14,10 +14,7 @@ namespace packkit::plan {
 namespace {
 
 using app::grouped;
-
-std::string bytes(std::int64_t value) {
-    return app::bytes_text(static_cast<std::uint64_t>(value));
-}
+using app::rate_text;
 
 /// Single changes that make it fit, with the speed that they leave.
 void add_remedies(const plan_subject& subject, const model_layout& layout,
@@ -30,7 +27,7 @@ void add_remedies(const plan_subject& subject, const model_layout& layout,
                                               subject.work, options_of(subject));
         if (!changed.fits) continue;
         advice.push_back("It would fit with " + change.what + ": " +
-                         bytes(changed.memory.bytes.total()) + ", " +
+                         app::bytes_text(changed.memory.bytes.total()) + ", " +
                          rate_text(changed.tokens_per_second_per_gpu) +
                          " tokens/s a GPU.");
         ++said;
@@ -71,7 +68,7 @@ void add_faster(const plan_subject& subject, const model_layout& layout,
         grouped(best.setup.micro_batch_size) + "), " +
         rate_text(best.tokens_per_second_per_gpu) + " tokens/s a GPU" +
         (plan.fits ? ", " + app::percent(gain, 0) + " more" : std::string()) + ", " +
-        bytes(best.memory.bytes.total()) + ".");
+        app::bytes_text(best.memory.bytes.total()) + ".");
 }
 
 }  // namespace

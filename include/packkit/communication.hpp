@@ -126,10 +126,10 @@ namespace textbook {
 
 }  // namespace textbook
 
-namespace detail {
-
 /// Doubles in the report that every rank gives to all others once a step.
-inline constexpr std::int64_t report_values = 3;
+inline constexpr std::int64_t rank_report_values = 3;
+
+namespace detail {
 
 [[nodiscard]] constexpr std::int64_t unit_count(const sharded_elements& elements) {
     return elements.embedding.copies + elements.blocks.copies + elements.head.copies;
@@ -354,7 +354,7 @@ inline collective_bytes partial_gradients(const model_layout& layout,
     // One float64, the squared norm, over shards and over tp; then the reports.
     estimate.world.all_reduce =
         all_reduce_bytes(1, 8, shards) + all_reduce_bytes(1, 8, mesh.tp);
-    estimate.world.all_gather = gather_bytes(detail::report_values, 8, mesh.world_size());
+    estimate.world.all_gather = gather_bytes(rank_report_values, 8, mesh.world_size());
     estimate.world.collectives =
         (shards > 1 ? 1 : 0) + (mesh.tp > 1 ? 1 : 0) + (mesh.world_size() > 1 ? 1 : 0);
     return estimate;

@@ -3,7 +3,7 @@
 /// Hands bytes to a reader as a file in memory: read, or refused with a place.
 #pragma once
 
-#include <input.hpp>
+#include <common/lengths/input.hpp>
 
 #include <common/errors.hpp>
 

@@ -3,6 +3,8 @@
 
 #include "unicode.hpp"
 
+#include "common/errors.hpp"
+
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -28,7 +30,7 @@ bool ends_with_word(std::string_view text) {
            begins_with_word(text.substr(begin_of_last(text, text.size())));
 }
 
-added_token read_added_token(const json_field& field) {
+added_token read_added_token(const document_field& field) {
     field.only(
         {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
     added_token token;
@@ -103,13 +105,13 @@ void token_finder::split(std::string_view text, std::vector<token_part>& parts) 
     if (covered < text.size()) parts.push_back({text.substr(covered), std::nullopt});
 }
 
-added_tokens::added_tokens(const json_field& field, const token_model& model,
+added_tokens::added_tokens(const document_field& field, const token_model& model,
                            const normalizer& steps) {
     const std::size_t count = field.array_size();
     // Ids of tokens that the vocabulary lacks go on behind its number of tokens.
     std::int64_t next_id = static_cast<std::int64_t>(model.size());
     for (std::size_t i = 0; i < count; ++i) {
-        const json_field item = field.element(i);
+        const document_field item = field.element(i);
         const added_token token = read_added_token(item);
         if (token.content.empty()) continue;  // as the reference does
         if (const auto before = ids_.find(token.content)) {

@@ -66,7 +66,7 @@ public:
     added_tokens() = default;
     /// @throws input_error for a token whose id differs from that of the vocabulary or
     /// from the next free one, as the reference library would number it.
-    added_tokens(const json_field& field, const token_model& model,
+    added_tokens(const document_field& field, const token_model& model,
                  const normalizer& steps);
 
     [[nodiscard]] const token_finder& raw() const { return raw_; }

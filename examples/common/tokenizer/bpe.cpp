@@ -8,6 +8,8 @@
 #include "pair_table.hpp"
 #include "unicode.hpp"
 
+#include "common/errors.hpp"
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -44,13 +46,13 @@ struct bpe_scratch {
 
 class bpe final : public token_model {
 public:
-    bpe(const json_field& field, bool of_bytes) {
+    bpe(const document_field& field, bool of_bytes) {
         field.only({"type", "dropout", "unk_token", "continuing_subword_prefix",
                     "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges",
                     "vocab", "merges"});
         if (const auto dropout = field.find("dropout");
             dropout && dropout->number() != 0) {
-            dropout->fail(dropout->value().dump() +
+            dropout->fail(dropout->node().text +
                           " is not supported: the ids would be random");
         }
         tokens_ = vocabulary(field.member("vocab"));
@@ -102,16 +104,17 @@ private:
         }
     }
 
-    void read_merges(const json_field& field) {
+    void read_merges(const document_field& field) {
         const std::size_t count = field.array_size();
         merges_.reserve(count);
         std::uint32_t rank = 0;
         for (std::size_t i = 0; i < count; ++i) {
-            const json& value = field.value()[i];
+            const document_node& value = field.node().items[i];
+            const std::vector<document_node>& pair = value.items;
             std::string_view left;
             std::string_view right;
-            if (value.is_string()) {
-                const std::string_view line = value.get_ref<const std::string&>();
+            if (is_text(value)) {
+                const std::string_view line = value.text;
                 if (line.starts_with("#version")) continue;
                 const auto space = line.find(' ');
                 if (space == std::string_view::npos ||
@@ -120,10 +123,9 @@ private:
                 }
                 left = line.substr(0, space);
                 right = line.substr(space + 1);
-            } else if (value.is_array() && value.size() == 2 && value[0].is_string() &&
-                       value[1].is_string()) {
-                left = value[0].get_ref<const std::string&>();
-                right = value[1].get_ref<const std::string&>();
+            } else if (pair.size() == 2 && is_text(pair[0]) && is_text(pair[1])) {
+                left = pair[0].text;
+                right = pair[1].text;
             } else {
                 field.element(i).expected("\"a b\" or [\"a\", \"b\"]");
             }
@@ -131,7 +133,7 @@ private:
         }
     }
 
-    void add_merge(const json_field& field, std::size_t index, std::string_view left,
+    void add_merge(const document_field& field, std::size_t index, std::string_view left,
                    std::string_view right, std::uint32_t rank) {
         const auto id_of = [&](std::string_view token) {
             const auto id = tokens_.find(token);
@@ -325,7 +327,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<const token_model> read_bpe(const json_field& field, bool of_bytes) {
+std::unique_ptr<const token_model> read_bpe(const document_field& field, bool of_bytes) {
     return std::make_unique<const bpe>(field, of_bytes);
 }
 

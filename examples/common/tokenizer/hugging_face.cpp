@@ -22,7 +22,7 @@ namespace {
 
 class hugging_face_tokenizer final : public tokenizer {
 public:
-    hugging_face_tokenizer(const json_field& document, const std::string& name,
+    hugging_face_tokenizer(const document_field& document, const std::string& name,
                            const tokenizer_notes& notes)
         : tokenizer(name) {
         if (document.text_or("version", "1.0") != "1.0") {
@@ -31,7 +31,7 @@ public:
         if (const auto steps = document.find("normalizer")) {
             normalizer_ = normalizer(*steps);
         }
-        const json_field model = document.member("model");
+        const document_field model = document.member("model");
         if (const auto steps = document.find("pre_tokenizer")) {
             pre_tokenizer_ = pre_tokenizer(*steps, takes_bytes(model));
         }
@@ -172,7 +172,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<const tokenizer> make_hugging_face(const json_field& document,
+std::unique_ptr<const tokenizer> make_hugging_face(const document_field& document,
                                                    const std::string& name,
                                                    const tokenizer_notes& notes) {
     return std::make_unique<const hugging_face_tokenizer>(document, name, notes);

@@ -73,14 +73,14 @@ std::unique_ptr<const tokenizer> load_tokenizer(const std::string& name) {
     const tokenizer_notes notes = read_tokenizer_notes(file);
     const std::string content = read_file(file, most_bytes);
     if (!file.ends_with(".json")) return make_sentence_piece(content, file, name, notes);
-    const json document = parse_json(content, file);
-    return make_hugging_face(json_field(document, file), name, notes);
+    const document_node document = parse_json_document(content, file);
+    return make_hugging_face(document_field(document, file), name, notes);
 }
 
 std::unique_ptr<const tokenizer> parse_tokenizer_json(std::string_view text,
                                                       const std::string& name) {
-    const json document = parse_json(text, name);
-    return make_hugging_face(json_field(document, name), name, {});
+    const document_node document = parse_json_document(text, name);
+    return make_hugging_face(document_field(document, name), name, {});
 }
 
 std::unique_ptr<const tokenizer> parse_sentence_piece(std::string_view bytes,

@@ -6,7 +6,7 @@ namespace {
 
 enum class model_kind { bpe, unigram, word_piece, word_level };
 
-model_kind kind_of(const json_field& field) {
+model_kind kind_of(const document_field& field) {
     // Files from before 2021 have no type.
     const auto type = field.find("type");
     if (!type) return field.find("merges") ? model_kind::bpe : model_kind::word_piece;
@@ -16,13 +16,14 @@ model_kind kind_of(const json_field& field) {
 
 }  // namespace
 
-bool takes_bytes(const json_field& field) {
+bool takes_bytes(const document_field& field) {
     return kind_of(field) == model_kind::bpe &&
            field.text_or("continuing_subword_prefix", "").empty() &&
            field.text_or("end_of_word_suffix", "").empty();
 }
 
-std::unique_ptr<const token_model> read_model(const json_field& field, bool of_bytes) {
+std::unique_ptr<const token_model> read_model(const document_field& field,
+                                              bool of_bytes) {
     switch (kind_of(field)) {
         case model_kind::bpe:
             return read_bpe(field, of_bytes);

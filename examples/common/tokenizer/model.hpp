@@ -32,17 +32,17 @@ public:
 
 /// Whether pieces for this `model` may be bytes instead of characters of the byte
 /// alphabet. @throws input_error for a kind of model that is not supported.
-[[nodiscard]] bool takes_bytes(const json_field& field);
+[[nodiscard]] bool takes_bytes(const document_field& field);
 
 /// Reads `model`. @param of_bytes whether pieces will be bytes; only if takes_bytes().
 /// @throws input_error for a kind, key or value that is not supported.
-[[nodiscard]] std::unique_ptr<const token_model> read_model(const json_field& field,
+[[nodiscard]] std::unique_ptr<const token_model> read_model(const document_field& field,
                                                             bool of_bytes);
 
-[[nodiscard]] std::unique_ptr<const token_model> read_bpe(const json_field& field,
+[[nodiscard]] std::unique_ptr<const token_model> read_bpe(const document_field& field,
                                                           bool of_bytes);
-[[nodiscard]] std::unique_ptr<const token_model> read_unigram(const json_field& field);
-[[nodiscard]] std::unique_ptr<const token_model> read_word_piece(const json_field& field);
-[[nodiscard]] std::unique_ptr<const token_model> read_word_level(const json_field& field);
+[[nodiscard]] std::unique_ptr<const token_model> read_unigram(const document_field& field);
+[[nodiscard]] std::unique_ptr<const token_model> read_word_piece(const document_field& field);
+[[nodiscard]] std::unique_ptr<const token_model> read_word_level(const document_field& field);
 
 }  // namespace packkit::app

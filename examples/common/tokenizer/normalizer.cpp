@@ -51,7 +51,7 @@ bool is_removed_by_bert(char32_t c) {
 
 }  // namespace
 
-text_pattern::text_pattern(const json_field& field) {
+text_pattern::text_pattern(const document_field& field) {
     field.only({"String", "Regex"});
     const auto literal = field.find("String");
     const auto expression = field.find("Regex");
@@ -82,11 +82,11 @@ void text_pattern::find_parts(std::string_view text,
     if (covered < text.size()) parts.push_back({covered, text.size(), false});
 }
 
-normalizer::normalizer(const json_field& field) {
+normalizer::normalizer(const document_field& field) {
     add(field);
 }
 
-void normalizer::add(const json_field& field) {
+void normalizer::add(const document_field& field) {
     switch (field.member("type").one_of(
         {"NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Prepend", "Replace", "Strip",
          "StripAccents", "Nmt", "ByteLevel", "BertNormalizer", "Sequence"})) {
@@ -144,7 +144,7 @@ void normalizer::add(const json_field& field) {
         }
         default: {
             field.only({"type", "normalizers"});
-            const json_field list = field.member("normalizers");
+            const document_field list = field.member("normalizers");
             for (std::size_t i = 0; i < list.array_size(); ++i)
                 add(list.element(i));
         }

@@ -3,7 +3,7 @@
 /// @file
 /// The first step of a tokenizer.json: the text before it is cut.
 
-#include "json_field.hpp"
+#include "common/document_field.hpp"
 #include "regex.hpp"
 #include "unicode.hpp"
 
@@ -19,7 +19,7 @@ namespace packkit::app {
 class text_pattern {
 public:
     /// Of {"String": ...} or {"Regex": ...}. @throws input_error.
-    explicit text_pattern(const json_field& field);
+    explicit text_pattern(const document_field& field);
 
     /// As regex::find_parts.
     void find_parts(std::string_view text, std::vector<match_part>& parts) const;
@@ -35,7 +35,7 @@ class normalizer {
 public:
     normalizer() = default;  ///< changes nothing
     /// @throws input_error for a step that is not known, by its name.
-    explicit normalizer(const json_field& field);
+    explicit normalizer(const document_field& field);
 
     [[nodiscard]] bool empty() const { return steps_.empty(); }
 
@@ -78,7 +78,7 @@ private:
         std::variant<form_step, lowercase_step, prepend_step, replace_step, strip_step,
                      strip_accents_step, nmt_step, byte_level_step, bert_step>;
 
-    void add(const json_field& field);
+    void add(const document_field& field);
 
     // Each changes the text; strip and replace keep begin_extent themselves.
     static void run(const form_step& step, result& current);

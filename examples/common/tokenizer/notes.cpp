@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "notes.hpp"
 
+#include "common/errors.hpp"
+
 #include <filesystem>
 
 namespace packkit::app {
@@ -9,12 +11,13 @@ namespace {
 namespace fs = std::filesystem;
 
 /// "token", or {"content": "token", ...}; an empty text means none.
-std::optional<tokenizer_notes::token_note> token_of(const json_field& file,
+std::optional<tokenizer_notes::token_note> token_of(const document_field& file,
                                                     const std::string& key) {
     const auto field = file.find(key);
     if (!field) return std::nullopt;
-    const std::string text =
-        field->value().is_object() ? field->member("content").text() : field->text();
+    const std::string text = field->node().type == document_node::kind::map
+                                 ? field->member("content").text()
+                                 : field->text();
     if (text.empty()) return std::nullopt;
     return tokenizer_notes::token_note{text, file.file()};
 }
@@ -48,13 +51,13 @@ tokenizer_notes read_tokenizer_notes(const std::string& tokenizer_path) {
         const fs::path path = fs::path(tokenizer_path).parent_path() / name;
         std::error_code ignored;
         if (!fs::is_regular_file(path, ignored)) continue;
-        const json document = read_json_file(path.string());
-        const json_field file(document, path.string());
+        const document_node document = read_json_document(path.string());
+        const document_field file(document, path.string());
         if (const auto found = token_of(file, "bos_token")) notes.bos = found;
         if (const auto found = token_of(file, "eos_token")) notes.eos = found;
         if (const auto found = token_of(file, "pad_token")) notes.pad = found;
-        if (const auto found = file.find("add_bos_token")) notes.add_bos = found->truth();
-        if (const auto found = file.find("add_eos_token")) notes.add_eos = found->truth();
+        if (const auto found = file.truth("add_bos_token")) notes.add_bos = *found;
+        if (const auto found = file.truth("add_eos_token")) notes.add_eos = *found;
     }
     return notes;
 }

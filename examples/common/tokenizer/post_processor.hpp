@@ -3,7 +3,7 @@
 /// @file
 /// The last step of a tokenizer.json: the ids around a text.
 
-#include "json_field.hpp"
+#include "common/document_field.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -17,15 +17,15 @@ class post_processor {
 public:
     post_processor() = default;  ///< adds nothing
     /// @throws input_error for a step that is not known, by its name.
-    explicit post_processor(const json_field& field) { add(field); }
+    explicit post_processor(const document_field& field) { add(field); }
 
     [[nodiscard]] const std::vector<std::int32_t>& before() const { return before_; }
     [[nodiscard]] const std::vector<std::int32_t>& behind() const { return behind_; }
 
 private:
-    void add(const json_field& field);
-    void add_template(const json_field& field);
-    void add_pair(const json_field& field);
+    void add(const document_field& field);
+    void add_template(const document_field& field);
+    void add_pair(const document_field& field);
 
     std::vector<std::int32_t> before_;
     std::vector<std::int32_t> behind_;

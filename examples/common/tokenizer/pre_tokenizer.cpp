@@ -55,13 +55,13 @@ void find_code_points(std::string_view text, Matches matches,
     if (covered < text.size()) parts.push_back({covered, text.size(), false});
 }
 
-split_behavior read_behavior(const json_field& field) {
+split_behavior read_behavior(const document_field& field) {
     return static_cast<split_behavior>(field.one_of(
         {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"}));
 }
 
 /// A string of one code point.
-std::string read_character(const json_field& field) {
+std::string read_character(const document_field& field) {
     const std::string& text = field.text();
     if (text.empty() || utf8_length_at(text, 0) != text.size()) {
         field.expected("one character");
@@ -105,7 +105,7 @@ void merge_parts(std::vector<match_part>& parts, split_behavior behavior) {
     if (backwards) std::reverse(parts.begin(), parts.end());
 }
 
-pre_tokenizer::pre_tokenizer(const json_field& field, bool may_give_bytes) {
+pre_tokenizer::pre_tokenizer(const document_field& field, bool may_give_bytes) {
     add(field);
     if (may_give_bytes && !steps_.empty()) {
         if (auto* const last = std::get_if<byte_level_step>(&steps_.back())) {
@@ -115,7 +115,7 @@ pre_tokenizer::pre_tokenizer(const json_field& field, bool may_give_bytes) {
     }
 }
 
-void pre_tokenizer::add(const json_field& field) {
+void pre_tokenizer::add(const document_field& field) {
     switch (field.member("type").one_of({"ByteLevel", "Split", "Digits", "Whitespace",
                                          "WhitespaceSplit", "Metaspace", "Punctuation",
                                          "BertPreTokenizer", "CharDelimiterSplit",
@@ -188,7 +188,7 @@ void pre_tokenizer::add(const json_field& field) {
             break;
         default: {
             field.only({"type", "pretokenizers"});
-            const json_field list = field.member("pretokenizers");
+            const document_field list = field.member("pretokenizers");
             for (std::size_t i = 0; i < list.array_size(); ++i)
                 add(list.element(i));
         }

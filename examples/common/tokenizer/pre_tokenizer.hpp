@@ -65,7 +65,7 @@ public:
     /// @param may_give_bytes whether a last step ByteLevel may leave the bytes as they
     /// are instead of writing them in the byte alphabet.
     /// @throws input_error for a step that is not known, by its name.
-    pre_tokenizer(const json_field& field, bool may_give_bytes);
+    pre_tokenizer(const document_field& field, bool may_give_bytes);
 
     /// Whether the pieces are bytes.
     [[nodiscard]] bool gives_bytes() const { return gives_bytes_; }
@@ -103,7 +103,7 @@ private:
     using step = std::variant<byte_level_step, pattern_step, regex_step, metaspace_step,
                               class_step, delimiter_step>;
 
-    void add(const json_field& field);
+    void add(const document_field& field);
 
     static void run(const byte_level_step& step, piece_list& list);
     static void run(const pattern_step& step, piece_list& list);

@@ -5,6 +5,8 @@
 
 #include "unicode.hpp"
 
+#include "common/errors.hpp"
+
 #include <array>
 #include <stdexcept>
 
@@ -103,7 +105,7 @@ regex::regex(std::string_view pattern) {
         compiled, [](void* owned) { onig_free(static_cast<OnigRegex>(owned)); });
 }
 
-regex regex::compile(const json_field& pattern) {
+regex regex::compile(const document_field& pattern) {
     try {
         return regex(pattern.text());
     } catch (const std::invalid_argument& fault) {

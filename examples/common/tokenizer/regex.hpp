@@ -3,7 +3,7 @@
 /// @file
 /// Regular expressions of tokenizers, by Oniguruma as in Hugging Face's library.
 
-#include "json_field.hpp"
+#include "common/document_field.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -27,7 +27,7 @@ public:
     /// @throws std::invalid_argument with Oniguruma's reason.
     explicit regex(std::string_view pattern);
     /// The pattern of a file. @throws input_error with the way to it.
-    static regex compile(const json_field& pattern);
+    static regex compile(const document_field& pattern);
 
     /// Appends the matches from left to right and what lies between, so that the parts
     /// cover `text`. An empty match right behind another match does not count.

@@ -6,6 +6,8 @@
 #include "notes.hpp"
 #include "unicode.hpp"
 
+#include "common/errors.hpp"
+
 #include <sentencepiece_processor.h>
 
 #include <exception>

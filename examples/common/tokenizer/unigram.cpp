@@ -7,6 +7,8 @@
 #include "pair_table.hpp"
 #include "unicode.hpp"
 
+#include "common/errors.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -57,19 +59,19 @@ double as_reference_reads(double score) {
 
 class unigram final : public token_model {
 public:
-    explicit unigram(const json_field& field) {
+    explicit unigram(const document_field& field) {
         field.only({"type", "unk_id", "vocab", "byte_fallback"});
-        const json_field list = field.member("vocab");
+        const document_field list = field.member("vocab");
         size_ = list.array_size();
         double least = std::numeric_limits<double>::infinity();
         for (std::size_t i = 0; i < size_; ++i) {
-            const json& pair = list.value()[i];
-            if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() ||
-                !pair[1].is_number()) {
+            const std::vector<document_node>& pair = list.node().items[i].items;
+            const auto number = pair.size() == 2 ? number_of(pair[1]) : std::nullopt;
+            if (!number || !is_text(pair[0])) {
                 list.element(i).expected("[\"token\", score]");
             }
-            const auto& token = pair[0].get_ref<const std::string&>();
-            const double score = as_reference_reads(pair[1].get<double>());
+            const std::string& token = pair[0].text;
+            const double score = as_reference_reads(*number);
             // Of a token that appears twice, the last one counts, as in the reference.
             tokens_.insert(token, static_cast<std::int32_t>(i));
             scores_.push_back(score);
@@ -204,7 +206,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<const token_model> read_unigram(const json_field& field) {
+std::unique_ptr<const token_model> read_unigram(const document_field& field) {
     return std::make_unique<const unigram>(field);
 }
 

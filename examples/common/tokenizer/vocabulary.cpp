@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vocabulary.hpp"
 
+#include "common/errors.hpp"
+
 #include <algorithm>
 #include <limits>
 #include <utility>
 
 namespace packkit::app {
 
-vocabulary::vocabulary(const json_field& field) {
-    const auto& tokens = field.object();
+vocabulary::vocabulary(const document_field& field) {
+    const auto& tokens = field.members();
     ids_.reserve(tokens.size());
     std::unordered_map<std::int32_t, std::string_view> seen;
     seen.reserve(tokens.size());
-    constexpr auto greatest =
-        static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max() - 1);
-    for (const auto& [token, value] : tokens) {
-        if (!value.is_number_unsigned() || value.get<std::uint64_t>() > greatest) {
-            field.fail(
-                "id of token " + in_quotes(token) + ": expected 0 to " +
-                std::to_string(greatest) + ", found " +
-                (value.is_number() ? value.dump() : std::string(json_kind(value))));
+    constexpr std::int64_t greatest = max_size - 1;
+    for (const auto& [token, value, line] : tokens) {
+        const auto whole = whole_of(value);
+        if (!whole || *whole < 0 || *whole > greatest) {
+            field.fail("id of token " + in_quotes(token) + ": expected 0 to " +
+                       std::to_string(greatest) + ", found " + describe_json(value));
         }
-        const auto id = static_cast<std::int32_t>(value.get<std::uint64_t>());
+        const auto id = static_cast<std::int32_t>(*whole);
         const auto [other, is_new] = seen.emplace(id, token);
         if (!is_new) {
             field.fail("tokens " + in_quotes(other->second) + " and " + in_quotes(token) +
@@ -31,7 +31,7 @@ vocabulary::vocabulary(const json_field& field) {
     }
 }
 
-std::int32_t vocabulary::require(const json_field& field) const {
+std::int32_t vocabulary::require(const document_field& field) const {
     const auto id = find(field.text());
     if (!id) field.fail("token " + in_quotes(field.text()) + " is not in the vocabulary");
     return *id;

@@ -3,7 +3,7 @@
 /// @file
 /// Tokens and their ids.
 
-#include "json_field.hpp"
+#include "common/document_field.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +29,7 @@ public:
     vocabulary() = default;
     /// Of {"token": id, ...}. @throws input_error for what is no id, and for two tokens
     /// with one id.
-    explicit vocabulary(const json_field& field);
+    explicit vocabulary(const document_field& field);
 
     [[nodiscard]] std::optional<std::int32_t> find(std::string_view token) const {
         const auto found = ids_.find(token);
@@ -37,7 +37,7 @@ public:
         return found->second;
     }
     /// As find(). @throws input_error naming `field`, whose text it is.
-    [[nodiscard]] std::int32_t require(const json_field& field) const;
+    [[nodiscard]] std::int32_t require(const document_field& field) const;
 
     [[nodiscard]] std::size_t size() const { return ids_.size(); }
     /// One more than the greatest id.

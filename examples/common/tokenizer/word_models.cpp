@@ -14,7 +14,7 @@ namespace {
 
 class word_piece final : public token_model {
 public:
-    explicit word_piece(const json_field& field) {
+    explicit word_piece(const document_field& field) {
         field.only({"type", "unk_token", "continuing_subword_prefix",
                     "max_input_chars_per_word", "vocab"});
         tokens_ = vocabulary(field.member("vocab"));
@@ -69,7 +69,7 @@ private:
 
 class word_level final : public token_model {
 public:
-    explicit word_level(const json_field& field) {
+    explicit word_level(const document_field& field) {
         field.only({"type", "vocab", "unk_token"});
         tokens_ = vocabulary(field.member("vocab"));
         unknown_ = tokens_.require(field.member("unk_token"));
@@ -88,11 +88,11 @@ private:
 
 }  // namespace
 
-std::unique_ptr<const token_model> read_word_piece(const json_field& field) {
+std::unique_ptr<const token_model> read_word_piece(const document_field& field) {
     return std::make_unique<const word_piece>(field);
 }
 
-std::unique_ptr<const token_model> read_word_level(const json_field& field) {
+std::unique_ptr<const token_model> read_word_level(const document_field& field) {
     return std::make_unique<const word_level>(field);
 }
 

@@ -4,6 +4,7 @@
 #include "checkpoint/shard_index.hpp"
 #include "checksum.hpp"
 #include "common/atomic_file.hpp"
+#include "common/document_field.hpp"
 #include "common/errors.hpp"
 
 #include <fcntl.h>
@@ -67,20 +68,24 @@ void remove_leftovers(const fs::path& output_dir) {
     }
 }
 
-app::json read_state(const std::string& folder) {
-    const auto path = folder + "/" + state_name;
-    const auto state = app::read_json_file(path);
-    for (const char* key : {"step", "identity", "checksums"}) {
-        if (!state.is_object() || !state.contains(key)) {
-            throw app::input_error(path, std::string("key '") + key + "' is missing");
-        }
+/// What trainer_state.json says: a step and two objects.
+struct saved_state {
+    explicit saved_state(const std::string& folder)
+        : path(folder + "/" + state_name),
+          document(app::read_json_document(path)),
+          step(app::document_field(document, path).member("step").whole(0)),
+          identity(app::document_field(document, path).member("identity")),
+          checksums(app::document_field(document, path).member("checksums")) {
+        (void)identity.members();
+        (void)checksums.members();
     }
-    if (!state["step"].is_number_integer() || !state["identity"].is_object() ||
-        !state["checksums"].is_object()) {
-        throw app::input_error(path, "step, identity or checksums is of the wrong type");
-    }
-    return state;
-}
+    saved_state(const saved_state&) = delete;  // fields point into the document
+
+    std::string path;
+    app::document_node document;
+    std::int64_t step;
+    app::document_field identity, checksums;
+};
 
 void check_file(const std::string& path, const std::string& wanted) {
     if (!fs::exists(path)) throw app::input_error(path, "is missing");
@@ -91,17 +96,13 @@ void check_file(const std::string& path, const std::string& wanted) {
     }
 }
 
-void check_files(const std::string& folder, const app::json& state, file_share share) {
-    const auto& checksums = state["checksums"];
+void check_files(const std::string& folder, const app::document_field& checksums,
+                 file_share share) {
     const auto check_listed = [&](const char* name) {
-        if (!checksums.contains(name) || !checksums[name].is_string()) {
-            throw app::input_error(folder + "/" + state_name,
-                                   std::string("has no checksum of ") + name);
-        }
-        check_file(folder + "/" + name, checksums[name].get<std::string>());
+        check_file(folder + "/" + name, checksums.member(name).text());
     };
     check_listed(config_name);
-    if (!checksums.contains(shard_index_name)) {
+    if (!checksums.has(shard_index_name)) {
         check_listed(full_weights_name);
         check_listed(full_moments_name);
         return;
@@ -119,9 +120,9 @@ void check_files(const std::string& folder, const app::json& state, file_share s
 resume_point open_checkpoint(const std::string& folder, file_share share) {
     if (!fs::is_directory(folder))
         throw app::input_error(folder, "is no checkpoint folder");
-    const auto state = read_state(folder);
-    check_files(folder, state, share);
-    return {folder, state["step"].get<std::int64_t>()};
+    const saved_state state(folder);
+    check_files(folder, state.checksums, share);
+    return {folder, state.step};
 }
 
 std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
@@ -135,16 +136,14 @@ std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir
 }
 
 void check_identity(const resume_point& from, const run_identity& identity) {
-    const auto saved = read_state(from.folder)["identity"];
+    const saved_state saved(from.folder);
     // What has a name says more than a hash of many things.
     const auto is_hash = [](const auto& each) { return each.first.ends_with("(hash)"); };
     std::vector<std::pair<std::string, std::string>> values(identity.begin(),
                                                             identity.end());
     std::stable_partition(values.begin(), values.end(), std::not_fn(is_hash));
     for (const auto& [name, value] : values) {
-        const std::string before = saved.contains(name) && saved[name].is_string()
-                                       ? saved[name].get<std::string>()
-                                       : "not recorded";
+        const std::string before = saved.identity.text_or(name, "not recorded");
         if (before != value) {
             throw app::input_error(from.folder, name + " was " + before + " when this " +
                                                     "checkpoint was written and is " +

@@ -2,8 +2,8 @@
 #include "checkpoint/safetensors.hpp"
 
 #include "common/did_you_mean.hpp"
+#include "common/document_field.hpp"
 #include "common/errors.hpp"
-#include "common/json.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -22,7 +22,6 @@ namespace {
 
 using app::in_quotes;
 using app::input_error;
-using app::json;
 
 constexpr std::uint64_t length_bytes = 8;  // of the header, little-endian
 
@@ -73,12 +72,14 @@ public:
         : path_(path), data_bytes_(data_bytes) {}
 
     void read(std::string_view text) {
-        const json document = app::parse_json(text, path_ + ": header", 0);
-        for (const auto& [name, value] : document.items()) {
-            if (name == "__metadata__") {
-                read_metadata(value);
+        const std::string place = path_ + ": header";
+        const app::document_node document = app::parse_json_document(text, place);
+        const app::document_field header(document, place);
+        for (const auto& member : header.members()) {
+            if (member.key == "__metadata__") {
+                read_metadata(header.at(member));
             } else {
-                tensors.emplace(name, read_tensor(name, value));
+                tensors.emplace(member.key, read_tensor(header.at(member)));
             }
         }
         check_layout();
@@ -92,91 +93,36 @@ private:
         throw input_error(path_, "tensor " + in_quotes(name) + ": " + what);
     }
 
-    void read_metadata(const json& value) {
-        if (!value.is_object()) {
-            throw input_error(path_, "__metadata__: expected an object, found " +
-                                         std::string(app::json_kind(value)));
-        }
-        for (const auto& [key, text] : value.items()) {
-            if (!text.is_string()) {
-                throw input_error(path_, "__metadata__: " + in_quotes(key) +
-                                             ": expected a string, found " +
-                                             std::string(app::json_kind(text)));
-            }
-            metadata.emplace(key, text.get<std::string>());
-        }
+    void read_metadata(const app::document_field& texts) {
+        for (const auto& member : texts.members())
+            metadata.emplace(member.key, texts.at(member).text());
     }
 
-    [[nodiscard]] std::uint64_t read_number(const std::string& name,
-                                            std::string_view what,
-                                            const json& value) const {
-        // Signed and unsigned are two types of nlohmann: only the second is never
-        // negative.
-        if (!value.is_number_unsigned()) {
-            refuse(name, std::string(what) + ": expected whole numbers >= 0, found " +
-                             (value.is_number() ? value.dump()
-                                                : std::string(app::json_kind(value))));
-        }
-        return value.get<std::uint64_t>();
-    }
-
-    [[nodiscard]] std::vector<std::int64_t> read_shape(const std::string& name,
-                                                       const json& value) const {
-        if (!value.is_array()) {
-            refuse(name, "shape: expected an array, found " +
-                             std::string(app::json_kind(value)));
-        }
-        std::vector<std::int64_t> shape;
-        for (const json& extent : value) {
-            const std::uint64_t number = read_number(name, "shape", extent);
-            if (number >
-                static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-                refuse(name, "shape: " + std::to_string(number) + " is too large");
-            }
-            shape.push_back(static_cast<std::int64_t>(number));
-        }
-        return shape;
-    }
-
-    [[nodiscard]] tensor_info read_tensor(const std::string& name,
-                                          const json& value) const {
-        if (!value.is_object()) {
-            refuse(name,
-                   "expected an object, found " + std::string(app::json_kind(value)));
-        }
-        for (const char* const key : {"dtype", "shape", "data_offsets"}) {
-            if (!value.contains(key)) refuse(name, std::string(key) + " is missing");
-        }
-        if (value.size() != 3) {
-            refuse(name, "expected the keys dtype, shape and data_offsets alone");
-        }
-        if (!value["dtype"].is_string()) {
-            refuse(name, "dtype: expected a string, found " +
-                             std::string(app::json_kind(value["dtype"])));
-        }
+    [[nodiscard]] tensor_info read_tensor(const app::document_field& value) const {
+        value.only({"dtype", "shape", "data_offsets"});
         tensor_info info;
-        info.dtype = value["dtype"].get<std::string>();
+        const auto dtype = value.member("dtype");
+        info.dtype = dtype.text();
         const unsigned bits = safetensors_dtype_bits(info.dtype);
-        if (bits == 0) refuse(name, "dtype " + in_quotes(info.dtype) + " is unknown");
-        info.shape = read_shape(name, value["shape"]);
-        const json& offsets = value["data_offsets"];
-        if (!offsets.is_array() || offsets.size() != 2) {
-            refuse(name, "data_offsets: expected an array of two whole numbers");
-        }
-        info.begin = read_number(name, "data_offsets", offsets[0]);
-        info.end = read_number(name, "data_offsets", offsets[1]);
+        if (bits == 0) dtype.fail(in_quotes(info.dtype) + " is unknown");
+        const auto shape = value.member("shape");
+        for (std::size_t i = 0; i < shape.array_size(); ++i)
+            info.shape.push_back(shape.element(i).whole(0));
+        const auto offsets = value.member("data_offsets");
+        if (offsets.array_size() != 2) offsets.expected("two whole numbers");
+        info.begin = static_cast<std::uint64_t>(offsets.element(0).whole(0));
+        info.end = static_cast<std::uint64_t>(offsets.element(1).whole(0));
         if (info.begin > info.end || info.end > data_bytes_) {
-            refuse(name, "data_offsets [" + std::to_string(info.begin) + ", " +
-                             std::to_string(info.end) + "] lie outside the " +
-                             std::to_string(data_bytes_) + " bytes of data in the file");
+            offsets.fail("[" + std::to_string(info.begin) + ", " +
+                         std::to_string(info.end) + "] lie outside the " +
+                         std::to_string(data_bytes_) + " bytes of data in the file");
         }
         const auto bytes = tensor_bytes(bits, info.shape);
         if (bytes != info.end - info.begin) {
-            refuse(name, info.dtype + " of shape " + shape_text(info.shape) + " takes " +
-                             (bytes ? std::to_string(*bytes) + " bytes"
-                                    : std::string("no possible number of bytes")) +
-                             ", data_offsets hold " +
-                             std::to_string(info.end - info.begin));
+            value.fail(info.dtype + " of shape " + shape_text(info.shape) + " takes " +
+                       (bytes ? std::to_string(*bytes) + " bytes"
+                              : std::string("no possible number of bytes")) +
+                       ", data_offsets hold " + std::to_string(info.end - info.begin));
         }
         return info;
     }

@@ -2,7 +2,9 @@
 #include "checkpoint/shard_index.hpp"
 
 #include "checkpoint/safetensors.hpp"
+#include "common/document_field.hpp"
 #include "common/errors.hpp"
+#include "common/input_file.hpp"
 #include "common/json.hpp"
 
 #include <algorithm>
@@ -16,7 +18,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using app::in_quotes;
-using app::json;
 
 constexpr const char* format_name = "packkit shards";
 constexpr int format_version = 1;
@@ -31,118 +32,79 @@ std::string part_text(const tensor_slice& part) {
     return "rows " + range_text(part.rows) + ", columns " + range_text(part.columns);
 }
 
-/// An index as JSON, checked piece by piece.
+/// An index as a document, checked piece by piece.
 class index_reader {
 public:
-    explicit index_reader(const std::string& place) : place_(place) {}
-
-    shard_index read(const json& document) {
-        if (!document.is_object() || document.value("format", json()) != format_name) {
-            refuse("expected an index of format " + in_quotes(format_name));
+    shard_index read(const app::document_field& document) {
+        if (document.text_or("format", "") != format_name)
+            document.fail("expected an index of format " + in_quotes(format_name));
+        const auto version = document.member("version");
+        if (app::whole_of(version.node()) != format_version) {
+            version.fail(app::describe_json(version.node()) + " is not known; expected " +
+                         std::to_string(format_version));
         }
-        if (document.value("version", json()) != format_version) {
-            refuse("version " + document.value("version", json()).dump() +
-                   " is not known; expected " + std::to_string(format_version));
-        }
-        for (const auto& [name, checksum] : object(document, "files", "").items())
-            read_file(name, checksum);
-        for (const auto& [name, tensor] : object(document, "tensors", "").items())
-            read_tensor(name, tensor);
+        const auto files = document.member("files");
+        for (const auto& member : files.members())
+            read_file(member.key, files.at(member));
+        std::sort(index_.files.begin(), index_.files.end(),
+                  [](const auto& a, const auto& b) { return a.name < b.name; });
+        for (std::size_t i = 0; i < index_.files.size(); ++i)
+            number_.emplace(index_.files[i].name, i);
+        const auto tensors = document.member("tensors");
+        for (const auto& member : tensors.members())
+            index_.tensors.emplace(member.key, read_tensor(tensors.at(member)));
         return std::move(index_);
     }
 
 private:
-    [[noreturn]] void refuse(const std::string& what) const {
-        throw app::input_error(place_, what);
-    }
-
-    [[nodiscard]] const json& member(const json& from, const char* key,
-                                     const std::string& place) const {
-        if (!from.is_object() || !from.contains(key))
-            refuse(place + in_quotes(key) + " is missing");
-        return from[key];
-    }
-
-    [[nodiscard]] const json& object(const json& from, const char* key,
-                                     const std::string& place) const {
-        const json& value = member(from, key, place);
-        if (!value.is_object()) {
-            refuse(place + in_quotes(key) + ": expected an object, found " +
-                   std::string(app::json_kind(value)));
-        }
-        return value;
-    }
-
-    void read_file(const std::string& name, const json& checksum) {
+    void read_file(const std::string& name, const app::document_field& checksum) {
         if (name.empty() || fs::path(name).filename() != name || name == "..")
-            refuse("files: " + in_quotes(name) +
-                   " is no name of a file beside the index");
-        if (!checksum.is_string())
-            refuse("files: " + name + ": expected its checksum, found " +
-                   std::string(app::json_kind(checksum)));
-        number_.emplace(name, index_.files.size());
-        index_.files.push_back({name, checksum.get<std::string>()});
+            checksum.fail("is no name of a file beside the index");
+        index_.files.push_back({name, checksum.text()});
     }
 
-    [[nodiscard]] std::int64_t whole(const json& value, const std::string& place) const {
-        if (!value.is_number_unsigned() ||
-            value.get<std::uint64_t>() >
-                static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-            refuse(place + ": expected a whole number >= 0, found " + value.dump());
-        }
-        return value.get<std::int64_t>();
-    }
-
-    [[nodiscard]] index_range range(const json& piece, const char* key, std::int64_t end,
-                                    const std::string& place) const {
-        const json& value = member(piece, key, place);
-        if (!value.is_array() || value.size() != 2)
-            refuse(place + key + ": expected [begin, end], found " + value.dump());
-        const index_range found{whole(value[0], place + key),
-                                whole(value[1], place + key)};
+    [[nodiscard]] static index_range range(const app::document_field& value,
+                                           std::int64_t end) {
+        if (value.array_size() != 2) value.expected("[begin, end]");
+        const index_range found{value.element(0).whole(0), value.element(1).whole(0)};
         if (found.begin >= found.end || found.end > end) {
-            refuse(place + key + " " + range_text(found) + " are no part of [0, " +
-                   std::to_string(end) + "]");
+            value.fail(range_text(found) + " is no part of [0, " + std::to_string(end) +
+                       "]");
         }
         return found;
     }
 
-    void read_tensor(const std::string& name, const json& value) {
-        const std::string place = "tensor " + name + ": ";
+    [[nodiscard]] stored_tensor read_tensor(const app::document_field& value) const {
         stored_tensor tensor;
-        const json& dtype = member(value, "dtype", place);
-        if (!dtype.is_string()) refuse(place + "dtype: expected a string");
-        tensor.dtype = dtype.get<std::string>();
-        const json& shape = member(value, "shape", place);
-        if (!shape.is_array()) refuse(place + "shape: expected an array");
-        for (const json& extent : shape)
-            tensor.shape.push_back(whole(extent, place + "shape"));
+        tensor.dtype = value.member("dtype").text();
+        const auto shape = value.member("shape");
+        for (std::size_t i = 0; i < shape.array_size(); ++i)
+            tensor.shape.push_back(shape.element(i).whole(0));
         const auto bytes = safetensors_bytes(tensor.dtype, tensor.shape);
         if (!bytes || *bytes > max_tensor_bytes) {
-            refuse(place + "dtype " + in_quotes(tensor.dtype) + " and shape " +
-                   shape.dump() + " take no possible number of bytes");
+            value.fail(app::json(tensor.shape).dump() + " elements of dtype " +
+                       in_quotes(tensor.dtype) + " take no possible number of bytes");
         }
         const auto all = whole_slice(tensor.shape);
-        const json& pieces = member(value, "pieces", place);
-        if (!pieces.is_array()) refuse(place + "pieces: expected an array");
-        for (const json& piece : pieces) {
-            const json& file = member(piece, "file", place);
-            const auto found =
-                number_.find(file.is_string() ? file.get<std::string>() : "");
+        const auto pieces = value.member("pieces");
+        for (std::size_t i = 0; i < pieces.array_size(); ++i) {
+            const auto piece = pieces.element(i);
+            const auto file = piece.member("file");
+            const auto found = number_.find(file.text());
             if (found == number_.end())
-                refuse(place + "file " + file.dump() + " is not in the list of files");
+                file.fail(in_quotes(file.text()) + " is not in the list of files");
             tensor.pieces.push_back({found->second,
-                                     {range(piece, "rows", all.rows.end, place),
-                                      range(piece, "columns", all.columns.end, place)}});
+                                     {range(piece.member("rows"), all.rows.end),
+                                      range(piece.member("columns"), all.columns.end)}});
         }
-        check_cover(place, all, tensor.pieces);
-        index_.tensors.emplace(name, std::move(tensor));
+        check_cover(pieces, all, tensor.pieces);
+        return tensor;
     }
 
     /// Pieces lie in bands of the same columns, one beside the other, and in each band
     /// one below the other: what meshes make.
-    void check_cover(const std::string& place, const tensor_slice& all,
-                     const std::vector<tensor_piece>& pieces) const {
+    static void check_cover(const app::document_field& field, const tensor_slice& all,
+                            const std::vector<tensor_piece>& pieces) {
         std::vector<tensor_slice> parts;
         for (const auto& piece : pieces)
             parts.push_back(piece.part);
@@ -158,16 +120,14 @@ private:
                 filled = 0;
             }
             if (part.columns != band || part.rows.begin != filled)
-                refuse(place + "pieces overlap or leave a hole before " +
-                       part_text(part));
+                field.fail("overlap or leave a hole before " + part_text(part));
             filled = part.rows.end;
         }
         if (all.elements() > 0 && (filled != all.rows.end || band.end != all.columns.end))
-            refuse(place + "pieces do not cover it: they end at row " +
-                   std::to_string(filled) + " of columns " + range_text(band));
+            field.fail("do not cover the tensor: they end at row " +
+                       std::to_string(filled) + " of columns " + range_text(band));
     }
 
-    const std::string& place_;
     std::map<std::string, std::size_t> number_;  // of each file
     shard_index index_;
 };
@@ -218,12 +178,13 @@ std::string to_json_text(const shard_index& index) {
     return document.dump() + "\n";
 }
 
-shard_index parse_shard_index(const app::json& document, const std::string& place) {
-    return index_reader(place).read(document);
+shard_index parse_shard_index(std::string_view text, const std::string& place) {
+    const app::document_node document = app::parse_json_document(text, place);
+    return index_reader().read(app::document_field(document, place));
 }
 
 shard_index read_shard_index(const std::string& path) {
-    return parse_shard_index(app::read_json_file(path), path);
+    return parse_shard_index(app::read_file(path), path);
 }
 
 }  // namespace packkit::train

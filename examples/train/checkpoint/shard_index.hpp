@@ -12,8 +12,6 @@
 /// A piece is a tensor of the same name in its file. Ranges are half-open, of the whole
 /// tensor seen as a matrix (`tensor_slice`): dimension 0, times all others.
 
-#include "common/json.hpp"
-
 #include <packkit/tensor_slice.hpp>
 
 #include <cstddef>
@@ -21,6 +19,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace packkit::train {
@@ -71,7 +70,7 @@ inline constexpr const char* shard_index_name = "shards.index.json";
 /// \throws app::input_error naming place, tensor and fault: another format, wrong types,
 /// names that lie elsewhere, unknown dtypes, pieces that leave the tensor, overlap or
 /// leave a hole.
-[[nodiscard]] shard_index parse_shard_index(const app::json& document,
+[[nodiscard]] shard_index parse_shard_index(std::string_view text,
                                             const std::string& place);
 
 /// Reads an index. \throws app::input_error as parse_shard_index, and when it cannot be

@@ -2,8 +2,8 @@
 #include "checkpoint/weight_files.hpp"
 
 #include "common/did_you_mean.hpp"
+#include "common/document_field.hpp"
 #include "common/errors.hpp"
-#include "common/json.hpp"
 
 #include <packkit/error.hpp>
 
@@ -21,25 +21,15 @@ constexpr const char* index_name = "model.safetensors.index.json";
 
 /// Tensor → file name, as the index says.
 std::map<std::string, std::string> read_index(const std::string& path) {
-    const auto document = app::read_json_file(path);
-    if (!document.is_object() || !document.contains("weight_map") ||
-        !document["weight_map"].is_object()) {
-        throw app::input_error(path,
-                               R"(expected {"weight_map": {"tensor": "file", ...}})");
-    }
+    const app::document_node document = app::read_json_document(path);
+    const auto files = app::document_field(document, path).member("weight_map");
     std::map<std::string, std::string> map;
-    for (const auto& [tensor, file] : document["weight_map"].items()) {
-        const std::string place = "weight_map: " + tensor + ": ";
-        if (!file.is_string()) {
-            throw app::input_error(path, place + "expected a file name, found " +
-                                             std::string(app::json_kind(file)));
-        }
-        const auto name = file.get<std::string>();
-        if (name.empty() || fs::path(name).filename() != name || name == "..") {
-            throw app::input_error(path, place + app::in_quotes(name) +
-                                             " is no name of a file beside the index");
-        }
-        map.emplace(tensor, name);
+    for (const auto& member : files.members()) {
+        const app::document_field file = files.at(member);
+        const std::string& name = file.text();
+        if (name.empty() || fs::path(name).filename() != name || name == "..")
+            file.fail(app::in_quotes(name) + " is no name of a file beside the index");
+        map.emplace(member.key, name);
     }
     return map;
 }

@@ -27,7 +27,7 @@ void override_with(config_node& root, const std::string& assignment,
 
 checked_config check_config(const std::string& path,
                             std::span<const std::string> overrides) {
-    config_node root = read_config_file(path);
+    config_node root = app::read_yaml_file(path);
     checked_config checked;
     auto& [config, problems] = checked;
     for (const auto& assignment : overrides)

@@ -3,6 +3,7 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "common/did_you_mean.hpp"
+#include "common/document_field.hpp"
 #include "common/errors.hpp"
 #include "common/json.hpp"
 #include "model/model.hpp"
@@ -18,34 +19,17 @@ namespace {
 
 /// The documents of the file as one row without targets.
 packed_row read_documents(const std::string& path, std::int64_t vocab_size) {
-    const auto file = app::read_json_file(path);
-    if (!file.is_object() || !file.contains("documents") ||
-        !file["documents"].is_array() || file["documents"].empty()) {
-        throw app::input_error(path, "expected {\"documents\": [[id, ...], ...]}");
-    }
+    const app::document_node file = app::read_json_document(path);
+    const auto documents = app::document_field(file, path).member("documents");
     packed_row row;
     row.cu_seqlens.push_back(0);
-    std::size_t number = 0;
-    for (const auto& document : file["documents"]) {
-        const auto place = path + ": documents[" + std::to_string(number++) + "]";
-        if (!document.is_array() || document.empty()) {
-            throw app::input_error(place, "expected an array of token ids");
-        }
-        std::size_t position = 0;
-        for (const auto& id : document) {
-            const auto at = place + "[" + std::to_string(position) + "]";
-            if (!id.is_number_integer()) {
-                throw app::input_error(
-                    at, "expected a token id, found " + std::string(app::json_kind(id)));
-            }
-            const auto value = id.get<std::int64_t>();
-            if (value < 0 || value >= vocab_size) {
-                throw app::input_error(at, "id is " + std::to_string(value) +
-                                               ", the vocabulary has " +
-                                               std::to_string(vocab_size));
-            }
-            row.input_ids.push_back(value);
-            ++position;
+    if (documents.array_size() == 0) documents.expected("a document or more");
+    for (std::size_t i = 0; i < documents.array_size(); ++i) {
+        const auto document = documents.element(i);
+        if (document.array_size() == 0) document.expected("a token id or more");
+        for (std::size_t k = 0; k < document.array_size(); ++k) {
+            row.input_ids.push_back(
+                document.element(k).whole(0, vocab_size - 1, "a token id"));
         }
         row.cu_seqlens.push_back(static_cast<std::int32_t>(row.input_ids.size()));
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/model_config.hpp"
 
-#include "common/config_object.hpp"
 #include "common/errors.hpp"
 #include "common/json.hpp"
 #include "common/model_config.hpp"
+#include "common/numbers.hpp"
 
 #include <cstdint>
 #include <fstream>
@@ -40,37 +40,38 @@ model_shape read_model_config(const std::string& path) {
     const std::string file = app::model_config_file(path);
     model_shape model = app::read_model_config(path);
     const auto document = read_model_document(path);
-    const auto refuse = [&](const std::string& key, const app::json& value,
+    const auto refuse = [&](const std::string& key, const std::string& value,
                             const std::string& computed) {
-        throw app::input_error(file, key + ": " + app::shown(value) +
-                                         " is not supported; packkit-train computes " +
-                                         computed);
+        throw app::input_error(
+            file,
+            key + ": " + value + " is not supported; packkit-train computes " + computed);
     };
     const bool computed = traits_of(model).norm == norm_kind::rms_norm;
     if (!computed) {
-        refuse("model_type", to_string(model.family),
+        refuse("model_type", app::in_quotes(to_string(model.family)),
                "llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma, gemma2 and "
                "gemma3_text");
     }
     if (model.scaling.kind == rope_scaling_kind::dynamic) {
-        refuse("rope_scaling", to_string(model.scaling.kind),
+        refuse("rope_scaling", app::in_quotes(to_string(model.scaling.kind)),
                "kinds that do not depend on the longest sequence of a batch: default, "
                "linear, llama3, yarn");
     }
     if (model.partial_rotary_factor != 1.0)
-        refuse("partial_rotary_factor", model.partial_rotary_factor, "1.0");
+        refuse("partial_rotary_factor", app::shortest(model.partial_rotary_factor),
+               "1.0");
     if (model.attention_dropout != 0.0)
-        refuse("attention_dropout", model.attention_dropout, "0.0");
+        refuse("attention_dropout", app::shortest(model.attention_dropout), "0.0");
     if (model.hidden_dropout != 0.0)
-        refuse("hidden_dropout", model.hidden_dropout, "0.0");
+        refuse("hidden_dropout", app::shortest(model.hidden_dropout), "0.0");
     if (traits_of(model).experts) {
         // Training would differ; other families do not know these keys.
         if (document.value("output_router_logits", app::ordered_json()) == true)
-            refuse("output_router_logits", true,
+            refuse("output_router_logits", "true",
                    "the loss without that of the router (set it to false)");
         const auto noise = document.value("router_jitter_noise", app::ordered_json());
         if (noise.is_number() && noise != 0.0)
-            refuse("router_jitter_noise", noise.get<double>(), "0.0");
+            refuse("router_jitter_noise", app::shortest(noise.get<double>()), "0.0");
     }
     model.pad_token_id = padding_of(document, model);
     return model;

@@ -34,3 +34,7 @@ namespace packkit::detail {
 }
 
 }  // namespace packkit::detail
+
+namespace packkit {
+using detail::divisor_list;
+}  // namespace packkit

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Figures from counted lengths against the same from the lengths themselves.
 #include <algorithms.hpp>
-#include <length_census.hpp>
+#include <common/lengths/length_census.hpp>
 #include <packed_rows.hpp>
 
 #include <packkit/lower_bound.hpp>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The readers under fire: damaged files are read or refused with a place, and nothing
 // else ever happens. Run with the sanitizers this is a small fuzzer with a fixed seed.
-#include <input.hpp>
-#include <npy_header.hpp>
+#include <common/lengths/input.hpp>
+#include <common/lengths/npy_header.hpp>
 
 #include <common/errors.hpp>
 

@@ -162,7 +162,7 @@ const std::vector<bad_usage> usages = {
     {e + "--calibration broken.json",
      "broken.json:1: not valid JSON: syntax error while parsing object key - unexpected "
      "end of input; expected string literal"},
-    {e + "--calibration empty.json", "empty.json: efficiency is missing"},
+    {e + "--calibration empty.json", "empty.json:1: efficiency is missing"},
     {"models nonesuch",
      "no model's name has 'nonesuch' in it; packkit-plan models lists all"},
 };

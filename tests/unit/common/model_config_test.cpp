@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_folder_or_a_file) {
                (folder / "none") + ": cannot be opened: No such file or directory");
     folder.write("config.json", "{\"model_type\": \"llama\"}");
     BOOST_TEST(message(folder.path().string()) ==
-               file + ": vocab_size: is missing; expected a whole number >= 1");
+               file + ":1: vocab_size: is missing; expected a whole number >= 1");
 }
 
 BOOST_AUTO_TEST_CASE(defaults_and_optional_keys) {
@@ -168,12 +168,12 @@ BOOST_AUTO_TEST_CASE(defaults_and_optional_keys) {
         read(of_type("qwen2", {{"num_key_value_heads", nullptr}})).num_key_value_heads ==
         4);
     BOOST_TEST(error_without(of_type("qwen2"), "num_key_value_heads") ==
-               "config.json: num_key_value_heads: is missing; expected a whole number "
+               "config.json:1: num_key_value_heads: is missing; expected a whole number "
                ">= 1");
     BOOST_TEST(error_without(of_type("gemma"), "head_dim") ==
-               "config.json: head_dim: is missing; expected a whole number >= 1");
+               "config.json:1: head_dim: is missing; expected a whole number >= 1");
     BOOST_TEST(error_without(of_type("qwen3"), "head_dim") ==
-               "config.json: head_dim: is missing; expected a whole number >= 1");
+               "config.json:1: head_dim: is missing; expected a whole number >= 1");
 }
 
 BOOST_AUTO_TEST_CASE(model_types) {
@@ -181,21 +181,21 @@ BOOST_AUTO_TEST_CASE(model_types) {
         "expected one of llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma, "
         "gemma2, gemma3_text, gpt2, gpt_neox, mpt";
     BOOST_TEST(error_with("model_type", "lama") ==
-               "config.json: model_type: 'lama' is not known; " + known +
+               "config.json:1: model_type: 'lama' is not known; " + known +
                    "; did you mean 'llama'?");
     BOOST_TEST(error_with("model_type", "Qwen-2") ==
-               "config.json: model_type: 'Qwen-2' is not known; " + known +
+               "config.json:1: model_type: 'Qwen-2' is not known; " + known +
                    "; did you mean 'qwen2'?");
     BOOST_TEST(error_with("model_type", "bert") ==
-               "config.json: model_type: 'bert' is not known; " + known);
+               "config.json:1: model_type: 'bert' is not known; " + known);
     BOOST_TEST(error_with("model_type", "") ==
-               "config.json: model_type: '' is not known; " + known);
+               "config.json:1: model_type: '' is not known; " + known);
     BOOST_TEST(error_with("model_type", nullptr) ==
-               "config.json: model_type: is missing; " + known);
+               "config.json:1: model_type: is missing; " + known);
     BOOST_TEST(error_with("model_type", 5) ==
-               "config.json: model_type: expected a string, found 5");
+               "config.json:1: model_type: expected a string, found 5");
     BOOST_TEST(error_with("quantization_config", {{"bits", 4}}) ==
-               "config.json: quantization_config: quantized weights are not supported");
+               "config.json:1: quantization_config: quantized weights are not supported");
 }
 
 BOOST_AUTO_TEST_CASE(activations) {
@@ -213,11 +213,11 @@ BOOST_AUTO_TEST_CASE(activations) {
     BOOST_CHECK(activation("gemma", "hidden_act", "gelu") == gelu_tanh);
     BOOST_CHECK(activation("gemma2", "hidden_activation", "gelu") == gelu);
     BOOST_TEST(error_with("hidden_act", "gelu_pytorch_tan") ==
-               "config.json: hidden_act: 'gelu_pytorch_tan' is not known; expected one "
+               "config.json:1: hidden_act: 'gelu_pytorch_tan' is not known; expected one "
                "of silu, swish, gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu; did "
                "you mean 'gelu_pytorch_tanh'?");
     BOOST_TEST(error_with("hidden_act", 1) ==
-               "config.json: hidden_act: expected a string, found 1");
+               "config.json:1: hidden_act: expected a string, found 1");
 }
 
 BOOST_AUTO_TEST_CASE(rope) {
@@ -241,44 +241,45 @@ BOOST_AUTO_TEST_CASE(rope) {
     BOOST_TEST(yarn.beta_fast == 32.0);
     BOOST_TEST(yarn.beta_slow == 1.0);
     BOOST_TEST(error_with("rope_scaling", {{"rope_type", "llama3"}, {"factor", 8.0}}) ==
-               "config.json: rope_scaling.low_freq_factor: is missing; rope type "
+               "config.json:1: rope_scaling.low_freq_factor: is missing; rope type "
                "'llama3' needs it");
     BOOST_TEST(error_with("rope_scaling", with(llama3, {{"low_freq_factor", 4}})) ==
-               "config.json: rope_scaling.high_freq_factor: 4.0 is not above "
+               "config.json:1: rope_scaling.high_freq_factor: 4.0 is not above "
                "low_freq_factor 4");
     BOOST_TEST(error_with("rope_scaling", {{"type", "linear"}}) ==
-               "config.json: rope_scaling.factor: is missing; rope type 'linear' needs "
+               "config.json:1: rope_scaling.factor: is missing; rope type 'linear' needs "
                "it");
     BOOST_TEST(error_with("rope_scaling", {{"type", "linear"}, {"factor", -1}}) ==
-               "config.json: rope_scaling.factor: expected a number > 0, found -1");
+               "config.json:1: rope_scaling.factor: expected a number > 0, found -1");
     BOOST_TEST(
         error_with("rope_parameters", {{"rope_type", "yarm"}}) ==
-        "config.json: rope_parameters.rope_type: 'yarm' is not known; expected one of "
+        "config.json:1: rope_parameters.rope_type: 'yarm' is not known; expected one of "
         "default, linear, dynamic, llama3, yarn; did you mean 'yarn'?");
     BOOST_TEST(error_with("rope_scaling", {{"type", "linear"}, {"rope_type", "yarn"}}) ==
-               "config.json: rope_scaling.type: 'linear' contradicts rope_type 'yarn' "
+               "config.json:1: rope_scaling.type: 'linear' contradicts rope_type 'yarn' "
                "of the same object");
     BOOST_TEST(
         error_with("rope_parameters", {{"rope_type", "default"}, {"factor", 2.0}}) ==
-        "config.json: rope_parameters.factor: 2.0 is not supported with rope type "
+        "config.json:1: rope_parameters.factor: 2.0 is not supported with rope type "
         "'default'");
     BOOST_TEST(
         error_with("rope_parameters", {{"full_attention", {{"rope_theta", 1.0}}}}) ==
-        "config.json: rope_parameters.full_attention: an object is not supported with "
+        "config.json:1: rope_parameters.full_attention: an object is not supported with "
         "rope type 'default'");
-    BOOST_TEST(
-        error_with("rope_parameters", {{"rope_theta", 5.0}}) ==
-        "config.json: rope_parameters.rope_theta: 5.0 contradicts rope_theta 10000.0 of "
-        "the same file");
+    BOOST_TEST(error_with("rope_parameters", {{"rope_theta", 5.0}}) ==
+               "config.json:1: rope_parameters.rope_theta: 5.0 contradicts rope_theta "
+               "10000.0 of "
+               "the same file");
     BOOST_TEST(error_with("rope_parameters", {{"rope_theta", 10000}}) == "no error");
     BOOST_TEST(error_with("rope_parameters", 3) ==
-               "config.json: rope_parameters: expected an object, found 3");
+               "config.json:1: rope_parameters: expected an object, found 3");
     BOOST_TEST(error_with("rope_theta", 0) ==
-               "config.json: rope_theta: expected a number > 0, found 0");
-    BOOST_TEST(error_in(with(small(), {{"rope_scaling", llama3},
-                                       {"rope_parameters", {{"rope_theta", 1e4}}}})) ==
-               "config.json: rope_parameters: contradicts the rope scaling given before "
-               "in the same file");
+               "config.json:1: rope_theta: expected a number > 0, found 0");
+    BOOST_TEST(
+        error_in(with(small(), {{"rope_scaling", llama3},
+                                {"rope_parameters", {{"rope_theta", 1e4}}}})) ==
+        "config.json:1: rope_parameters: contradicts the rope scaling given before "
+        "in the same file");
     BOOST_TEST(error_with("partial_rotary_factor", 1.5) ==
                "config.json: partial_rotary_factor is 1.5, expected a number > 0 and <= "
                "1");
@@ -300,13 +301,14 @@ BOOST_AUTO_TEST_CASE(rope_of_gemma_3) {
     json scaled = file;
     scaled["rope_parameters"]["sliding_attention"]["rope_type"] = "dynamic";
     scaled["rope_parameters"]["sliding_attention"]["factor"] = 2.0;
-    BOOST_TEST(error_in(scaled) ==
-               "config.json: rope_parameters.sliding_attention.rope_type: layers with a "
-               "window are not scaled; expected 'default'");
+    BOOST_TEST(
+        error_in(scaled) ==
+        "config.json:1: rope_parameters.sliding_attention.rope_type: layers with a "
+        "window are not scaled; expected 'default'");
     json chunked = file;
     chunked["rope_parameters"]["chunked_attention"] = json::object();
     BOOST_TEST(error_in(chunked) ==
-               "config.json: rope_parameters.chunked_attention: an object is not "
+               "config.json:1: rope_parameters.chunked_attention: an object is not "
                "supported; expected full_attention and sliding_attention");
 }
 
@@ -315,7 +317,7 @@ BOOST_AUTO_TEST_CASE(wrong_sizes) {
          {"vocab_size", "hidden_size", "intermediate_size", "num_attention_heads",
           "num_key_value_heads", "head_dim", "max_position_embeddings"}) {
         const std::string expected =
-            "config.json: " + std::string(key) +
+            "config.json:1: " + std::string(key) +
             ": expected a whole number from 1 to 2147483647, found ";
         BOOST_TEST(error_with(key, -5) == expected + "-5");
         BOOST_TEST(error_with(key, 0) == expected + "0");
@@ -326,19 +328,19 @@ BOOST_AUTO_TEST_CASE(wrong_sizes) {
         BOOST_TEST(error_with(key, 18446744073709551615U) ==
                    expected + "18446744073709551615");
     }
-    BOOST_TEST(
-        error_with("num_hidden_layers", 100000) ==
-        "config.json: num_hidden_layers: expected a whole number from 1 to 65536, found "
-        "100000");
+    BOOST_TEST(error_with("num_hidden_layers", 100000) ==
+               "config.json:1: num_hidden_layers: expected a whole number from 1 to "
+               "65536, found "
+               "100000");
     for (const char* const key : {"vocab_size", "hidden_size", "intermediate_size",
                                   "num_hidden_layers", "num_attention_heads"}) {
         BOOST_TEST(error_without(small(), key) ==
-                   "config.json: " + std::string(key) +
+                   "config.json:1: " + std::string(key) +
                        ": is missing; expected a whole number >= 1");
     }
     BOOST_TEST(
         error_with("num_attention_heads", 5) ==
-        "config.json: head_dim: is missing, and num_attention_heads 5 does not divide "
+        "config.json:1: head_dim: is missing, and num_attention_heads 5 does not divide "
         "hidden_size 64");
     BOOST_TEST(
         error_with("num_key_value_heads", 3) ==
@@ -357,16 +359,17 @@ BOOST_AUTO_TEST_CASE(wrong_sizes) {
 
 BOOST_AUTO_TEST_CASE(wrong_types) {
     BOOST_TEST(error_with("rms_norm_eps", -1e-5) ==
-               "config.json: rms_norm_eps: expected a number > 0, found -1e-05");
+               "config.json:1: rms_norm_eps: expected a number > 0, found -1e-05");
     BOOST_TEST(error_with("initializer_range", "x") ==
-               "config.json: initializer_range: expected a number > 0, found 'x'");
+               "config.json:1: initializer_range: expected a number > 0, found 'x'");
     BOOST_TEST(error_with("tie_word_embeddings", 1) ==
-               "config.json: tie_word_embeddings: expected true or false, found 1");
-    BOOST_TEST(error_with("attention_dropout", 1) ==
-               "config.json: attention_dropout: expected a number >= 0 and < 1, found 1");
-    BOOST_TEST(error_of("[]") == "config.json: expected an object, found an array");
+               "config.json:1: tie_word_embeddings: expected true or false, found 1");
+    BOOST_TEST(
+        error_with("attention_dropout", 1) ==
+        "config.json:1: attention_dropout: expected a number >= 0 and < 1, found 1");
+    BOOST_TEST(error_of("[]") == "config.json:1: expected an object, found an array");
     BOOST_TEST(error_of("{\"a\":1,\"a\":2}") ==
-               "config.json:1: key 'a' appears twice in one object");
+               "config.json:1: key 'a' appears twice, first in line 1");
     BOOST_TEST(error_of("") == "config.json:1: empty; expected a JSON document");
 }
 
@@ -411,18 +414,19 @@ BOOST_AUTO_TEST_CASE(windows) {
     BOOST_TEST(read(typed("fff")).sliding_window == 0);
     BOOST_TEST(read(typed("fff")).full_attention_interval == 0);
     BOOST_TEST(error_in(typed("sfssss")) ==
-               "config.json: layer_types: layer 3 breaks the pattern of the layers "
+               "config.json:1: layer_types: layer 3 breaks the pattern of the layers "
                "before it: only full attention in every n-th layer and in the first "
                "layers is supported");
-    BOOST_TEST(error_in(with(typed("sf"), three_layers)) ==
-               "config.json: layer_types: expected an array of 3 names, found one of 2");
+    BOOST_TEST(
+        error_in(with(typed("sf"), three_layers)) ==
+        "config.json:1: layer_types: expected an array of 3 names, found one of 2");
     BOOST_TEST(error_in(of_type("gemma2", {{"layer_types", 1}})) ==
-               "config.json: layer_types: expected an array of 2 names, found 1");
+               "config.json:1: layer_types: expected an array of 2 names, found 1");
     BOOST_TEST(error_in(of_type("gemma2", {{"layer_types", {"linear", 2}}})) ==
-               "config.json: layer_types: 'linear' of layer 0 is not known; expected "
+               "config.json:1: layer_types: 'linear' of layer 0 is not known; expected "
                "full_attention or sliding_attention");
     BOOST_TEST(error_in(with(typed("sf"), {{"sliding_window", nullptr}})) ==
-               "config.json: sliding_window: is missing, and layer 0 has one by "
+               "config.json:1: sliding_window: is missing, and layer 0 has one by "
                "layer_types");
 }
 
@@ -437,10 +441,10 @@ BOOST_AUTO_TEST_CASE(soft_caps) {
     BOOST_TEST(none.final_logit_softcapping == 20.0);
     BOOST_TEST(read(of_type("gemma3_text")).attn_logit_softcapping == 0.0);
     BOOST_TEST(error_in(of_type("gemma2", {{"final_logit_softcapping", 0}})) ==
-               "config.json: final_logit_softcapping: expected a number > 0, found 0");
+               "config.json:1: final_logit_softcapping: expected a number > 0, found 0");
     BOOST_TEST(
         error_in(of_type("gemma3_text", {{"use_bidirectional_attention", true}})) ==
-        "config.json: use_bidirectional_attention: true is not supported; "
+        "config.json:1: use_bidirectional_attention: true is not supported; "
         "expected false");
 }
 
@@ -450,25 +454,27 @@ BOOST_AUTO_TEST_CASE(experts) {
     BOOST_TEST(read(mixtral).num_experts == 4);
     BOOST_TEST(packkit::expert_size(read(mixtral)) == 96);
     BOOST_TEST(error_without(mixtral, "num_local_experts") ==
-               "config.json: num_local_experts: is missing; expected a whole number >= "
+               "config.json:1: num_local_experts: is missing; expected a whole number >= "
                "1");
-    BOOST_TEST(error_without(mixtral, "num_experts_per_tok") ==
-               "config.json: num_experts_per_tok: is missing; expected a whole number >= "
-               "1");
+    BOOST_TEST(
+        error_without(mixtral, "num_experts_per_tok") ==
+        "config.json:1: num_experts_per_tok: is missing; expected a whole number >= "
+        "1");
     BOOST_TEST(error_in(with(mixtral, {{"num_experts_per_tok", 5}})) ==
                "config.json: num_experts_per_tok is 5, expected 1 to num_experts 4");
     const json qwen = of_type(
         "qwen3_moe",
         {{"num_experts", 4}, {"num_experts_per_tok", 2}, {"moe_intermediate_size", 24}});
     BOOST_TEST(packkit::expert_size(read(qwen)) == 24);
-    BOOST_TEST(error_without(qwen, "moe_intermediate_size") ==
-               "config.json: moe_intermediate_size: is missing; expected a whole number "
-               ">= 1");
+    BOOST_TEST(
+        error_without(qwen, "moe_intermediate_size") ==
+        "config.json:1: moe_intermediate_size: is missing; expected a whole number "
+        ">= 1");
     BOOST_TEST(error_in(with(qwen, {{"mlp_only_layers", {0}}})) ==
-               "config.json: mlp_only_layers: an array is not supported; expected an "
+               "config.json:1: mlp_only_layers: an array is not supported; expected an "
                "empty array");
     BOOST_TEST(error_in(with(qwen, {{"decoder_sparse_step", 0}})) ==
-               "config.json: decoder_sparse_step: expected a whole number from 1 to "
+               "config.json:1: decoder_sparse_step: expected a whole number from 1 to "
                "2147483647, found 0");
 }
 
@@ -485,22 +491,25 @@ BOOST_AUTO_TEST_CASE(a_language_model_with_vision) {
         {"vision_config", {{"hidden_size", 1152}}}};
     BOOST_CHECK(read(published) == packkit::find_model("gemma-3-4b")->shape);
     BOOST_TEST(error_without(published, "text_config") ==
-               "config.json: text_config: is missing; expected an object");
+               "config.json:1: text_config: is missing; expected an object");
     json broken = published;
     broken["text_config"]["hidden_size"] = "2560";
-    BOOST_TEST(error_in(broken) ==
-               "config.json: text_config.hidden_size: expected a whole number from 1 to "
-               "2147483647, found '2560'");
+    BOOST_TEST(
+        error_in(broken) ==
+        "config.json:1: text_config.hidden_size: expected a whole number from 1 to "
+        "2147483647, found '2560'");
     broken = published;
     broken["text_config"]["model_type"] = "llama";
-    BOOST_TEST(error_in(broken) ==
-               "config.json: text_config.model_type: 'llama' is not supported; expected "
-               "'gemma3_text'");
+    BOOST_TEST(
+        error_in(broken) ==
+        "config.json:1: text_config.model_type: 'llama' is not supported; expected "
+        "'gemma3_text'");
     broken = published;
     broken["quantization_config"] = {{"bits", 4}};
-    BOOST_TEST(error_in(broken) ==
-               "config.json: text_config.quantization_config: quantized weights are not "
-               "supported");
+    BOOST_TEST(
+        error_in(broken) ==
+        "config.json:1: text_config.quantization_config: quantized weights are not "
+        "supported");
 }
 
 BOOST_AUTO_TEST_CASE(gpt2_and_gpt_neox) {
@@ -510,11 +519,12 @@ BOOST_AUTO_TEST_CASE(gpt2_and_gpt_neox) {
     BOOST_TEST(read(gpt2).tie_word_embeddings);
     BOOST_TEST(read(with(gpt2, {{"n_inner", 50}})).intermediate_size == 50);
     BOOST_TEST(error_without(gpt2, "n_positions") ==
-               "config.json: n_positions: is missing; expected a whole number >= 1");
+               "config.json:1: n_positions: is missing; expected a whole number >= 1");
     BOOST_TEST(error_in(with(gpt2, {{"n_head", 5}})) ==
-               "config.json: n_head: 5 does not divide n_embd 32");
-    BOOST_TEST(error_in(with(gpt2, {{"add_cross_attention", true}})) ==
-               "config.json: add_cross_attention: true is not supported; expected false");
+               "config.json:1: n_head: 5 does not divide n_embd 32");
+    BOOST_TEST(
+        error_in(with(gpt2, {{"add_cross_attention", true}})) ==
+        "config.json:1: add_cross_attention: true is not supported; expected false");
     const json neox = {{"model_type", "gpt_neox"},
                        {"vocab_size", 67},
                        {"hidden_size", 64},
@@ -528,7 +538,7 @@ BOOST_AUTO_TEST_CASE(gpt2_and_gpt_neox) {
                "config.json: head_dim 16 times partial_rotary_factor 0.2 turns 3 "
                "features; rotary embedding turns pairs of features");
     BOOST_TEST(error_in(with(neox, {{"rotary_emb_base", 5}, {"rope_theta", 6}})) ==
-               "config.json: rotary_emb_base: 5 contradicts rope_theta 6.0 of the same "
+               "config.json:1: rotary_emb_base: 5 contradicts rope_theta 6.0 of the same "
                "file");
 }
 
@@ -553,23 +563,25 @@ BOOST_AUTO_TEST_CASE(mpt_of_llm_foundry) {
     BOOST_TEST(kv_heads({{"attn_type", "multiquery_attention"}}) == 1);
     BOOST_TEST(kv_heads({{"attn_type", "grouped_query_attention"}, {"kv_n_heads", 2}}) ==
                2);
-    BOOST_TEST(error_in(mpt({{"attn_config", {{"attn_type", "linear"}}}})) ==
-               "config.json: attn_config.attn_type: 'linear' is not supported; expected "
-               "'multihead_attention'");
+    BOOST_TEST(
+        error_in(mpt({{"attn_config", {{"attn_type", "linear"}}}})) ==
+        "config.json:1: attn_config.attn_type: 'linear' is not supported; expected "
+        "'multihead_attention'");
     BOOST_TEST(error_in(mpt({{"attn_config", {{"qk_ln", true}}}})) ==
-               "config.json: attn_config.qk_ln: true is not supported; expected false");
+               "config.json:1: attn_config.qk_ln: true is not supported; expected false");
     BOOST_TEST(error_in(mpt({{"attn_config", {{"alibi", false}, {"rope", true}}}})) ==
-               "config.json: attn_config.rope: true is not supported; expected false");
+               "config.json:1: attn_config.rope: true is not supported; expected false");
     BOOST_TEST(error_in(mpt(
                    {{"learned_pos_emb", false}, {"attn_config", {{"alibi", false}}}})) ==
-               "config.json: learned_pos_emb: false is not supported; expected true");
+               "config.json:1: learned_pos_emb: false is not supported; expected true");
     BOOST_TEST(error_in(mpt({{"norm_type", "rmsnorm"}})) ==
-               "config.json: norm_type: 'rmsnorm' is not supported; expected "
+               "config.json:1: norm_type: 'rmsnorm' is not supported; expected "
                "'low_precision_layernorm'");
-    BOOST_TEST(error_in(mpt({{"expansion_ratio", 2.7}})) ==
-               "config.json: expansion_ratio: 2.7 times d_model 32 is not a whole number "
-               "from 1 to 2147483647");
+    BOOST_TEST(
+        error_in(mpt({{"expansion_ratio", 2.7}})) ==
+        "config.json:1: expansion_ratio: 2.7 times d_model 32 is not a whole number "
+        "from 1 to 2147483647");
     BOOST_TEST(error_in(mpt({{"d_model", 2147483644}, {"n_heads", 1}})) ==
-               "config.json: expansion_ratio: 4.0 times d_model 2147483644 is not a "
+               "config.json:1: expansion_ratio: 4.0 times d_model 2147483644 is not a "
                "whole number from 1 to 2147483647");
 }

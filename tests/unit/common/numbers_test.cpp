@@ -57,6 +57,24 @@ BOOST_AUTO_TEST_CASE(numbers_for_people) {
     BOOST_TEST(app::short_count(999'999) == "1.00M");
     BOOST_TEST(app::bytes_text(512) == "512 B");
     BOOST_TEST(app::bytes_text(std::uint64_t{3} << 29U) == "1.50 GiB");
+    BOOST_TEST(app::bytes_text(std::int64_t{0}) == "0 B");
+    BOOST_TEST(app::bytes_text(832 << 10) == "832 KiB");
+    BOOST_TEST(app::size_text(1) == "1 byte");
+    BOOST_TEST(app::size_text(9999) == "9,999 bytes");
+    BOOST_TEST(app::size_text(10'000) == "9.77 KiB");
+    BOOST_TEST(app::counted(0, "row", "rows") == "0 rows");
+    BOOST_TEST(app::counted(1, "row", "rows") == "1 row");
+    BOOST_TEST(app::counted(2000, "row", "rows") == "2,000 rows");
+    BOOST_TEST(app::duration_text(0.0) == "0 s");
+    BOOST_TEST(app::hours_text(0.01) == "36.0 s");
+    BOOST_TEST(app::hours_text(0.25) == "15.0 min");
+    BOOST_TEST(app::hours_text(7.234) == "7.23 h");
+    BOOST_TEST(app::hours_text(48.0) == "48.0 h");
+    BOOST_TEST(app::hours_text(240.0) == "10.0 days");
+    BOOST_TEST(app::rate_text(1234.4) == "1,234");
+    BOOST_TEST(app::rate_text(99.96) == "100");
+    BOOST_TEST(app::rate_text(99.94) == "99.9");
+    BOOST_TEST(app::rate_text(1.234) == "1.23");
 }
 
 BOOST_AUTO_TEST_CASE(integers_from_text) {

@@ -345,20 +345,25 @@ BOOST_AUTO_TEST_CASE(bad_lines) {
     };
     message("{broken", "");
     message("[1]\n", "expected an object, found");
-    message(R"({"seconds":{"step":1}})", "step is missing");
-    message(R"({"step":2})", "seconds is missing");
-    message(R"({"step":2,"seconds":3})", "seconds: expected an object");
-    message(R"({"step":2,"seconds":{}})", "seconds.step is missing");
-    message(R"({"step":2,"seconds":{"step":0}})", "seconds.step is 0");
-    message(R"({"step":2,"seconds":{"step":-1}})", "seconds.step is -1");
+    message(R"({"seconds":{"step":1}})", ": step: is missing");
+    message(R"({"step":2})", "key 'seconds' is missing");
+    message(R"({"step":2,"seconds":3})", "seconds: expected an object, found 3");
+    message(R"({"step":2,"seconds":{}})", "seconds.step: is missing");
+    message(R"({"step":2,"seconds":{"step":0}})",
+            "seconds.step: is 0, expected a number > 0");
+    message(R"({"step":2,"seconds":{"step":-1}})",
+            "seconds.step: expected a number >= 0, found -1");
     message(R"({"step":2,"seconds":{"step":"1"}})", "seconds.step: expected a number");
-    message(R"({"step":2,"seconds":{"step":1}})", "flops is missing");
-    message(R"({"step":2,"seconds":{"step":1},"flops":-3})", "flops is -3");
-    message(R"({"step":2,"seconds":{"step":1},"flops":3})", "bytes is missing");
+    message(R"({"step":2,"seconds":{"step":1}})", "flops: is missing");
+    message(R"({"step":2,"seconds":{"step":1},"flops":-3})",
+            "flops: expected a number >= 0, found -3");
+    message(R"({"step":2,"seconds":{"step":1},"flops":3})", "key 'bytes' is missing");
     message(R"({"step":2,"seconds":{"step":1},"flops":3,"bytes":{"all_reduce":null}})",
-            "bytes.all_reduce: expected a number");
+            "bytes.all_reduce: is missing");
+    message(R"({"step":2,"seconds":{"step":1},"flops":3,"bytes":{"all_reduce":"1"}})",
+            "bytes.all_reduce: expected a number >= 0, found '1'");
     message(R"({"step":2,"seconds":{"step":1},"flops":3,"bytes":{},"collectives":-1})",
-            "collectives is -1");
+            "collectives: expected a number >= 0, found -1");
 }
 
 BOOST_AUTO_TEST_CASE(too_few_steps) {
@@ -432,10 +437,13 @@ BOOST_AUTO_TEST_CASE(broken_calibrations) {
     message("{}", "efficiency is missing");
     message(R"({"efficiency":"x"})", "efficiency: expected a number");
     message(R"({"efficiency":1.5})", "not above 0 and at most 1");
-    message(R"({"efficiency":-1})", "efficiency is -1");
-    message(R"({"efficiency":0.5,"latency_us":-2})", "latency_us is -2");
-    message(R"({"efficiency":0.5,"link_gbps":0})", "link_gbps is 0");
-    message(R"({"efficiency":0.5,"peak_tflops":0})", "peak_tflops is 0");
+    message(R"({"efficiency":-1})", "1: efficiency: expected a number >= 0, found -1");
+    message(R"({"efficiency":0.5,"latency_us":-2})",
+            "latency_us: expected a number >= 0, found -2");
+    message(R"({"efficiency":0.5,"link_gbps":0})",
+            "link_gbps: expected a number > 0, found 0");
+    message(R"({"efficiency":0.5,"peak_tflops":0})",
+            "peak_tflops: expected a number > 0, found 0");
     message(R"({"efficiency":0.5,"peak_tflops":1})", "precision is missing");
     message(R"({"efficiency":0.5,"peak_tflops":1,"precision":"fp31"})", "fp31");
 }

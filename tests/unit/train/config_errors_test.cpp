@@ -498,7 +498,7 @@ BOOST_AUTO_TEST_CASE(files_that_are_no_config) {
     BOOST_TEST(error("abc") == "config.yaml: expected a map of keys, found 'abc'");
     BOOST_TEST(error("- a\n") == "config.yaml: expected a map of keys, found a list");
     BOOST_TEST(error(std::string((1U << 20U) + 1, '#')) ==
-               "config.yaml: has more than 1048576 bytes");
+               "config.yaml: has more than 1.00 MiB");
     BOOST_TEST(error_of(run.folder, [] { load_config(run.folder / "none.yaml"); }) ==
                "none.yaml: cannot be opened: No such file or directory");
     BOOST_TEST(error_of(run.folder, [] {

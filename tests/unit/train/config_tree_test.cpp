@@ -44,7 +44,7 @@ std::string flat(const config_node& node) {
 
 std::string read(std::string_view yaml) {
     try {
-        return flat(parse_config_text(yaml, "c.yaml"));
+        return flat(packkit::app::parse_yaml(yaml, "c.yaml"));
     } catch (const packkit::app::input_error& error) { return error.what(); }
 }
 
@@ -65,13 +65,13 @@ BOOST_AUTO_TEST_CASE(values) {
 
 BOOST_AUTO_TEST_CASE(lines) {
     const config_node root =
-        parse_config_text("\na: 1\n\nb:\n  - x\n  - {y:\n      2}\n", "c");
+        packkit::app::parse_yaml("\na: 1\n\nb:\n  - x\n  - {y:\n      2}\n", "c");
     BOOST_TEST(root.members[0].line == 2u);
     BOOST_TEST(root.members[0].value.line == 2u);
     BOOST_TEST(root.members[1].line == 4u);
     BOOST_TEST(root.members[1].value.items[0].line == 5u);
     BOOST_TEST(root.members[1].value.items[1].find("y")->line == 7u);
-    BOOST_TEST(parse_config_text("a: 1", "").find("a")->line == 0u);
+    BOOST_TEST(packkit::app::parse_yaml("a: 1", "").find("a")->line == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(aliases_and_merge_keys) {

@@ -48,9 +48,10 @@ BOOST_AUTO_TEST_CASE(a_folder_or_a_file) {
                 read_model_config(folder / "config.json"));
     BOOST_TEST(error_of(folder, [] { read_model_config(folder / "none"); }) ==
                "none: cannot be opened: No such file or directory");
-    BOOST_TEST(error_with("hidden_size", 0) ==
-               "config.json: hidden_size: expected a whole number from 1 to 2147483647, "
-               "found 0");
+    BOOST_TEST(
+        error_with("hidden_size", 0) ==
+        "config.json:1: hidden_size: expected a whole number from 1 to 2147483647, "
+        "found 0");
 }
 
 BOOST_AUTO_TEST_CASE(the_padding_row_is_that_of_transformers) {
@@ -126,7 +127,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_computed_is_refused) {
                "computes kinds that do not depend on the longest sequence of a batch: "
                "default, linear, llama3, yarn");
     BOOST_TEST(error_with("quantization_config", {{"bits", 4}}) ==
-               "config.json: quantization_config: quantized weights are not supported");
+               "config.json:1: quantization_config: quantized weights are not supported");
     BOOST_TEST(error_with("rope_parameters", {{"rope_type", "default"}}) == "no error");
 }
 

@@ -49,7 +49,8 @@ void write_pieces(std::int64_t rows, std::int64_t columns,
     folder.write(shard_index_name, to_json_text(index));
 }
 
-/// The error of an index with these pieces of a 4 x 6 tensor, without the file's name.
+/// The error of an index with these pieces of a 4 x 6 tensor, without the place and the
+/// name of the tensor, which is in the second line.
 std::string error_with(const std::string& pieces, const std::string& dtype = "F32",
                        const std::string& shape = "[4, 6]") {
     const auto path = folder.write(
@@ -58,7 +59,7 @@ std::string error_with(const std::string& pieces, const std::string& dtype = "F3
                       dtype + R"(", "shape": )" + shape + R"(, "pieces": [)" + pieces +
                       "]}}}");
     const auto error = error_of(folder, [&] { (void)read_shard_index(path); });
-    constexpr std::string_view name = "x.json: ";
+    constexpr std::string_view name = "x.json:2: tensors.m";
     return error.starts_with(name) ? error.substr(name.size()) : error;
 }
 
@@ -144,7 +145,7 @@ BOOST_AUTO_TEST_CASE(pieces_that_do_not_cover) {
     BOOST_TEST(error_with(a("[1, 4]") + "," + a("[0, 1]")) == "no error");
     BOOST_TEST(error_with(a("[0, 4]", "[0, 2]") + "," + a("[0, 4]", "[2, 6]")) ==
                "no error");
-    const std::string hole = "tensor m: pieces overlap or leave a hole before ";
+    const std::string hole = ".pieces: overlap or leave a hole before ";
     BOOST_TEST(error_with(a("[0, 2]") + "," + a("[1, 4]")) ==
                hole + "rows [1, 4], columns [0, 6]");
     BOOST_TEST(error_with(a("[0, 2]") + "," + a("[3, 4]")) ==
@@ -155,43 +156,45 @@ BOOST_AUTO_TEST_CASE(pieces_that_do_not_cover) {
                hole + "rows [0, 4], columns [3, 6]");
     BOOST_TEST(error_with(a("[0, 2]", "[0, 2]") + "," + a("[2, 4]", "[0, 3]") + "," +
                           a("[0, 4]", "[3, 6]")) == hole + "rows [2, 4], columns [0, 3]");
-    const std::string short_of = "tensor m: pieces do not cover it: they end at row ";
+    const std::string short_of = ".pieces: do not cover the tensor: they end at row ";
     BOOST_TEST(error_with(a("[0, 3]")) == short_of + "3 of columns [0, 6]");
     BOOST_TEST(error_with(a("[0, 4]", "[0, 5]")) == short_of + "4 of columns [0, 5]");
     BOOST_TEST(error_with("") == short_of + "4 of columns [0, 0]");
-    BOOST_TEST(error_with(a("[0, 5]")) == "tensor m: rows [0, 5] are no part of [0, 4]");
-    BOOST_TEST(error_with(a("[2, 2]")) == "tensor m: rows [2, 2] are no part of [0, 4]");
+    BOOST_TEST(error_with(a("[0, 5]")) == ".pieces[0].rows: [0, 5] is no part of [0, 4]");
+    BOOST_TEST(error_with(a("[2, 2]")) == ".pieces[0].rows: [2, 2] is no part of [0, 4]");
     BOOST_TEST(error_with(a("[0, 4]", "[0, 7]")) ==
-               "tensor m: columns [0, 7] are no part of [0, 6]");
+               ".pieces[0].columns: [0, 7] is no part of [0, 6]");
 }
 
 BOOST_AUTO_TEST_CASE(an_index_that_is_wrong) {
-    BOOST_TEST(error_of_text("[]") ==
-               "x.json: expected an index of format 'packkit shards'");
+    BOOST_TEST(error_of_text("[]") == "x.json:1: expected an object, found an array");
+    BOOST_TEST(error_of_text("{}") ==
+               "x.json:1: expected an index of format 'packkit shards'");
     BOOST_TEST(error_of_text(R"({"format": "packkit shards", "version": 2})") ==
-               "x.json: version 2 is not known; expected 1");
+               "x.json:1: version: 2 is not known; expected 1");
     BOOST_TEST(error_of_text(R"({"format": "packkit shards", "version": 1})") ==
-               "x.json: 'files' is missing");
+               "x.json:1: key 'files' is missing");
     BOOST_TEST(
         error_of_text(
             R"({"format": "packkit shards", "version": 1, "files": {"../a": "0"}})") ==
-        "x.json: files: '../a' is no name of a file beside the index");
+        "x.json:1: files.../a: is no name of a file beside the index");
     BOOST_TEST(error_of_text(
                    R"({"format": "packkit shards", "version": 1, "files": {"a": 3}})") ==
-               "x.json: files: a: expected its checksum, found a number");
+               "x.json:1: files.a: expected a string, found 3");
     BOOST_TEST(error_with(piece("c", "[0, 4]", "[0, 6]")) ==
-               "tensor m: file \"c\" is not in the list of files");
+               ".pieces[0].file: 'c' is not in the list of files");
     BOOST_TEST(error_with(R"({"file": "a", "rows": [0, 4]})") ==
-               "tensor m: 'columns' is missing");
+               ".pieces[0]: key 'columns' is missing");
     BOOST_TEST(error_with(piece("a", "[0, -4]", "[0, 6]")) ==
-               "tensor m: rows: expected a whole number >= 0, found -4");
+               ".pieces[0].rows[1]: expected a whole number >= 0, found -4");
     BOOST_TEST(error_with(piece("a", "[0]", "[0, 6]")) ==
-               "tensor m: rows: expected [begin, end], found [0]");
+               ".pieces[0].rows: expected [begin, end], found an array");
     BOOST_TEST(error_with("", "F31") ==
-               "tensor m: dtype 'F31' and shape [4,6] take no possible number of bytes");
-    BOOST_TEST(error_with("", "F32", "[4611686018427387904, 8]") ==
-               "tensor m: dtype 'F32' and shape [4611686018427387904,8] take no possible "
-               "number of bytes");
+               ": [4,6] elements of dtype 'F31' take no possible number of bytes");
+    BOOST_TEST(
+        error_with("", "F32", "[4611686018427387904, 8]") ==
+        ": [4611686018427387904,8] elements of dtype 'F32' take no possible number of "
+        "bytes");
 }
 
 BOOST_AUTO_TEST_CASE(files_that_do_not_fit_the_index) {

@@ -69,13 +69,14 @@ BOOST_AUTO_TEST_CASE(several_files_by_index) {
 BOOST_AUTO_TEST_CASE(an_index_that_is_wrong) {
     write_file("one.safetensors", {"a", "b"});
     BOOST_TEST(error_with_index("[]") ==
-               "model.safetensors.index.json: expected {\"weight_map\": {\"tensor\": "
-               "\"file\", ...}}");
-    BOOST_TEST(error_with_index(R"({"weight_map": {"a": 3}})") ==
-               "model.safetensors.index.json: weight_map: a: expected a file name, found "
-               "a number");
+               "model.safetensors.index.json:1: expected an object, found an array");
+    BOOST_TEST(error_with_index("{\n}") ==
+               "model.safetensors.index.json:1: key 'weight_map' is missing");
+    BOOST_TEST(
+        error_with_index(R"({"weight_map": {"a": 3}})") ==
+        "model.safetensors.index.json:1: weight_map.a: expected a string, found 3");
     BOOST_TEST(error_with_index(R"({"weight_map": {"a": "../one.safetensors"}})") ==
-               "model.safetensors.index.json: weight_map: a: '../one.safetensors' is no "
+               "model.safetensors.index.json:1: weight_map.a: '../one.safetensors' is no "
                "name of a file beside the index");
     BOOST_TEST(error_with_index(R"({"weight_map": {"a": "none.safetensors"}})") ==
                "none.safetensors: cannot be opened: No such file or directory");

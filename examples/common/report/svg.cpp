@@ -56,6 +56,13 @@ std::string tick_text(double value, double step, bool percent) {
                           : short_count(static_cast<std::uint64_t>(whole));
 }
 
+double sum_of(const std::vector<chart_mark>& marks) {
+    double sum = 0;
+    for (const chart_mark& mark : marks)
+        sum += mark.value;
+    return sum;
+}
+
 double step_of(const std::vector<double>& ticks) {
     return ticks.size() > 1 ? ticks[1] - ticks[0] : 1.0;
 }
@@ -135,6 +142,72 @@ std::string bar_chart(std::string_view title, const std::vector<chart_mark>& mar
         svg += text_at(left - 10, top + bar - 5, mark.label, "end", "label");
         svg += rectangle(left, top, std::max(width, 1.0), bar, 3, mark);
         svg += text_at(left + width + 8, top + bar - 5, mark.text, "start", "value");
+    }
+    return svg + "</svg>\n";
+}
+
+std::string stacked_chart(std::string_view title, const std::vector<stacked_bar>& bars) {
+    if (bars.empty()) return {};
+    constexpr double row = 34, bar = 20, width = 720, legend = 46, right = 92;
+    constexpr std::size_t first_line = 4;  // parts in the first line of the legend
+    std::size_t longest = 0;
+    double largest = 0;
+    for (const stacked_bar& one : bars) {
+        longest = std::max(longest, display_width(one.label));
+        largest = std::max({largest, sum_of(one.parts), one.limit});
+    }
+    const double left = longest == 0 ? 4 : static_cast<double>(longest) * 7.2 + 14;
+    const double scale = largest > 0 ? (width - left - right) / largest : 0;
+    const double bottom = legend + row * static_cast<double>(bars.size());
+    std::string svg =
+        open_svg(title, {static_cast<int>(width), static_cast<int>(bottom) + 24});
+    double x = 4;
+    for (std::size_t i = 0; i < bars.front().parts.size(); ++i) {
+        const chart_mark& part = bars.front().parts[i];
+        if (i == first_line) x = 4;
+        const double y = i < first_line ? 4 : 24;
+        svg += rectangle(x, y, 12, 12, 2, part);
+        svg += text_at(x + 17, y + 10.5, part.label, "start", "label");
+        x += static_cast<double>(display_width(part.label)) * 6.6 + 36;
+    }
+    for (std::size_t i = 0; i < bars.size(); ++i) {
+        const stacked_bar& one = bars[i];
+        const double top = legend + row * static_cast<double>(i) + (row - bar) / 2;
+        if (!one.label.empty())
+            svg += text_at(left - 10, top + bar - 5, one.label, "end", "label");
+        svg += rectangle(left, top, one.limit * scale, bar, 0,
+                         {"limit", one.limit, one.limit_text, "padding"});
+        double at = left;
+        for (const chart_mark& part : one.parts) {
+            if (part.value > 0)
+                svg +=
+                    rectangle(at, top, std::max(part.value * scale, 0.4), bar, 0, part);
+            at += part.value * scale;
+        }
+        svg += text_at(std::max(at, left + one.limit * scale) + 8, top + bar - 5,
+                       one.text, "start", "value");
+    }
+    const double line = left + bars.front().limit * scale;
+    svg += line_between(line, legend - 2, line, bottom + 4, "mark");
+    svg += text_at(line, bottom + 18, bars.front().limit_text, "end", "label");
+    return svg + "</svg>\n";
+}
+
+std::string row_chart(std::string_view title,
+                      const std::vector<std::vector<chart_mark>>& rows, double size) {
+    constexpr double row_height = 11, width = 720;
+    std::string svg = open_svg(
+        title, {static_cast<int>(width),
+                static_cast<int>(row_height * static_cast<double>(rows.size())) + 2});
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+        double x = 0;
+        for (const chart_mark& mark : rows[k]) {
+            const double wide = mark.value * width / size;
+            // A gap tells neighbours apart where there is room for it.
+            svg += rectangle(x, static_cast<double>(k) * row_height + 1,
+                             std::max(wide > 1.5 ? wide - 0.7 : wide, 0.2), 9, 0, mark);
+            x += wide;
+        }
     }
     return svg + "</svg>\n";
 }

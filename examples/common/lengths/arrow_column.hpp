@@ -6,7 +6,7 @@
 
 #include "common/arrow_batches.hpp"
 #include "input.hpp"
-#include "tokenizer.hpp"
+#include "token_counter.hpp"
 
 #include <arrow/api.h>
 

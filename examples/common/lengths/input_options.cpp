@@ -2,7 +2,7 @@
 #include "input_options.hpp"
 
 #include "sample_sink.hpp"
-#include "tokenizer.hpp"
+#include "token_counter.hpp"
 
 #include "common/errors.hpp"
 #include "common/numbers.hpp"

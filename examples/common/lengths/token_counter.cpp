@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tokenizer.hpp"
+#include "token_counter.hpp"
 
 #include "common/errors.hpp"
 #include "common/tokenizer.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "input.hpp"
 #include "length_text.hpp"
-#include "tokenizer.hpp"
+#include "token_counter.hpp"
 
 #include "common/did_you_mean.hpp"
 #include "common/jsonl.hpp"

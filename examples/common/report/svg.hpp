@@ -52,6 +52,23 @@ std::string column_chart(std::string_view title, const std::vector<chart_mark>& 
                          const chart_axis& axis, bool percent_values, double largest = 0,
                          chart_size size = {});
 
+/// One bar of parts side by side, and a limit that they should stay below.
+struct stacked_bar {
+    std::string label;
+    std::vector<chart_mark> parts;
+    std::string text;  ///< what they come to
+    double limit = 0;
+    std::string limit_text;
+};
+
+/// Bars from the left, a row each, of one scale. The parts of the first are the legend; a
+/// line marks its limit.
+std::string stacked_chart(std::string_view title, const std::vector<stacked_bar>& bars);
+
+/// Rows of parts that fill the width together, without labels: `size` parts are 1.
+std::string row_chart(std::string_view title,
+                      const std::vector<std::vector<chart_mark>>& rows, double size);
+
 /// Round numbers from `from` to `to`, about `count` of them: 0, 500, 1000.
 std::vector<double> round_ticks(double from, double to, std::size_t count);
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "html_page.hpp"
+/// @file
+/// A report as a self-contained page: it needs neither scripts nor a network, and follows
+/// light and dark.
 
+#include "report.hpp"
 #include "svg.hpp"
 
 namespace packkit::app {
@@ -30,8 +33,8 @@ section { background: var(--card); border: 1px solid var(--rule); border-radius:
 .figure b { display: block; font-size: 1.75rem; line-height: 1.25;
   font-variant-numeric: tabular-nums; }
 .figure span { color: var(--soft); font-size: .88rem; }
-.advice { border-left: 5px solid var(--best); }
-.advice.no { border-left-color: var(--over); }
+section.good { border-left: 5px solid var(--best); }
+section.bad { border-left: 5px solid var(--over); }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(270px, 1fr)); gap: 14px; }
 h3 { font-size: .95rem; margin: 6px 0 0; }
 svg { display: block; width: 100%; height: auto; margin-top: 8px; }
@@ -52,54 +55,60 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem;
   font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid var(--rule);
   white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+th.left, td.left { text-align: left; }
 th { color: var(--soft); font-weight: 600; }
 tr.best td { font-weight: 650; }
 code { font-size: .92em; }
 footer { color: var(--soft); font-size: .85rem; margin-top: 24px; }
 )css";
 
+std::string paragraphs(const std::vector<std::string>& lines, const char* begin,
+                       const char* end) {
+    std::string html;
+    for (const std::string& line : lines)
+        html += begin + html_escaped(line) + end;
+    return html;
+}
+
+std::string html_of(const report_section& section) {
+    const char* const begin =
+        section.tone == section_tone::good  ? "<section class=\"good\">"
+        : section.tone == section_tone::bad ? "<section class=\"bad\">"
+                                            : "<section>";
+    std::string html = begin + ("<h2>" + html_escaped(section.title)) + "</h2>\n";
+    if (!section.caption.empty())
+        html += "<p class=\"soft\">" + html_escaped(section.caption) + "</p>\n";
+    html += paragraphs(section.lines, "<p>", "</p>\n") + section.plots;
+    for (const table& shown : section.tables)
+        html += shown.to_html();
+    if (!section.items.empty())
+        html += "<ul>\n" + paragraphs(section.items, "<li>", "</li>\n") + "</ul>\n";
+    return html + "</section>\n";
+}
+
 }  // namespace
 
-std::string html_page(std::string_view title, const std::string& body,
-                      std::string_view footer) {
-    return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-           "<meta name=\"viewport\" content=\"width=device-width, "
-           "initial-scale=1\">\n<title>" +
-           html_escaped(title) + "</title>\n<style>" + std::string(style) +
-           "</style>\n</head>\n<body>\n<main>\n" + body + "<footer>" +
-           html_escaped(footer) + "</footer>\n</main>\n</body>\n</html>\n";
-}
-
-std::string html_figure(std::string_view value, std::string_view name) {
-    return "<div class=\"figure\"><b>" + html_escaped(value) + "</b><span>" +
-           html_escaped(name) + "</span></div>\n";
-}
-
-std::string html_figures(const std::string& figures) {
-    return "<div class=\"figures\">\n" + figures + "</div>\n";
-}
-
-std::string html_section(std::string_view title, std::string_view text,
-                         const std::string& content) {
-    return "<section><h2>" + html_escaped(title) + "</h2>\n<p class=\"soft\">" +
-           html_escaped(text) + "</p>\n" + content + "</section>\n";
-}
-
-std::string html_table(const std::vector<std::string>& names,
-                       const std::vector<std::vector<std::string>>& rows,
-                       std::size_t marked) {
-    std::string html = "<div class=\"scroll\"><table><thead><tr>";
-    for (const std::string& name : names)
-        html += "<th scope=\"col\">" + html_escaped(name) + "</th>";
-    html += "</tr></thead><tbody>\n";
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        html += i == marked ? "<tr class=\"best\">" : "<tr>";
-        for (const std::string& cell : rows[i])
-            html += "<td>" + html_escaped(cell) + "</td>";
-        html += "</tr>\n";
+std::string to_html(const printed_report& report) {
+    const std::string title = html_escaped(report.title);
+    std::string html =
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, "
+        "initial-scale=1\">\n<title>" +
+        title + "</title>\n<style>" + std::string(style) +
+        "</style>\n</head>\n<body>\n<main>\n<h1>" + title + "</h1>\n" +
+        paragraphs({report.headline}, "<p class=\"soft\">", "</p>\n") +
+        paragraphs(report.lines, "<p class=\"soft\">", "</p>\n") +
+        "<div class=\"figures\">\n";
+    for (const headline_figure& one : report.figures) {
+        html += "<div class=\"figure\"><b>" + html_escaped(one.value) + "</b><span>" +
+                html_escaped(one.name) + "</span></div>\n";
     }
-    return html + "</tbody></table></div>\n";
+    html += "</div>\n";
+    for (const report_section& one : report.sections) {
+        if (!one.title.empty() && one.where != shown_in::text) html += html_of(one);
+    }
+    return html + "<footer>" + html_escaped(report.footer) +
+           "</footer>\n</main>\n</body>\n</html>\n";
 }
 
 }  // namespace packkit::app
