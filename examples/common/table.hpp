@@ -14,7 +14,11 @@
 namespace packkit::app {
 
 /// The values of every program's `--format`.
+// GCC takes an enumerator of a scoped enumeration for one that hides the type app::json.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 enum class output_format { table, json, csv, markdown };
+#pragma GCC diagnostic pop
 
 inline constexpr std::array<std::string_view, 4> output_format_names = {
     "table", "json", "csv", "markdown"};

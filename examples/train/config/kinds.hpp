@@ -76,7 +76,7 @@ inline constexpr real_range not_negative{0.0, std::numeric_limits<double>::max()
                                          true, "a number >= 0"};
 inline constexpr real_range positive{0.0, std::numeric_limits<double>::max(), false, true,
                                      "a number > 0"};
-inline constexpr real_range share{0.0, 1.0, true, false, "a number >= 0 and < 1"};
+inline constexpr real_range below_one{0.0, 1.0, true, false, "a number >= 0 and < 1"};
 
 /// A finite number in a range.
 struct real {

@@ -18,7 +18,7 @@ struct rank_report {
     double busy_seconds = 0;  ///< of the step before, without waiting for other ranks
 };
 
-static_assert(sizeof(rank_report) == packkit::detail::report_values * sizeof(double));
+static_assert(sizeof(rank_report) == rank_report_values * sizeof(double));
 
 /// The outcome of a step. The parameters have been updated if it is finite, and are
 /// unchanged otherwise.
