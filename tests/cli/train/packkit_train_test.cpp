@@ -281,6 +281,37 @@ BOOST_AUTO_TEST_CASE(keys_are_documented) {
     check_refused(folder, {"keys", "warmpu_steps"}, "did you mean 'warmup_steps'?");
 }
 
+BOOST_AUTO_TEST_CASE(a_plan_tells_how_idle_ranks_are) {
+    const test::training_folder folder;
+    const auto idle = [&](const std::string& setting) {
+        const auto result = folder.run(
+            {"plan", "run.yaml", "--processes", "4", "--format", "json", setting});
+        BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
+        return app::json::parse(result.out)["idle_ranks"];
+    };
+    const auto balanced = idle("sample_packing_balance=cost");
+    const auto loose = idle("sample_packing_balance=none");
+    BOOST_TEST(balanced["unbalanced"].get<double>() == loose["unbalanced"].get<double>());
+    BOOST_TEST(loose["planned"].get<double>() == loose["unbalanced"].get<double>());
+    BOOST_TEST(balanced["planned"].get<double>() < loose["planned"].get<double>());
+    const auto text = folder.run({"plan", "run.yaml", "--processes", "4"});
+    BOOST_TEST(text.out.find("idle ranks: ") != std::string::npos, text.out);
+
+    // 240 samples are 26 steps of nine, and six samples that fill no step.
+    const auto dropped =
+        folder.run({"run.yaml", "sample_packing=false", "gradient_accumulation_steps=9",
+                    "dataloader_drop_last=true", "max_steps=1"});
+    BOOST_TEST_REQUIRE(dropped.exit_code == 0, dropped.err);
+    BOOST_TEST(
+        dropped.err.find("dataloader_drop_last: 6 rows are left out of each epoch") !=
+            std::string::npos,
+        dropped.err);
+    check_refused(folder,
+                  {"run.yaml", "sample_packing=false", "gradient_accumulation_steps=241",
+                   "dataloader_drop_last=true", "output_dir=none"},
+                  "a step takes 241 rows, an epoch has 240");
+}
+
 BOOST_AUTO_TEST_CASE(a_run_leaves_metrics_log_and_checkpoint) {
     const test::training_folder folder;
     test::process_options options;
@@ -288,7 +319,8 @@ BOOST_AUTO_TEST_CASE(a_run_leaves_metrics_log_and_checkpoint) {
     const auto result = folder.run({"run.yaml", "max_steps=3"}, options);
     BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
     for (const char* line : {"rank 0 pid ", "Sample packing efficiency: 0.9",
-                             "MultipackBatchSampler: ", "step 3/3 loss "}) {
+                             "MultipackBatchSampler: ", "idle ranks: 0.0 % (unbalanced ",
+                             "step 3/3 loss "}) {
         BOOST_TEST(result.err.find(line) != std::string::npos, line);
     }
     const auto steps = folder.metrics("out");
