@@ -20,7 +20,8 @@ public:
 
     /// Begins a sequence or a map. @throws input_error when it is nested too deep
     void start(document_node::kind type, std::size_t line);
-    /// Takes the innermost sequence or map from the open ones; add() puts it in its place.
+    /// Takes the innermost sequence or map from the open ones; add() puts it in its
+    /// place.
     [[nodiscard]] document_node end();
 
     /// The name of the next member. @throws input_error when the map has it already

@@ -38,7 +38,7 @@ public:
     [[nodiscard]] const document_node& node() const { return *node_; }
     [[nodiscard]] const std::string& file() const { return file_; }
 
-    // --- what must have a type -----------------------------------------------------------
+    // --- what must have a type ---
     [[nodiscard]] const std::vector<document_member>& members() const;
     [[nodiscard]] std::size_t array_size() const;
     [[nodiscard]] const std::string& text() const;
@@ -52,11 +52,12 @@ public:
     [[nodiscard]] std::int32_t id() const;
     /// One of `names`, as its position. @throws input_error with a suggestion
     [[nodiscard]] std::size_t one_of(std::span<const std::string_view> names) const;
-    [[nodiscard]] std::size_t one_of(std::initializer_list<std::string_view> names) const {
+    [[nodiscard]] std::size_t one_of(
+        std::initializer_list<std::string_view> names) const {
         return one_of(std::span(names.begin(), names.size()));
     }
 
-    // --- members and elements ------------------------------------------------------------
+    // --- members and elements ---
     /// A member that must be there; null counts as there.
     [[nodiscard]] document_field member(std::string_view key) const;
     /// A member, or nothing when it is missing or null.
@@ -70,7 +71,7 @@ public:
     /// Refuses members that are not in `known`: an unknown one could change the meaning.
     void only(std::initializer_list<std::string_view> known) const;
 
-    // --- members of a type, which may be missing -----------------------------------------
+    // --- members of a type, which may be missing ---
     [[nodiscard]] bool truth_or(std::string_view key, bool otherwise) const;
     [[nodiscard]] std::string text_or(std::string_view key,
                                       std::string_view otherwise) const;

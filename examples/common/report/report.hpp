@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// @file
-/// A result for people as a list of sections, written once: for the terminal, as Markdown,
-/// and as a self-contained HTML page with plots.
+/// A result for people as a list of sections, written once: for the terminal, as
+/// Markdown, and as a self-contained HTML page with plots.
 
 #include "common/table.hpp"
 
