@@ -39,7 +39,8 @@ bool jsonl_reader::read(const Parse& parse) {
         if (lines_.terminated() || !error.cut_short) throw;
         throw input_error(lines_.place(), "the last line is cut short: its " +
                                               size_text(line.size()) +
-                                              " end inside a JSON value");
+                                              (line.size() == 1 ? " ends" : " end") +
+                                              " inside a JSON value");
     }
     return true;
 }

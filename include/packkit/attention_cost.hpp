@@ -61,6 +61,15 @@ struct attention_cost {
                                      const attention_cost&) = default;
 };
 
+/// The cost in units of its quadratic term, the linear one rounded: costs of documents of
+/// up to 2^31 tokens then stay far below int64. Without a quadratic term: tokens.
+[[nodiscard]] constexpr attention_cost in_small_units(const attention_cost& cost) {
+    if (cost.quadratic == 0) return {1, 0};
+    return {cost.linear / cost.quadratic +
+                (cost.linear % cost.quadratic >= (cost.quadratic + 1) / 2 ? 1 : 0),
+            1};
+}
+
 /// Σ l and Σ l² over documents: what the FLOPs and the traffic of attention depend on,
 /// since documents attend only to themselves.
 struct document_sums {

@@ -22,8 +22,8 @@ run_plan make_run_plan(const train_config& config, const run_inputs& inputs,
                        const mesh_shape& mesh) {
     const model_layout layout(inputs.shape);
     const auto setup = setup_of(config, mesh);
-    const auto data = std::make_shared<const data_plan>(inputs.samples, config, mesh,
-                                                        training_flops(inputs.shape));
+    const auto data = std::make_shared<const data_plan>(
+        inputs.samples, config, mesh, in_small_units(training_flops(inputs.shape)));
     return {config,
             inputs,
             layout,

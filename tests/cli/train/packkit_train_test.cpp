@@ -303,9 +303,10 @@ BOOST_AUTO_TEST_CASE(a_plan_tells_how_idle_ranks_are) {
         dropped.err.find("dataloader_drop_last: 6 rows are left out of each epoch") !=
             std::string::npos,
         dropped.err);
+    fs::remove_all(folder.path("out"));
     check_refused(folder,
                   {"run.yaml", "sample_packing=false", "gradient_accumulation_steps=241",
-                   "dataloader_drop_last=true", "output_dir=none"},
+                   "dataloader_drop_last=true"},
                   "a step takes 241 rows, an epoch has 240");
 }
 
@@ -356,7 +357,7 @@ BOOST_AUTO_TEST_CASE(plain_text_is_read) {
         const auto result = folder.run({"check", "run.yaml", "datasets.0.path=data.txt",
                                         "datasets.0.sample_by=" + by});
         BOOST_TEST(result.exit_code == 0, result.err);
-        return result.out.substr(0, result.out.find(" samples"));
+        return result.out.substr(0, result.out.find(" sample"));
     };
     BOOST_TEST(samples("line") == "no problem found: 4");
     BOOST_TEST(samples("paragraph") == "no problem found: 2");

@@ -17,6 +17,9 @@ using packkit::invalid_argument;
 
 static_assert(attention_cost{3, 2}(0) == 0);
 static_assert(attention_cost{3, 2}(10) == 230);
+static_assert(packkit::in_small_units({39644061696, 786432}) == attention_cost{50410, 1});
+static_assert(packkit::in_small_units({7, 0}) == attention_cost{1, 0});
+static_assert(packkit::in_small_units({3, 2}) == attention_cost{2, 1});
 static_assert(packkit::bin_cost<attention_cost>);
 static_assert(packkit::bin_cost<packkit::supervised_token_cost>);
 static_assert(!packkit::bin_cost<int>);

@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(steps_are_balanced_by_what_is_asked_for) {
     const auto plan = [&](plan_balance balance) {
         return make_distributed_plan(
             lengths, packed,
-            {.global_batch = 8, .seed = 4, .window = 16, .balance = balance}, some_cost);
+            {.global_batch = 8, .seed = 4, .window = 32, .balance = balance}, some_cost);
     };
     // How far apart the rows of a step are in the mean, by a measure of rows.
     const auto spread = [&](const distributed_plan<>& of, auto measure) {

@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(wrong_completion_rows) {
     config.datasets[0].ds_type = file_format::json;
     BOOST_TEST(
         error(config) ==
-        "d.csv:1: the last line is cut short: its 1 bytes end inside a JSON value");
+        "d.csv:1: the last line is cut short: its 1 byte ends inside a JSON value");
     config.datasets[0] = dataset_config{.path = folder / "none.jsonl"};
     BOOST_TEST(error(config) ==
                "none.jsonl: cannot be opened: No such file or directory");
