@@ -27,7 +27,7 @@ at::Tensor of_bytes(std::int64_t bytes) {
 }
 
 /// Takes memory as oneDNN does inside of LibTorch: from one place.
-[[gnu::noipa]] void* workspace(std::size_t bytes) {
+[[gnu::noinline, gnu::noclone]] void* workspace(std::size_t bytes) {
     return c10::GetCPUAllocator()->raw_allocate(bytes);
 }
 
