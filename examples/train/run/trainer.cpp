@@ -80,15 +80,6 @@ double peak_flops_of_all(const model& network, const lt::mesh_view& groups) {
     return sum.item<double>();
 }
 
-/// The signal that some rank was asked to stop by, or 0.
-int stop_signal_of(const step_result& result) {
-    int signal = 0;
-    for (const auto& report : result.reports) {
-        if (report.stop_signal != 0) signal = static_cast<int>(report.stop_signal);
-    }
-    return signal;
-}
-
 /// Logs what the run is about to do. Throws app::usage_error where it needs far more
 /// memory than the machine has.
 void announce(const run_plan& plan, const job_rank& rank, const model& network,
@@ -165,7 +156,7 @@ int training_loop::run() {
         if (slot != nullptr) slot->step.store(step + 1);
         timer.enter(step_phase::data);
         try {
-            stop_signal = stop_signal_of(one_step(step, steps.next(), timer));
+            stop_signal = one_step(step, steps.next(), timer).stop_signal();
         } catch (const std::exception& fault) {
             if (const auto text = out_of_memory_text(fault, plan.predicted))
                 throw std::runtime_error("step " + std::to_string(step + 1) + ": " +

@@ -33,6 +33,13 @@ struct step_result {
         }
         return std::isfinite(grad_norm);
     }
+    /// The signal that some rank was asked to stop by, or 0.
+    [[nodiscard]] int stop_signal() const {
+        for (const auto& report : reports) {
+            if (report.stop_signal != 0) return static_cast<int>(report.stop_signal);
+        }
+        return 0;
+    }
 };
 
 }  // namespace packkit::train
