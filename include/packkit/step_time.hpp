@@ -241,7 +241,7 @@ private:
 
     [[nodiscard]] double exposed_fsdp(const collective_bytes& sent, double gather,
                                       double reduce, double latency) {
-        // Of the gathers, the share before forward; of all calls, a third or half.
+        // Gathers count by the share before forward, all calls by a third or half.
         const double early = setup_.reshard_after_forward ? 0.5 : 1.0;
         const double calls = setup_.reshard_after_forward ? 1.0 / 3.0 : 0.5;
         const double forward = gather * early + latency * calls;

@@ -100,7 +100,7 @@ evaluation evaluate(const std::string& name, const packed_row& row,
         const at::NoGradGuard no_grad;
         result.logits = state.logits(state.prepare(row));
     }
-    // Of the sum of the losses, which is divided by one.
+    // The loss is the sum of the losses, which is divided by one.
     const auto loss_sum = accumulate_gradients(state, groups, std::span(&row, 1), 1);
     result.loss = loss_sum.item<double>();
     for (auto& unit : state.units()) {

@@ -13,8 +13,9 @@ namespace packkit::lt {
 /// Asks MKL for products whose bits depend neither on the number of threads nor on where
 /// in memory the matrices lie, on machines where it does not give them by itself: those
 /// where it multiplies with AVX2 (measured with LibTorch 2.11: the gradients of a loss
-/// differ between one and two threads). Costs nothing there; with AVX-512, where products
-/// are reproducible already, it would cost a fifth.
+/// differ between one and two threads). Its cost there is not settled: products of one
+/// thread ran at 94 and 92 GFLOP/s without and at 83 and 95 with it, on a busy machine.
+/// With AVX-512 products are reproducible already, and it was slower by 18 to 28 %.
 ///
 /// Call it before the first product of a program; not thread-safe. A value that the user
 /// has given to MKL_CBWR stays.
