@@ -5,8 +5,8 @@
 //
 // Rows of queries, keys and values are first copied to the compute type, head_dim padded
 // with zeros to whole vectors (D); the copies cost d a token, the products d a pair.
-//
-// Compiled after simd.inl and attention_parts.inl.
+
+#include <packkit/torch/detail/attention_parts.inl>
 
 constexpr std::int64_t query_block = 96;
 constexpr std::int64_t key_block = 128;

@@ -18,72 +18,11 @@
 #include <utility>
 #include <vector>
 
-#define PACKKIT_INLINE [[gnu::always_inline]] inline
-#if defined(__clang__)
-#define PACKKIT_UNROLL _Pragma("unroll")
-#else
-#define PACKKIT_UNROLL _Pragma("GCC unroll 16")
-#endif
+#define PACKKIT_KERNEL_SPACE elementwise_sets
+#define PACKKIT_KERNELS <packkit/torch/detail/elementwise.inl>
 #define PACKKIT_TILE_ROWS 1
 #define PACKKIT_TILE_VECTORS 1
-
-// What the machine is assumed to have: vectors of 16 bytes.
-#define PACKKIT_VECTOR_BYTES 16
-namespace packkit::lt::detail::elementwise_plain {
-#include <packkit/torch/detail/simd.inl>
-//
-#include <packkit/torch/detail/elementwise.inl>
-}  // namespace packkit::lt::detail::elementwise_plain
-#undef PACKKIT_VECTOR_BYTES
-
-#if defined(__x86_64__)
-
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-#define PACKKIT_VECTOR_BYTES 32
-namespace packkit::lt::detail::elementwise_avx2 {
-#include <packkit/torch/detail/simd.inl>
-//
-#include <packkit/torch/detail/elementwise.inl>
-}  // namespace packkit::lt::detail::elementwise_avx2
-#undef PACKKIT_VECTOR_BYTES
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-
-#if defined(__clang__)
-#pragma clang attribute push(                                               \
-    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2"))), \
-    apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2")
-#endif
-#define PACKKIT_VECTOR_BYTES 64
-namespace packkit::lt::detail::elementwise_avx512 {
-#include <packkit/torch/detail/simd.inl>
-//
-#include <packkit/torch/detail/elementwise.inl>
-}  // namespace packkit::lt::detail::elementwise_avx512
-#undef PACKKIT_VECTOR_BYTES
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-
-#endif  // __x86_64__
-
-#undef PACKKIT_TILE_ROWS
-#undef PACKKIT_TILE_VECTORS
-#undef PACKKIT_INLINE
-#undef PACKKIT_UNROLL
+#include <packkit/torch/detail/each_instruction_set.inl>
 
 namespace packkit::lt::detail {
 
@@ -95,10 +34,10 @@ template <class Storage>
         if (allows_instruction_set(set)) found.push_back(make(set));
     };
 #if defined(__x86_64__)
-    add(instruction_set::avx512, elementwise_avx512::elementwise<Storage>);
-    add(instruction_set::avx2, elementwise_avx2::elementwise<Storage>);
+    add(instruction_set::avx512, elementwise_sets::avx512::elementwise<Storage>);
+    add(instruction_set::avx2, elementwise_sets::avx2::elementwise<Storage>);
 #endif
-    add(instruction_set::plain, elementwise_plain::elementwise<Storage>);
+    add(instruction_set::plain, elementwise_sets::plain::elementwise<Storage>);
     return found;
 }
 

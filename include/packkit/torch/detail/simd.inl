@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Vectors of PACKKIT_VECTOR_BYTES and small matrix products on them. Included once for
 // each instruction set, inside a namespace of its own and compiled for that set; see
-// attention_dispatch.hpp.
+// each_instruction_set.inl.
 
 template <class T>
 struct simd {

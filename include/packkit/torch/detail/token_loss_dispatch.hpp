@@ -35,71 +35,11 @@ struct token_loss_kernels {
 
 }  // namespace packkit::lt::detail
 
-#define PACKKIT_INLINE [[gnu::always_inline]] inline
-#if defined(__clang__)
-#define PACKKIT_UNROLL _Pragma("unroll")
-#else
-#define PACKKIT_UNROLL _Pragma("GCC unroll 16")
-#endif
+#define PACKKIT_KERNEL_SPACE token_loss
+#define PACKKIT_KERNELS <packkit/torch/detail/token_loss.inl>
 #define PACKKIT_TILE_ROWS 1
 #define PACKKIT_TILE_VECTORS 2
-
-#define PACKKIT_VECTOR_BYTES 16
-namespace packkit::lt::detail::plain_loss {
-#include <packkit/torch/detail/simd.inl>
-//
-#include <packkit/torch/detail/token_loss.inl>
-}  // namespace packkit::lt::detail::plain_loss
-#undef PACKKIT_VECTOR_BYTES
-
-#if defined(__x86_64__)
-
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-#define PACKKIT_VECTOR_BYTES 32
-namespace packkit::lt::detail::avx2_loss {
-#include <packkit/torch/detail/simd.inl>
-//
-#include <packkit/torch/detail/token_loss.inl>
-}  // namespace packkit::lt::detail::avx2_loss
-#undef PACKKIT_VECTOR_BYTES
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-
-#if defined(__clang__)
-#pragma clang attribute push(                                               \
-    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2"))), \
-    apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma,avx2")
-#endif
-#define PACKKIT_VECTOR_BYTES 64
-namespace packkit::lt::detail::avx512_loss {
-#include <packkit/torch/detail/simd.inl>
-//
-#include <packkit/torch/detail/token_loss.inl>
-}  // namespace packkit::lt::detail::avx512_loss
-#undef PACKKIT_VECTOR_BYTES
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-
-#endif  // __x86_64__
-
-#undef PACKKIT_TILE_ROWS
-#undef PACKKIT_TILE_VECTORS
-#undef PACKKIT_INLINE
-#undef PACKKIT_UNROLL
+#include <packkit/torch/detail/each_instruction_set.inl>
 
 namespace packkit::lt::detail {
 
@@ -111,10 +51,10 @@ template <class Storage>
         if (allows_instruction_set(set)) found.push_back(make(set));
     };
 #if defined(__x86_64__)
-    add(instruction_set::avx512, avx512_loss::loss_kernels<Storage>);
-    add(instruction_set::avx2, avx2_loss::loss_kernels<Storage>);
+    add(instruction_set::avx512, token_loss::avx512::loss_kernels<Storage>);
+    add(instruction_set::avx2, token_loss::avx2::loss_kernels<Storage>);
 #endif
-    add(instruction_set::plain, plain_loss::loss_kernels<Storage>);
+    add(instruction_set::plain, token_loss::plain::loss_kernels<Storage>);
     return found;
 }
 
