@@ -16,6 +16,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(constant_expressions_test)
+
 namespace {
 
 using namespace packkit;
@@ -171,3 +173,5 @@ static_assert(std::string_view(PACKKIT_VERSION).starts_with('0' + PACKKIT_VERSIO
 BOOST_AUTO_TEST_CASE(constant_expressions_hold) {
     BOOST_TEST(true);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

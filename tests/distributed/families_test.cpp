@@ -10,6 +10,8 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(families_test)
+
 using namespace packkit;
 
 namespace {
@@ -65,3 +67,5 @@ output_dir: alone
     }
     BOOST_TEST(after["dtype"] == "float64");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

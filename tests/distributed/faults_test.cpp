@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(faults_test)
+
 using namespace packkit;
 namespace fs = std::filesystem;
 
@@ -207,3 +209,5 @@ BOOST_AUTO_TEST_CASE(a_second_run_in_the_same_folder_is_refused) {
     job.send(-1, SIGINT);
     BOOST_TEST(job.wait().exit_code == 130);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

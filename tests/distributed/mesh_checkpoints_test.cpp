@@ -4,6 +4,7 @@
 /// weights and moments to the bit, and losses that go on as if nothing had happened.
 /// Ranks as threads.
 
+#include "counted_memory.hpp"
 #include "bounds.hpp"
 #include "small_training.hpp"
 
@@ -23,18 +24,15 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(mesh_checkpoints_test,
+                      *boost::unit_test::fixture<packkit::test::counted_memory>())
+
 using namespace packkit;
 using namespace packkit::train;
 using test::mesh_rank;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// Before the first tensor.
-struct counted_memory {
-    counted_memory() { lt::count_memory(); }
-};
-BOOST_TEST_GLOBAL_FIXTURE(counted_memory);
 
 constexpr std::int64_t steps_before = 2;
 constexpr std::int64_t steps_after = 3;
@@ -312,3 +310,5 @@ BOOST_AUTO_TEST_CASE(a_rank_that_cannot_write_leaves_nothing) {
     BOOST_TEST(names_in(output) == std::vector<std::string>{"checkpoint-1"},
                boost::test_tools::per_element());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -21,6 +21,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(mesh_products_test)
+
 using namespace packkit;
 using namespace packkit::train;
 
@@ -180,3 +182,5 @@ BOOST_AUTO_TEST_CASE(float64) {
 BOOST_AUTO_TEST_CASE(float32) {
     compare_every_mesh(at::kFloat, test::bounds::mesh_threads_float32);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 #include <fstream>
 #include <iterator>
 
+BOOST_AUTO_TEST_SUITE(meshes_test)
+
 using namespace packkit;
 
 namespace {
@@ -285,3 +287,5 @@ BOOST_AUTO_TEST_CASE(bytes_sent_are_those_of_the_formulas) {
     BOOST_TEST(sent("fsdp", "reduce_scatter") == 2 * psi_half);
     BOOST_TEST(sent("fsdp", "all_reduce") == 2 * 8);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(nodes_test)
+
 using namespace packkit;
 
 namespace {
@@ -109,3 +111,5 @@ BOOST_AUTO_TEST_CASE(two_nodes_train_as_one) {
         }
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

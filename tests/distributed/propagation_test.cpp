@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(propagation_test)
+
 using namespace packkit;
 namespace fs = std::filesystem;
 
@@ -175,3 +177,5 @@ BOOST_AUTO_TEST_CASE(an_exception_of_one_rank_ends_ranks_that_nobody_watches) {
         }
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(refusals_test)
+
 using namespace packkit;
 namespace fs = std::filesystem;
 
@@ -207,3 +209,5 @@ BOOST_AUTO_TEST_CASE(heads_that_tp_does_not_divide) {
     const test::rank_by_hand rank{folder.path(), arguments};
     check_refused({rank, rank, rank}, {"tensor_parallel_size: " + refusal});
 }
+
+BOOST_AUTO_TEST_SUITE_END()

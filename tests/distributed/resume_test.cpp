@@ -12,6 +12,8 @@
 #include <functional>
 #include <future>
 
+BOOST_AUTO_TEST_SUITE(resume_test)
+
 using namespace packkit;
 
 namespace {
@@ -330,3 +332,5 @@ BOOST_AUTO_TEST_CASE(old_checkpoints_are_removed_beyond_the_limit) {
     BOOST_TEST(std::filesystem::exists(folder.path("out/checkpoint-4")));
     BOOST_TEST(std::filesystem::exists(folder.path("out/checkpoint-6")));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

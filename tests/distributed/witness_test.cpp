@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(witness_test)
+
 using namespace packkit;
 
 namespace {
@@ -430,3 +432,5 @@ BOOST_AUTO_TEST_CASE(the_plan_of_a_run) {
             "dp_shard 3");
     refused({"run.yaml", "sequence_len=1"}, "no sample");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

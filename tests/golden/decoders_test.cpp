@@ -21,6 +21,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(decoders_test)
+
 using namespace packkit;
 using namespace packkit::train;
 
@@ -332,3 +334,5 @@ BOOST_AUTO_TEST_CASE(documents_are_isolated) {
             .logits.slice(0, static_cast<std::int64_t>(documents[0].size()));
     BOOST_TEST(difference(with(documents[0]), contaminated) > 1e-3);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(model_shapes_test)
+
 using namespace packkit;
 using app::json;
 
@@ -137,3 +139,5 @@ BOOST_AUTO_TEST_CASE(every_named_model_is_compared) {
         BOOST_TEST((foundry || full.contains(model.name)), model.name);
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 #include <cstring>
 #include <map>
 
+BOOST_AUTO_TEST_SUITE(training_test)
+
 using namespace packkit;
 using app::json;
 
@@ -160,3 +162,5 @@ BOOST_DATA_TEST_CASE(ten_steps_in_float64, boost::unit_test::data::make(models),
 BOOST_DATA_TEST_CASE(ten_steps_in_float32, boost::unit_test::data::make(models), model) {
     check_float32(model);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

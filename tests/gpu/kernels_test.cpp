@@ -16,6 +16,8 @@
 #include <functional>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(kernels_test)
+
 using namespace packkit;
 using boost::unit_test::precondition;
 using test::has_gpu;
@@ -148,3 +150,5 @@ BOOST_AUTO_TEST_CASE(dropout_of_the_same_elements, *precondition(has_gpu)) {
         BOOST_TEST(at::equal(found.cpu(), expected));
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

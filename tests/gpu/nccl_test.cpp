@@ -11,6 +11,8 @@
 
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(nccl_test)
+
 using namespace packkit;
 using boost::unit_test::precondition;
 using test::has_gpu;
@@ -75,3 +77,5 @@ BOOST_AUTO_TEST_CASE(several_under_way, *precondition(has_gpu)) {
         BOOST_TEST(at::equal(received[static_cast<std::size_t>(i)], sent * (i + 1)));
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -15,6 +15,8 @@
 #include <span>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(training_test)
+
 using namespace packkit;
 using namespace packkit::train;
 using boost::unit_test::precondition;
@@ -118,3 +120,5 @@ BOOST_AUTO_TEST_CASE(as_on_the_cpu, *precondition(has_gpu)) {
         }
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

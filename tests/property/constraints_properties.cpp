@@ -13,6 +13,8 @@
 
 #include <rapidcheck/boost_test.h>
 
+BOOST_AUTO_TEST_SUITE(constraints_properties)
+
 namespace {
 
 using lengths_t = std::vector<std::int64_t>;
@@ -173,3 +175,5 @@ RC_BOOST_PROP(neither_resource_is_exceeded, ()) {
     RC_ASSERT(packkit::two_resource_lower_bound(given.lengths, second, limits) <=
               bins.size());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

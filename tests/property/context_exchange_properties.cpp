@@ -10,6 +10,8 @@
 
 #include <rapidcheck/boost_test.h>
 
+BOOST_AUTO_TEST_SUITE(context_exchange_properties)
+
 namespace {
 
 using pair_counts = std::map<std::pair<std::int64_t, std::int64_t>, int>;
@@ -176,3 +178,5 @@ RC_BOOST_PROP(gathered_keys_see_every_pair_once, ()) {
     }
     RC_ASSERT(pairs == expected_pairs(boundaries, window));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -7,6 +7,8 @@
 
 #include <rapidcheck/boost_test.h>
 
+BOOST_AUTO_TEST_SUITE(context_split_properties)
+
 namespace {
 
 std::vector<std::int32_t> any_boundaries() {
@@ -91,3 +93,5 @@ RC_BOOST_PROP(head_tail_chunks_of_one_document_are_balanced, ()) {
         RC_ASSERT(split.causal_pairs(r) <= pairs / ranks + 2 * length);
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

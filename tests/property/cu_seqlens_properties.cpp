@@ -8,6 +8,8 @@
 
 #include <rapidcheck/boost_test.h>
 
+BOOST_AUTO_TEST_SUITE(cu_seqlens_properties)
+
 namespace {
 
 using ids = std::vector<std::int64_t>;
@@ -111,3 +113,5 @@ RC_BOOST_PROP(valid_targets_are_counted_before_and_after_the_shift, ()) {
         packkit::count_valid_targets(labels, given.cu_seqlens) ==
         packkit::count_valid_targets(packkit::shift_labels(labels, given.cu_seqlens)));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

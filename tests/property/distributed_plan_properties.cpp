@@ -11,6 +11,8 @@
 
 #include <rapidcheck/boost_test.h>
 
+BOOST_AUTO_TEST_SUITE(distributed_plan_properties)
+
 namespace {
 
 using packkit::epoch_order;
@@ -142,3 +144,5 @@ RC_BOOST_PROP(a_lazy_permutation_is_a_bijection, ()) {
         RC_ASSERT(order.inverse(value) == i);
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

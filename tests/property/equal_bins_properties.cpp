@@ -12,6 +12,8 @@
 
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(equal_bins_properties)
+
 RC_BOOST_PROP(equalizing_loses_nothing, ()) {
     const auto capacity = *rc::gen::inRange<std::int64_t>(1, 60);
     const auto lengths = *rc::gen::container<std::vector<std::int64_t>>(
@@ -101,3 +103,5 @@ RC_BOOST_PROP(a_cursor_is_its_global_step, ()) {
     RC_ASSERT(packkit::cursor::from_global_step(at.global_step(steps), steps) == at);
     RC_ASSERT(at.advance(steps).global_step(steps) == at.global_step(steps) + 1);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

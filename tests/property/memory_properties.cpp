@@ -11,6 +11,8 @@
 
 #include <rapidcheck/boost_test.h>
 
+BOOST_AUTO_TEST_SUITE(memory_properties)
+
 namespace {
 
 using namespace packkit;
@@ -269,3 +271,5 @@ RC_BOOST_PROP(fractions_keep_the_laws, ()) {
     RC_ASSERT(rational(a.floor()) <= a && a < rational(a.floor() + 1));
     RC_ASSERT(rational(a.ceil()) >= a && a > rational(a.ceil() - 1));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 
 #include <rapidcheck/boost_test.h>
 
+BOOST_AUTO_TEST_SUITE(mesh_properties)
+
 namespace {
 
 using packkit::mesh_dimension;
@@ -193,3 +195,5 @@ RC_BOOST_PROP(accumulation_inverts_the_global_batch, ()) {
     RC_ASSERT(samples <= up * batch.global());
     RC_ASSERT(up - down == (samples % batch.global() != 0 ? 1 : 0));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

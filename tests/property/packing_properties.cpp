@@ -14,6 +14,8 @@
 
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(packing_properties)
+
 namespace {
 
 using lengths_t = std::vector<std::int64_t>;
@@ -229,3 +231,5 @@ RC_BOOST_PROP(efficiency_is_one_minus_padding, ()) {
                   packkit::padded_to_capacity_efficiency(given.lengths, given.capacity));
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(pattern_properties)
+
 namespace {
 
 using lengths_t = std::vector<std::int64_t>;
@@ -96,3 +98,5 @@ RC_BOOST_PROP(bounds_are_in_order, ()) {
                                  static_cast<std::uint32_t>(given.bin_size))
                                  .size());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

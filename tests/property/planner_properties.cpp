@@ -10,6 +10,8 @@
 
 #include <rapidcheck/boost_test.h>
 
+BOOST_AUTO_TEST_SUITE(planner_properties)
+
 using packkit::checkpointing_kind;
 using packkit::mesh_shape;
 using packkit::sharding_kind;
@@ -167,3 +169,5 @@ RC_BOOST_PROP(packed_rows_hold_every_sample_that_fits, ()) {
     }
     RC_ASSERT(rows.rows.balanced_imbalance() <= last * (1 + 1e-3));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

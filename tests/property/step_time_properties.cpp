@@ -9,6 +9,8 @@
 
 #include <rapidcheck/boost_test.h>
 
+BOOST_AUTO_TEST_SUITE(step_time_properties)
+
 namespace {
 
 using packkit::device;
@@ -174,3 +176,5 @@ RC_BOOST_PROP(a_claim_agrees_with_its_own_mfu, ()) {
     RC_ASSERT(!packkit::check_claim(layout, claim, peak, 0.02).convention.has_value() ||
               convention == flop_convention::C);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,8 @@
 
 #include <rapidcheck/boost_test.h>
 
+BOOST_AUTO_TEST_SUITE(streaming_properties)
+
 namespace {
 
 using packkit::streamed_sample;
@@ -89,3 +91,5 @@ RC_BOOST_PROP(a_restored_packer_is_the_one_saved, ()) {
     other.flush(into(restored));
     RC_ASSERT(kept == restored);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -7,6 +7,8 @@
 
 #include <ostream>
 
+BOOST_AUTO_TEST_SUITE(bad_inputs_test)
+
 using namespace pack_test;
 
 namespace {
@@ -315,3 +317,5 @@ BOOST_AUTO_TEST_CASE(files_that_cannot_be_opened) {
     BOOST_TEST(is_folder.err ==
                "packkit-pack: folder.txt: is a folder; expected a file\n");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,8 @@
 #include <random>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(census_test)
+
 namespace app = packkit::app;
 
 namespace {
@@ -122,3 +124,5 @@ BOOST_AUTO_TEST_CASE(indices_count_the_empty_samples_and_follow_the_shuffle) {
     for (std::size_t i = 0; i < kinds.size(); ++i)
         BOOST_TEST(seen[i] == (kinds[i] == 1));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

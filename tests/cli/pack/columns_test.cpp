@@ -11,6 +11,8 @@
 #include <fstream>
 #include <memory>
 
+BOOST_AUTO_TEST_SUITE(columns_test)
+
 using namespace pack_test;
 
 namespace {
@@ -244,3 +246,5 @@ BOOST_AUTO_TEST_CASE(arrow_files_and_streams_and_standard_input) {
     const auto sniffed = run_pack("- --capacity 10 --column n --format json", options);
     BOOST_TEST(json::parse(sniffed.out)["tokens"] == 34);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

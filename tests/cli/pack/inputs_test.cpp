@@ -2,6 +2,8 @@
 // Every kind of input, well-formed.
 #include "pack_program.hpp"
 
+BOOST_AUTO_TEST_SUITE(inputs_test)
+
 using namespace pack_test;
 
 namespace {
@@ -198,3 +200,5 @@ BOOST_AUTO_TEST_CASE(indices_count_empty_and_overlong_samples) {
     BOOST_TEST(
         (bins_of(folder / "bins") == std::vector<std::vector<std::uint32_t>>{{1, 4}}));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+BOOST_AUTO_TEST_SUITE(output_test)
+
 using namespace pack_test;
 
 namespace {
@@ -250,3 +252,5 @@ BOOST_FIXTURE_TEST_CASE(old_results_survive_a_failed_run, with_lengths) {
     BOOST_TEST(result.exit_code == 2);
     BOOST_TEST(file_content(folder / "out") == "old");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,8 @@
 #include <random>
 #include <set>
 
+BOOST_AUTO_TEST_SUITE(packing_test)
+
 using namespace pack_test;
 
 namespace {
@@ -370,3 +372,5 @@ BOOST_AUTO_TEST_CASE(a_bin_size_raises_the_lower_bound) {
     BOOST_TEST(report["results"][0]["lower_bound"] == 15);
     BOOST_TEST(report["results"][0]["optimal"] == true);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(readers_test)
+
 namespace app = packkit::app;
 using packkit::test::temporary_folder;
 
@@ -182,3 +184,5 @@ BOOST_AUTO_TEST_CASE(npy_integer_types) {
                                              "expected integers");
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

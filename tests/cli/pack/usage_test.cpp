@@ -6,6 +6,8 @@
 
 #include <ostream>
 
+BOOST_AUTO_TEST_SUITE(usage_test)
+
 using namespace pack_test;
 
 namespace {
@@ -181,3 +183,5 @@ BOOST_AUTO_TEST_CASE(a_file_name_cannot_break_the_line) {
     BOOST_TEST(result.err ==
                "packkit-pack: a\\nb.txt: cannot be opened: No such file or directory\n");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,8 @@
 
 #include <ostream>
 
+BOOST_AUTO_TEST_SUITE(bad_inputs_test)
+
 using namespace plan_test;
 
 namespace {
@@ -221,3 +223,5 @@ BOOST_AUTO_TEST_CASE(help_and_version) {
     BOOST_TEST(run_plan("--help", closed).exit_code == 1);
     BOOST_TEST(run_plan("models", closed).exit_code == 1);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,8 @@
 
 #include <cmath>
 
+BOOST_AUTO_TEST_SUITE(calibrate_test)
+
 using namespace plan_test;
 
 namespace {
@@ -90,3 +92,5 @@ BOOST_AUTO_TEST_CASE(broken_metrics_are_refused) {
                    result.err);
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

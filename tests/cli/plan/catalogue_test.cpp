@@ -4,6 +4,8 @@
 
 #include <map>
 
+BOOST_AUTO_TEST_SUITE(catalogue_test)
+
 using namespace plan_test;
 
 BOOST_AUTO_TEST_CASE(parameters_are_exact) {
@@ -58,3 +60,5 @@ BOOST_AUTO_TEST_CASE(gpus_with_their_rates) {
     const auto markdown = run_plan("gpus --format markdown");
     BOOST_TEST(markdown.out.find("| h100-80gb |") != std::string::npos);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

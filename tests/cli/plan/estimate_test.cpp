@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+BOOST_AUTO_TEST_SUITE(estimate_test)
+
 using namespace plan_test;
 
 namespace {
@@ -301,3 +303,5 @@ BOOST_AUTO_TEST_CASE(a_device_of_ones_own) {
     BOOST_TEST(changed["seconds"]["compute"].get<double>() >
                usual["seconds"]["compute"].get<double>());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <ostream>
 
+BOOST_AUTO_TEST_SUITE(mfu_test)
+
 using namespace plan_test;
 
 namespace {
@@ -128,3 +130,5 @@ BOOST_AUTO_TEST_CASE(a_peak_of_ones_own) {
     BOOST_TEST(result["mfu"].get<double>() == 0.5684, boost::test_tools::tolerance(1e-3));
     BOOST_TEST(result["gpu"] == "custom");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -7,6 +7,8 @@
 
 #include <sys/resource.h>
 
+BOOST_AUTO_TEST_SUITE(output_test)
+
 using namespace plan_test;
 
 namespace {
@@ -150,3 +152,5 @@ BOOST_AUTO_TEST_CASE(csv_is_a_row_a_plan) {
     BOOST_TEST(commas(all[0]) == commas(all[1]));
     BOOST_TEST(commas(all[0]) == commas(all[2]));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

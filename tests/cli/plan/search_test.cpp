@@ -5,6 +5,8 @@
 #include <chrono>
 #include <set>
 
+BOOST_AUTO_TEST_SUITE(search_test)
+
 using namespace plan_test;
 
 namespace {
@@ -220,3 +222,5 @@ BOOST_AUTO_TEST_CASE(tables_list_ten_and_group_refusals) {
     BOOST_TEST(table.out.find(" meshes, as dp_replicate ") != std::string::npos);
     BOOST_TEST(table.out.find("Advice") != std::string::npos);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -4,6 +4,8 @@
 
 #include <boost/test/tools/floating_point_comparison.hpp>
 
+BOOST_AUTO_TEST_SUITE(steps_test)
+
 using namespace plan_test;
 
 BOOST_AUTO_TEST_CASE(the_published_example) {
@@ -133,3 +135,5 @@ BOOST_AUTO_TEST_CASE(csv_has_the_keys_of_json) {
                "last_step_rows\n"
                "1000,1000,false,10,1.0,false,100,100,3600.0,100.0,100.0,100.0,100,0\n");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,8 @@
 
 #include <filesystem>
 
+BOOST_AUTO_TEST_SUITE(yaml_test)
+
 using namespace plan_test;
 namespace plan = packkit::plan;
 namespace train = packkit::train;
@@ -205,3 +207,5 @@ BOOST_FIXTURE_TEST_CASE(models_with_gaps_are_those_that_the_trainer_refuses, wit
     }
     BOOST_TEST(!plan::trainer_gaps(setup, packkit::find_model("gpt2")->shape).empty());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <sstream>
 
+BOOST_AUTO_TEST_SUITE(packkit_train_test)
+
 using namespace packkit;
 namespace fs = std::filesystem;
 
@@ -503,3 +505,5 @@ BOOST_AUTO_TEST_CASE(help_and_version) {
     BOOST_TEST(help.out.find("Examples:") != std::string::npos);
     BOOST_TEST(folder.run({"--version"}).out == "packkit-train 0.1.0\n");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -15,6 +15,8 @@
 #include <fstream>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(arrow_parquet_test)
+
 namespace {
 
 void write_lengths(const std::string& path, std::int64_t rows) {
@@ -73,3 +75,5 @@ BOOST_AUTO_TEST_CASE(a_damaged_page_is_noticed) {
     }
     BOOST_TEST(!read_table(path).ok());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

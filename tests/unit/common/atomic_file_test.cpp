@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+BOOST_AUTO_TEST_SUITE(atomic_file_test)
+
 namespace app = packkit::app;
 namespace fs = std::filesystem;
 using packkit::test::file_content;
@@ -108,3 +110,5 @@ BOOST_AUTO_TEST_CASE(check_before_long_work) {
     expect::message_of<app::usage_error>(check(folder / "old/x"), "is no folder");
     expect::message_of<app::usage_error>(check(""), "is empty");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

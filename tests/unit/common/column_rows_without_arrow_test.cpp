@@ -7,6 +7,8 @@
 
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(column_rows_without_arrow_test)
+
 using namespace packkit::app;
 
 BOOST_AUTO_TEST_CASE(the_file_is_named_and_what_to_do) {
@@ -18,3 +20,5 @@ BOOST_AUTO_TEST_CASE(the_file_is_named_and_what_to_do) {
     BOOST_CHECK_EXCEPTION(column_row_reader("data.parquet", column_format::parquet),
                           usage_error, says);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(command_line_test)
+
 namespace app = packkit::app;
 
 namespace {
@@ -73,3 +75,5 @@ BOOST_AUTO_TEST_CASE(lists) {
                                              "--x: has an empty part");
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

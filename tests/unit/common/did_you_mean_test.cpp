@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+BOOST_AUTO_TEST_SUITE(did_you_mean_test)
+
 namespace app = packkit::app;
 
 namespace {
@@ -77,3 +79,5 @@ BOOST_AUTO_TEST_CASE(lists_of_names) {
                "first_fit, first_fit_decreasing, best_fit, next_fit");
     BOOST_TEST(app::name_list(std::array<std::string, 0>{}) == "");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+BOOST_AUTO_TEST_SUITE(document_test)
+
 using namespace packkit::app;
 
 namespace {
@@ -176,3 +178,5 @@ BOOST_AUTO_TEST_CASE(whole_numbers_are_no_others) {
     BOOST_TEST(!number_of(parse_json_document("\"1\"", "f")).has_value());
     BOOST_TEST(number_of(parse_json_document("1e3", "f")).value() == 1000.0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

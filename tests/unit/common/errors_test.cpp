@@ -12,6 +12,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+BOOST_AUTO_TEST_SUITE(errors_test)
+
 namespace app = packkit::app;
 
 namespace {
@@ -96,3 +98,5 @@ BOOST_AUTO_TEST_CASE(quoted_text_is_shortened_between_code_points) {
     umlauts += "ää";
     BOOST_TEST(app::in_quotes(umlauts) == "'" + std::string(59, 'x') + "'… (63 bytes)");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(input_file_test)
+
 namespace app = packkit::app;
 using packkit::test::temporary_folder;
 
@@ -116,3 +118,5 @@ BOOST_AUTO_TEST_CASE(files_that_cannot_be_read) {
     expect::message_of<app::input_error>([&] { app::read_file(path, 4); },
                                          "more than 4 bytes");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

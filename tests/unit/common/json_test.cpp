@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(json_test)
+
 namespace app = packkit::app;
 
 namespace {
@@ -233,3 +235,5 @@ BOOST_AUTO_TEST_CASE(a_nul_byte_does_not_hide_what_follows) {
     refused("{\"a\":1}\0junk"s, "f.json:1: not valid JSON: a NUL byte");
     refused("{\n\"a\"\n:\0 1}"s, "f.json:3: not valid JSON: a NUL byte");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(jsonl_test)
+
 namespace app = packkit::app;
 using packkit::test::temporary_folder;
 
@@ -77,3 +79,5 @@ BOOST_AUTO_TEST_CASE(place_and_progress) {
     BOOST_TEST(reader.size_hint() == 4u);
     BOOST_TEST(!reader.next(row));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

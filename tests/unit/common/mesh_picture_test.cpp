@@ -5,6 +5,8 @@
 
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(mesh_picture_test)
+
 using packkit::app::mesh_picture;
 
 BOOST_AUTO_TEST_CASE(ranks_stand_where_their_coordinates_say) {
@@ -24,3 +26,5 @@ BOOST_AUTO_TEST_CASE(large_meshes_are_cut_short) {
                "replicate 1  [48 49 ..] [52 53 ..] ..   [60 61 ..] [64 65 ..] ..   ..\n"
                "..");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(model_config_test)
+
 using nlohmann::json;
 using packkit::activation_kind;
 using packkit::attention_window;
@@ -585,3 +587,5 @@ BOOST_AUTO_TEST_CASE(mpt_of_llm_foundry) {
                "config.json:1: expansion_ratio: 4.0 times d_model 2147483644 is not a "
                "whole number from 1 to 2147483647");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 #include <random>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(numbers_test)
+
 namespace app = packkit::app;
 
 BOOST_AUTO_TEST_CASE(fixed_notation) {
@@ -122,3 +124,5 @@ BOOST_AUTO_TEST_CASE(a_decimal_comma_of_the_locale_changes_nothing) {
     BOOST_CHECK(app::parse_integer("1,5").fault == app::integer_fault::not_a_number);
     std::setlocale(LC_ALL, "C");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -5,6 +5,8 @@
 
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(problems_test)
+
 using namespace packkit;
 
 BOOST_AUTO_TEST_CASE(several_problems_are_one_error) {
@@ -34,3 +36,5 @@ BOOST_AUTO_TEST_CASE(counts_have_a_singular) {
     BOOST_TEST(app::counted(1, "row") == "1 row");
     BOOST_TEST(app::counted(12345, "row") == "12,345 rows");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(progress_test)
+
 namespace app = packkit::app;
 using seconds = std::chrono::duration<double>;
 
@@ -58,3 +60,5 @@ BOOST_AUTO_TEST_CASE(nothing_is_drawn_without_a_terminal) {
     bar.finish();
     bar.set(11);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(report_test)
+
 namespace app = packkit::app;
 
 namespace {
@@ -203,3 +205,5 @@ BOOST_AUTO_TEST_CASE(charts_of_extreme_values_stay_inside) {
         }
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

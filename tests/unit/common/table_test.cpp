@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(table_test)
+
 namespace app = packkit::app;
 
 namespace {
@@ -76,3 +78,5 @@ BOOST_AUTO_TEST_CASE(formats) {
         "--format: unknown format 'jsn'; expected one of table, json, csv, markdown; did "
         "you mean 'json'?");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -22,6 +22,8 @@
 
 #include <unistd.h>
 
+BOOST_AUTO_TEST_SUITE(tokenizer_test)
+
 using namespace packkit::app;
 using ids = std::vector<std::int32_t>;
 namespace fs = std::filesystem;
@@ -382,3 +384,5 @@ BOOST_AUTO_TEST_CASE(added_tokens_in_the_text) {
     check(lower("false", "BXY"), {1, 4});
     check(lower("false", "xy"), {0});
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(activation_memory_test)
+
 namespace {
 
 using namespace packkit;
@@ -248,3 +250,5 @@ BOOST_AUTO_TEST_CASE(bad_values_are_refused) {
         },
         "/ 0");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

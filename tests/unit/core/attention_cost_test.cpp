@@ -11,6 +11,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(attention_cost_test)
+
 using packkit::attention_cost;
 using packkit::attention_extent;
 using packkit::invalid_argument;
@@ -71,3 +73,5 @@ BOOST_AUTO_TEST_CASE(supervised_tokens_are_looked_up) {
     expect::message_of<invalid_argument>([&] { (void)cost(1, 3); }, "sample 3",
                                          "3 valid targets");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

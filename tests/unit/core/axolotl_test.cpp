@@ -17,6 +17,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(axolotl_test)
+
 namespace {
 
 using packkit::axolotl_options;
@@ -287,3 +289,5 @@ BOOST_AUTO_TEST_CASE(refuses_what_axolotl_cannot_pack) {
     expect::message_of<invalid_argument>([] { (void)packkit::batch_axolotl({}, 0); },
                                          "batch of 0 bins");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

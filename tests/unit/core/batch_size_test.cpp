@@ -9,6 +9,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(batch_size_test)
+
 using packkit::batch_size;
 using packkit::invalid_argument;
 using packkit::resolve_batch_size;
@@ -143,3 +145,5 @@ BOOST_AUTO_TEST_CASE(measured_efficiency_is_rounded_up) {
     BOOST_CHECK_THROW((void)packkit::rounded_efficiency(0.0), invalid_argument);
     BOOST_CHECK_THROW((void)packkit::rounded_efficiency(1.01), invalid_argument);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(bins_test)
+
 using index_types = boost::mpl::list<std::uint8_t, std::int32_t, std::uint32_t,
                                      std::int64_t, std::uint64_t>;
 
@@ -129,3 +131,5 @@ BOOST_AUTO_TEST_CASE(from_csr_checks_what_it_is_given) {
     expect::message_of<invalid_argument>([] { (void)list::from_csr({1, 2}, {0, 1}); },
                                          "end at 1", "2 items");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

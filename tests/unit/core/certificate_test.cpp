@@ -9,6 +9,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(certificate_test)
+
 using namespace packkit;
 
 static_assert(certify(std::vector{6, 6, 6}, 3, 10).optimal);
@@ -62,3 +64,5 @@ BOOST_AUTO_TEST_CASE(refuses_fewer_bins_than_there_can_be) {
     expect::message_of<invalid_argument>(
         [] { (void)certify(std::vector{6, 16, 6}, 2, 10); }, "item 1 has length 16");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

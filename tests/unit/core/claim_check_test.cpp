@@ -10,6 +10,8 @@
 #include "expect.hpp"
 #include "published/published_rows.hpp"
 
+BOOST_AUTO_TEST_SUITE(claim_check_test)
+
 namespace {
 
 using packkit::check_claim;
@@ -168,3 +170,5 @@ BOOST_AUTO_TEST_CASE(bad_claims) {
     claim.tokens_per_second = 800;
     message(claim, "gpus is 0");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

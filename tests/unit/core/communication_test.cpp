@@ -12,6 +12,8 @@
 
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(communication_test)
+
 using namespace packkit;
 
 namespace {
@@ -308,3 +310,5 @@ BOOST_AUTO_TEST_CASE(one_rank_sends_nothing) {
         BOOST_TEST((alone == communication_estimate{}));
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

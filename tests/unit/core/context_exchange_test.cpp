@@ -12,6 +12,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(context_exchange_test)
+
 using packkit::attention_block;
 using packkit::attention_blocks;
 using packkit::context_exchange;
@@ -142,3 +144,5 @@ BOOST_AUTO_TEST_CASE(less_is_sent_than_an_all_gather_would) {
         }
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

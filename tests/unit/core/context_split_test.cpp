@@ -12,6 +12,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(context_split_test)
+
 using packkit::balanced_split;
 using packkit::contiguous_split;
 using packkit::document_slice;
@@ -196,3 +198,5 @@ BOOST_AUTO_TEST_CASE(what_does_not_cover_a_row_is_refused) {
                                          "position 3 of a row of 3");
     BOOST_CHECK_THROW((void)split.place_of(-1), invalid_argument);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(cu_seqlens_test)
+
 using packkit::invalid_argument;
 using packkit::mask_version;
 using cu = std::vector<std::int32_t>;
@@ -162,3 +164,5 @@ BOOST_AUTO_TEST_CASE(first_labels_are_masked_for_models_that_shift) {
     expect::message_of<invalid_argument>(
         [&] { (void)packkit::mask_first_labels(labels, cu{0, 8}); }, "row of 7 tokens");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -9,6 +9,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(device_test)
+
 namespace {
 
 using packkit::device;
@@ -76,3 +78,5 @@ BOOST_AUTO_TEST_CASE(a_wrong_device_is_named) {
     message([](device& d) { d.attention_efficiency = 0; }, "efficiency is 0");
     message([](device& d) { d.per_node = 0; }, "per_node is 0");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

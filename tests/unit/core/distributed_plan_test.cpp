@@ -24,6 +24,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(distributed_plan_test)
+
 using packkit::attention_cost;
 using packkit::cursor;
 using packkit::distributed_plan;
@@ -509,3 +511,5 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_planned_is_refused) {
     expect::message_of<invalid_argument>([&] { (void)reader.row({0, 0}, 0, 1); },
                                          "rank 1");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

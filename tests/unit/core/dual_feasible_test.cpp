@@ -14,6 +14,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(dual_feasible_test)
+
 using namespace packkit;
 
 namespace {
@@ -150,3 +152,5 @@ BOOST_AUTO_TEST_CASE(extremes) {
         [] { (void)lower_bound_dual_feasible(std::vector{4, 11}, 10); },
         "item 1 has length 11, capacity is 10");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

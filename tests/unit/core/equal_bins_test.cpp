@@ -10,6 +10,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(equal_bins_test)
+
 using packkit::cursor;
 using packkit::equalize_bins;
 using packkit::invalid_argument;
@@ -68,3 +70,5 @@ BOOST_AUTO_TEST_CASE(equalizing_refuses_what_it_cannot_do) {
         },
         "bin 1 holds item 3, but there are 2 lengths");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

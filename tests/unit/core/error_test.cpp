@@ -9,6 +9,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(error_test)
+
 BOOST_AUTO_TEST_CASE(exceptions_derive_from_the_standard_ones) {
     BOOST_CHECK_THROW(throw packkit::invalid_argument("x"), std::invalid_argument);
     BOOST_CHECK_THROW(throw packkit::runtime_error("x"), std::runtime_error);
@@ -45,3 +47,5 @@ BOOST_AUTO_TEST_CASE(an_assertion_evaluates_its_condition_only_when_on) {
     BOOST_TEST(evaluated == 0);
 #endif
 }
+
+BOOST_AUTO_TEST_SUITE_END()

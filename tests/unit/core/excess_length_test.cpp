@@ -9,6 +9,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(excess_length_test)
+
 using packkit::apply_excess_length;
 using packkit::excess_length_strategy;
 using packkit::fitted_lengths;
@@ -84,3 +86,5 @@ BOOST_AUTO_TEST_CASE(names_go_both_ways) {
         [] { (void)parse_excess_length_strategy("Drop"); }, "'Drop'",
         "drop, truncate, split or raise");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -11,6 +11,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(flops_test)
+
 namespace {
 
 using packkit::checkpointing_kind;
@@ -240,3 +242,5 @@ BOOST_AUTO_TEST_CASE(bad_input) {
         [&] { (void)packkit::phases_per_token(llama, a, -2, {}); },
         "attention_length is -2");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

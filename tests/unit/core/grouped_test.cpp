@@ -17,6 +17,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(grouped_test)
+
 namespace {
 
 using packkit::pack_grouped;
@@ -116,3 +118,5 @@ BOOST_AUTO_TEST_CASE(errors_name_the_sample_not_its_place_in_the_group) {
     expect::message_of<invalid_argument>([&] { (void)pack_grouped(lengths, lengths, 0); },
                                          "capacity is 0");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

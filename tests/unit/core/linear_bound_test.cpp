@@ -13,6 +13,8 @@
 
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(linear_bound_test)
+
 using namespace packkit;
 
 namespace {
@@ -132,3 +134,5 @@ BOOST_AUTO_TEST_CASE(items_a_bin_count) {
     counts.samples = 160;
     BOOST_TEST(linear_bound(counts, 100, 2).bins == 80u);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

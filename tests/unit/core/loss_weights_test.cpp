@@ -12,6 +12,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(loss_weights_test)
+
 using packkit::invalid_argument;
 using cu = std::vector<std::int32_t>;
 using targets = std::vector<std::int64_t>;
@@ -100,3 +102,5 @@ BOOST_AUTO_TEST_CASE(weights_sum_to_one) {
         BOOST_TEST(sequences == packkit::count_supervised_sequences(row, boundaries));
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

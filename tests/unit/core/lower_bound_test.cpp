@@ -11,6 +11,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(lower_bound_test)
+
 using packkit::best_lower_bound;
 using packkit::lower_bound_l1;
 using packkit::lower_bound_l2;
@@ -71,3 +73,5 @@ BOOST_AUTO_TEST_CASE(bounds_refuse_what_pack_refuses) {
     expect::message_of<invalid_argument>([&] { (void)best_lower_bound(lengths, 0); },
                                          "capacity is 0");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

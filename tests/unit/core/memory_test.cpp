@@ -12,6 +12,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(memory_test)
+
 namespace {
 
 using namespace packkit;
@@ -350,3 +352,5 @@ BOOST_AUTO_TEST_CASE(bad_setups_are_refused) {
     refused([](auto& s) { s.sharding = static_cast<sharding_kind>(9); }, "sharding_kind",
             "9");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(memory_timeline_test)
+
 using namespace packkit;
 
 namespace {
@@ -206,3 +208,5 @@ BOOST_AUTO_TEST_CASE(the_list_of_a_block_is_that_of_its_tensors) {
     // Full checkpointing keeps the block's input.
     BOOST_TEST(sums.kept[2].bytes(setup, 1) == 2 * 4096);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(mesh_test)
+
 using packkit::invalid_argument;
 using packkit::mesh_coordinates;
 using packkit::mesh_note;
@@ -317,3 +319,5 @@ BOOST_AUTO_TEST_CASE(factorizations_are_all_there_are) {
     }
     BOOST_CHECK_THROW((void)packkit::factorizations(0), invalid_argument);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -17,6 +17,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(model_shape_test)
+
 using namespace packkit;
 
 namespace {
@@ -442,3 +444,5 @@ BOOST_AUTO_TEST_CASE(switches_that_a_family_does_not_have) {
     BOOST_TEST(parameter_count(biased) - parameter_count(small) ==
                2 * (32 + 16 + 16 + 32 + 48 + 48 + 32));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -20,6 +20,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(multipack_test)
+
 namespace {
 
 using packkit::pack;
@@ -311,3 +313,5 @@ BOOST_AUTO_TEST_CASE(first_fit_tree_finds_the_lowest_bin_with_room) {
                       static_cast<std::size_t>(found - residual.begin()));
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

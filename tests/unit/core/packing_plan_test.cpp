@@ -20,6 +20,8 @@
 #include <set>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(packing_plan_test)
+
 using namespace packkit;
 
 namespace {
@@ -238,3 +240,5 @@ BOOST_AUTO_TEST_CASE(a_wrong_length_is_named_wherever_it_stands) {
         }
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -9,6 +9,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(padded_cu_seqlens_test)
+
 using packkit::invalid_argument;
 using packkit::pad_documents;
 using packkit::padded_row;
@@ -61,3 +63,5 @@ BOOST_AUTO_TEST_CASE(padding_does_not_overflow) {
         [] { (void)packkit::padded_positions({{0, 5}, {0}, 5, 0}); }, "2 true",
         "1 padded");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(padded_length_test)
+
 namespace {
 
 using packkit::pack;
@@ -98,3 +100,5 @@ BOOST_AUTO_TEST_CASE(refuses_what_cannot_be_padded) {
                                          "item 1 has length 24, capacity is 23");
     expect::message_of<invalid_argument>(pack_in(24), "item 2 has length 0");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

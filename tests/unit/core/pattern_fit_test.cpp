@@ -17,6 +17,8 @@
 
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(pattern_fit_test)
+
 using namespace packkit;
 
 static_assert(packing_policy<pattern_fit>);
@@ -239,3 +241,5 @@ BOOST_AUTO_TEST_CASE(the_plan_does_not_depend_on_the_order) {
     std::reverse(lengths.begin(), lengths.end());
     BOOST_TEST(bins.size() == pack(lengths, 1000, pattern_fit{}).size());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(permutation_test)
+
 using packkit::lazy_permutation;
 
 namespace {
@@ -158,3 +160,5 @@ BOOST_AUTO_TEST_CASE(values_are_the_same_everywhere) {
     BOOST_TEST(large(0) == 609372634U);
     BOOST_TEST(large(123456789) == 72548819U);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

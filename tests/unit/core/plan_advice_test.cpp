@@ -10,6 +10,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(plan_advice_test)
+
 using namespace planner_cases;
 
 namespace {
@@ -226,3 +228,5 @@ BOOST_AUTO_TEST_CASE(advice_on_packing) {
                             packkit::full_rows(4096)};
     BOOST_TEST(nothing.advice().empty());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

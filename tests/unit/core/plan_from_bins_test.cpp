@@ -23,6 +23,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(plan_from_bins_test)
+
 using packkit::attention_cost;
 using packkit::bin_list;
 using packkit::distributed_plan;
@@ -494,3 +496,5 @@ BOOST_AUTO_TEST_CASE(bins_must_hold_every_sample_once) {
                                             {.global_batch = 3}, some_cost);
     BOOST_TEST(none.steps_per_epoch() == 0u);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

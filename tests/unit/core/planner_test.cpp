@@ -20,6 +20,8 @@
 #include "expect.hpp"
 #include "planner_cases.hpp"
 
+BOOST_AUTO_TEST_SUITE(planner_test)
+
 namespace data = boost::unit_test::data;
 using namespace planner_cases;
 
@@ -587,3 +589,5 @@ BOOST_AUTO_TEST_CASE(packed_rows_against_padded_ones) {
                    2.0 * static_cast<double>(packed.tokens),
                boost::test_tools::tolerance(0.01));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -18,6 +18,8 @@
 
 #include "published/published_profiles.hpp"
 
+BOOST_AUTO_TEST_SUITE(published_memory_test)
+
 namespace {
 
 using namespace packkit;
@@ -227,3 +229,5 @@ BOOST_AUTO_TEST_CASE(out_of_memory_is_told_from_what_ran) {
     BOOST_TEST(predicted("llama-2-70b", 2, checkpointing_kind::full) <= a100);
     BOOST_TEST(predicted("llama-2-70b", 2, checkpointing_kind::selective) > a100);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -18,6 +18,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(random_test)
+
 namespace tt = boost::test_tools;
 using words = std::array<std::uint32_t, 4>;
 
@@ -228,3 +230,5 @@ BOOST_AUTO_TEST_CASE(an_index_type_that_is_too_small_is_refused) {
     expect::message_of<packkit::invalid_argument>(
         [] { (void)packkit::seeded_permutation<std::uint8_t>(257, 1); }, "257", "255");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(rational_test)
+
 namespace {
 
 using packkit::rational;
@@ -82,3 +84,5 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused) {
     expect::message_of<invalid_argument>([] { return rational(smallest - 1, 1); },
                                          "exceeds 64 bits");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(state_memory_test)
+
 namespace {
 
 using namespace packkit;
@@ -169,3 +171,5 @@ BOOST_AUTO_TEST_CASE(bad_values_are_refused) {
         [] { return moment_bytes(static_cast<optimizer_kind>(7), 4); }, "optimizer_kind",
         "7");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

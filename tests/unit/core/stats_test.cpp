@@ -13,6 +13,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(stats_test)
+
 using packkit::invalid_argument;
 namespace tt = boost::test_tools;
 
@@ -126,3 +128,5 @@ BOOST_AUTO_TEST_CASE(imbalance_over_ranks) {
         [&] { (void)packkit::rank_imbalance(bins, std::vector{1, 2}, 2); },
         "bin 1 holds item 2, but there are 2 lengths");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,8 @@
 #include "expect.hpp"
 #include "published/published_rows.hpp"
 
+BOOST_AUTO_TEST_SUITE(step_time_test)
+
 namespace {
 
 using packkit::checkpointing_kind;
@@ -412,3 +414,5 @@ BOOST_AUTO_TEST_CASE(published_throughput_within_15_percent) {
                    gpu << " " << gpus[gpu].efficiency);
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

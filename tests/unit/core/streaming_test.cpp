@@ -21,6 +21,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(streaming_test)
+
 namespace {
 
 using packkit::streamed_sample;
@@ -433,3 +435,5 @@ BOOST_AUTO_TEST_CASE(a_consumer_that_throws_does_not_undo_the_sample) {
         BOOST_TEST((saved(streaming_packer::restore(saved(packer))) == saved(packer)));
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

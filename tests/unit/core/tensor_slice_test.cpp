@@ -6,6 +6,8 @@
 
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(tensor_slice_test)
+
 using namespace packkit;
 
 BOOST_AUTO_TEST_CASE(parts_are_the_whole) {
@@ -63,3 +65,5 @@ BOOST_AUTO_TEST_CASE(key_value_heads_of_query_heads) {
     check(12, 3, 2, 0, {0, 0, 0, 0, 1, 1});
     check(12, 3, 2, 1, {1, 1, 2, 2, 2, 2});
 }
+
+BOOST_AUTO_TEST_SUITE_END()

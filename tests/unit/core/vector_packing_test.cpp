@@ -16,6 +16,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(vector_packing_test)
+
 namespace {
 
 using packkit::pack_two_resources;
@@ -226,3 +228,5 @@ BOOST_AUTO_TEST_CASE(refuses_what_cannot_be_packed) {
     BOOST_TEST(pack_two_resources(amounts{most, 1}, amounts{1, 0}, {most, 1}).size() ==
                2u);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

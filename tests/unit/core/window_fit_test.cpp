@@ -13,6 +13,8 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
+BOOST_AUTO_TEST_SUITE(window_fit_test)
+
 namespace {
 
 using packkit::pack;
@@ -142,3 +144,5 @@ BOOST_AUTO_TEST_CASE(refuses_no_window_and_lengths_that_do_not_fit) {
     BOOST_TEST(packer.items() == 2u);
     BOOST_CHECK_THROW(window_fit_packer({.capacity = 0}, 1), invalid_argument);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -15,6 +15,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(workload_test)
+
 namespace data = boost::unit_test::data;
 using packkit::attention_cost;
 using packkit::excess_length_strategy;
@@ -394,3 +396,5 @@ BOOST_AUTO_TEST_CASE(balanced_slices_beat_contiguous_ones_on_full_rows) {
                packkit::cp_imbalance_of(work, 8));
     BOOST_TEST(packkit::on_mesh(work, setup).dp_imbalance == 1.0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

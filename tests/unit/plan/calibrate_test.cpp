@@ -22,6 +22,8 @@
 
 #include "expect.hpp"
 
+BOOST_AUTO_TEST_SUITE(calibrate_test)
+
 namespace {
 
 using packkit::app::input_error;
@@ -447,3 +449,5 @@ BOOST_AUTO_TEST_CASE(broken_calibrations) {
     message(R"({"efficiency":0.5,"peak_tflops":1})", "precision is missing");
     message(R"({"efficiency":0.5,"peak_tflops":1,"precision":"fp31"})", "fp31");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

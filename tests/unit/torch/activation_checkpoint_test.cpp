@@ -2,6 +2,7 @@
 /// @file
 /// Activation checkpointing: the same bits as without, less memory, no more bytes sent.
 
+#include "counted_memory.hpp"
 #include "model/model_config.hpp"
 #include "step/train_step.hpp"
 #include "thread_ranks.hpp"
@@ -24,15 +25,13 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(activation_checkpoint_test,
+                      *boost::unit_test::fixture<packkit::test::counted_memory>())
+
 using namespace packkit;
 using enum checkpointing_kind;
 
 namespace {
-
-/// Before any tensor is made.
-struct counted {
-    counted() { lt::count_memory(); }
-};
 
 constexpr std::array kinds{none, selective, full};
 
@@ -170,8 +169,6 @@ std::int64_t activation_bytes() {
 }
 
 }  // namespace
-
-BOOST_TEST_GLOBAL_FIXTURE(counted);
 
 BOOST_DATA_TEST_CASE(families_have_the_same_bits, boost::unit_test::data::make(families),
                      name) {
@@ -342,3 +339,5 @@ BOOST_AUTO_TEST_CASE(what_recomputation_throws_reaches_the_caller) {
                               });
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 #include <mutex>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(adamw_test)
+
 using namespace packkit;
 
 namespace {
@@ -150,3 +152,5 @@ BOOST_AUTO_TEST_CASE(cross_entropy_is_a_sum_over_valid_targets) {
     BOOST_TEST(narrow.scalar_type() == at::kDouble);
     BOOST_TEST(narrow.item<double>() == expected, boost::test_tools::tolerance(1e-2));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 #include <mutex>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(canonical_sum_test)
+
 namespace lt = packkit::lt;
 namespace test = packkit::test;
 
@@ -100,3 +102,5 @@ BOOST_AUTO_TEST_CASE(sends_as_much_as_the_sums_in_rank_order) {
         BOOST_TEST(bytes == group.sent()[lt::collective::all_reduce]);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

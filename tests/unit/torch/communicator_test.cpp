@@ -12,6 +12,8 @@
 #include <mutex>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(communicator_test)
+
 using namespace packkit;
 using lt::collective;
 
@@ -252,3 +254,5 @@ BOOST_AUTO_TEST_CASE(values_of_all_ranks_come_in_rank_order) {
                                      std::string::npos;
                           });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

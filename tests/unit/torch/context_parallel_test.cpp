@@ -18,6 +18,8 @@
 #include <mutex>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(context_parallel_test)
+
 using namespace packkit;
 using lt::collective;
 
@@ -283,3 +285,5 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused) {
         (void)lt::context_attention(in.q.narrow(0, 0, 7), in.k, in.v, layout, {}),
         invalid_argument);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 #include <limits>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(dropout_test)
+
 using namespace packkit;
 using lt::dropout_key;
 
@@ -152,3 +154,5 @@ BOOST_AUTO_TEST_CASE(nothing_is_dropped_at_zero_and_nonsense_is_refused) {
     expect::message_of<invalid_argument>(
         [&] { (void)lt::dropout(x, 0.1, {}, tokens(0, 5)); }, "12 elements", "5 tokens");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

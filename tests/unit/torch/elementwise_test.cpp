@@ -18,14 +18,14 @@
 #include <limits>
 #include <vector>
 
+#include "counted_memory.hpp"
+
+BOOST_AUTO_TEST_SUITE(elementwise_test,
+                      *boost::unit_test::fixture<packkit::test::counted_memory>())
+
 using namespace packkit;
 
 namespace {
-
-/// Before any tensor is made.
-struct counted {
-    counted() { lt::count_memory(); }
-};
 
 const std::vector<at::ScalarType> dtypes{at::kDouble, at::kFloat, at::kBFloat16};
 
@@ -82,8 +82,6 @@ void check_equal(Fused fused, Composed composed, const std::vector<at::Tensor>& 
 }
 
 }  // namespace
-
-BOOST_TEST_GLOBAL_FIXTURE(counted);
 
 BOOST_AUTO_TEST_CASE(norms_equal_their_definition) {
     for (const auto dtype : dtypes) {
@@ -372,3 +370,5 @@ BOOST_AUTO_TEST_CASE(instruction_sets_agree) {
     check_instruction_sets<float>(at::kFloat);
     check_instruction_sets<lt::detail::bf16>(at::kBFloat16);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(fully_shard_test)
+
 using namespace packkit;
 
 namespace {
@@ -384,3 +386,5 @@ BOOST_AUTO_TEST_CASE(what_stays_is_not_sent_again) {
         "reduced 3", "reduce 2",  "reduced 2", "reduce 1", "reduced 1"};
     BOOST_TEST(notes_of(true, false) == expected, boost::test_tools::per_element());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(in_process_test)
+
 using namespace packkit;
 using namespace std::chrono_literals;
 
@@ -295,3 +297,5 @@ BOOST_AUTO_TEST_CASE(chunks_that_do_not_fit_are_told) {
     BOOST_TEST(pair.find("rank 0 sends 3 elements, expected 4") != std::string::npos,
                pair);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "counted_memory.hpp"
 #include "expect.hpp"
 #include "thread_ranks.hpp"
 
 #include <packkit/shard.hpp>
 #include <packkit/torch/cross_entropy.hpp>
 #include <packkit/torch/linear_cross_entropy.hpp>
-#include <packkit/torch/reproducible_products.hpp>
 #include <packkit/torch/memory_counter.hpp>
 
 #include <ATen/ATen.h>
@@ -20,18 +20,13 @@
 #include <stdexcept>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(linear_cross_entropy_test,
+                      *boost::unit_test::fixture<packkit::test::reproducible_products>() *
+                          boost::unit_test::fixture<packkit::test::counted_memory>())
+
 using namespace packkit;
 
 namespace {
-
-struct reproducible {
-    reproducible() { lt::make_products_reproducible(); }
-};
-
-/// Before any tensor is made.
-struct counted {
-    counted() { lt::count_memory(); }
-};
 
 struct problem {
     at::Tensor x, weight, targets;
@@ -104,10 +99,6 @@ bool same_bits(const outcome& a, const outcome& b) {
 }
 
 }  // namespace
-
-BOOST_TEST_GLOBAL_FIXTURE(reproducible);
-
-BOOST_TEST_GLOBAL_FIXTURE(counted);
 
 BOOST_AUTO_TEST_CASE(is_the_plain_form_in_float64) {
     at::manual_seed(1);
@@ -448,3 +439,5 @@ BOOST_AUTO_TEST_CASE(logits_of_a_large_vocabulary_never_exist_at_once) {
     const auto gradients = torch::autograd::grad({loss}, {p.x, p.weight});
     BOOST_TEST(lt::memory_peak().total() - after.total() <= 64);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -12,15 +12,15 @@
 #include <thread>
 #include <vector>
 
+#include "counted_memory.hpp"
+
+BOOST_AUTO_TEST_SUITE(memory_counter_test,
+                      *boost::unit_test::fixture<packkit::test::counted_memory>())
+
 using namespace packkit;
 using enum lt::memory_use;
 
 namespace {
-
-/// Before any tensor is made.
-struct counted {
-    counted() { lt::count_memory(); }
-};
 
 at::Tensor of_bytes(std::int64_t bytes) {
     return at::empty({bytes}, at::kByte);
@@ -32,8 +32,6 @@ at::Tensor of_bytes(std::int64_t bytes) {
 }
 
 }  // namespace
-
-BOOST_TEST_GLOBAL_FIXTURE(counted);
 
 BOOST_AUTO_TEST_CASE(every_tensor_is_counted_under_its_scope_until_it_is_freed) {
     const auto before = lt::memory_now();
@@ -291,3 +289,5 @@ BOOST_AUTO_TEST_CASE(cross_entropy_differentiates_as_libtorchs) {
     const auto once = torch::autograd::grad({loss}, {logits}, {}, true);
     BOOST_CHECK_THROW(torch::autograd::grad({loss}, {logits}), std::exception);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

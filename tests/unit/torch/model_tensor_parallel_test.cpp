@@ -21,6 +21,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(model_tensor_parallel_test)
+
 using namespace packkit;
 using namespace packkit::train;
 
@@ -195,3 +197,5 @@ BOOST_DATA_TEST_CASE(families,
     compare_with_one_process(shape, 2, 2);
     compare_with_one_process(shape, 1, 4);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

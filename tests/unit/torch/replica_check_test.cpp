@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(replica_check_test)
+
 namespace lt = packkit::lt;
 namespace test = packkit::test;
 
@@ -89,3 +91,5 @@ BOOST_AUTO_TEST_CASE(names_the_first_gradient_that_is_not_finite) {
         BOOST_TEST(name == "first.norm");
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -3,6 +3,7 @@
 /// What a rank holds when parameters are shared out, counted by the allocator: its part
 /// of the states and, of the rest, never more than the largest unit.
 
+#include "counted_memory.hpp"
 #include "step/train_step.hpp"
 
 #include <packkit/random.hpp>
@@ -19,6 +20,9 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(sharded_memory_test,
+                      *boost::unit_test::fixture<packkit::test::counted_memory>())
+
 using namespace packkit;
 using namespace packkit::train;
 using enum lt::memory_use;
@@ -30,11 +34,6 @@ constexpr std::int64_t units_at_once = 1;
 
 /// Bytes of the step's number, which the fused update takes as a tensor.
 constexpr std::int64_t step_number = 4;
-
-/// Before any tensor is made.
-struct counted {
-    counted() { lt::count_memory(); }
-};
 
 /// One rank of a group whose others would do the same on the same numbers: what a rank
 /// holds can be counted in a process of its own.
@@ -175,8 +174,6 @@ model_options options_of(at::ScalarType master, at::ScalarType compute) {
 
 }  // namespace
 
-BOOST_TEST_GLOBAL_FIXTURE(counted);
-
 BOOST_AUTO_TEST_CASE(states_are_the_share_of_the_ranks_that_shard) {
     struct mesh {
         int shards, replicas, cp;
@@ -247,3 +244,5 @@ BOOST_AUTO_TEST_CASE(replicas_gather_nothing) {
     const auto found = measure(1, 2, 1, options_of(at::kDouble, at::kDouble));
     BOOST_TEST(found.largest[gathered_parameters] == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

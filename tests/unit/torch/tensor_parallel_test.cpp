@@ -11,6 +11,8 @@
 #include <mutex>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(tensor_parallel_test)
+
 using namespace packkit;
 
 namespace {
@@ -221,3 +223,5 @@ BOOST_AUTO_TEST_CASE(no_tokens_at_all) {
         BOOST_TEST(x.grad().numel() == 0);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

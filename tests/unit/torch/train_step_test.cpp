@@ -16,6 +16,8 @@
 #include <span>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(train_step_test)
+
 using namespace packkit;
 using namespace packkit::train;
 using test::mesh_rank;
@@ -297,3 +299,5 @@ BOOST_AUTO_TEST_CASE(a_view_knows_the_mesh_of_its_groups) {
         BOOST_TEST(of.groups.sent()[lt::collective::all_reduce] == 8);
     });
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(unit_layout_test)
+
 namespace {
 namespace lt = packkit::lt;
 using packkit::tensor_cut;
@@ -146,3 +148,5 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_laid_out_is_refused) {
     refused({"cube", {2, 2, 2}, true, tensor_cut::columns},
             "parameter cube of 3 dimensions cannot be cut by columns");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

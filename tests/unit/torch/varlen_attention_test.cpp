@@ -14,6 +14,8 @@
 #include <limits>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(varlen_attention_test)
+
 using namespace packkit;
 
 namespace {
@@ -366,3 +368,5 @@ BOOST_AUTO_TEST_CASE(shapes_that_disagree_are_refused) {
     BOOST_CHECK_THROW((void)attempt(rows(4, 2, 8), rows(4, 2, 8).to(at::kDouble)),
                       invalid_argument);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

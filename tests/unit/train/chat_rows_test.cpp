@@ -19,6 +19,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(chat_rows_test)
+
 using namespace packkit::train;
 using packkit::app::json;
 using train_test::error_of;
@@ -453,3 +455,5 @@ BOOST_AUTO_TEST_CASE(sentence_piece_models) {
                 .get());
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

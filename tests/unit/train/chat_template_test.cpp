@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(chat_template_test)
+
 using namespace packkit::train;
 using packkit::app::input_error;
 using packkit::app::json;
@@ -145,3 +147,5 @@ BOOST_AUTO_TEST_CASE(wrong_conversations) {
     BOOST_TEST(error("llama2", {message("user"), message("system"), message("user")})
                    .starts_with("the system: role 'system' where 'assistant'"));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

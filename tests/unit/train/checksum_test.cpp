@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+BOOST_AUTO_TEST_SUITE(checksum_test)
+
 using namespace packkit::train;
 
 namespace {
@@ -78,3 +80,5 @@ BOOST_AUTO_TEST_CASE(files) {
     BOOST_TEST(train_test::error_of(folder, [&] { file_checksum(folder / "none"); }) ==
                "none: cannot be opened: No such file or directory");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(columns_test)
+
 using namespace packkit::train;
 namespace app = packkit::app;
 namespace fs = std::filesystem;
@@ -226,3 +228,5 @@ BOOST_AUTO_TEST_CASE(prepared_data_is_found_by_content) {
     config.datasets[0].ds_type = file_format::json;
     BOOST_TEST(prepared_file(config, 259) != file);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+BOOST_AUTO_TEST_SUITE(config_chat_test)
+
 using namespace packkit::train;
 using train_test::error_of;
 using train_test::run_folder;
@@ -198,3 +200,5 @@ BOOST_AUTO_TEST_CASE(train_on_inputs_without_prompts) {
                           "tokens, tokens on those with labels") == 1);
     BOOST_TEST(load(", chat_template: chatml", "train_on_inputs: true").warnings.empty());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(config_errors_test)
+
 using namespace packkit::train;
 using train_test::error_of;
 using train_test::run_folder;
@@ -505,3 +507,5 @@ BOOST_AUTO_TEST_CASE(files_that_are_no_config) {
                    load_config(run.folder.path().string());
                }).ends_with(": is a folder; expected a file"));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

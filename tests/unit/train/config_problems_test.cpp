@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(config_problems_test)
+
 using namespace packkit::train;
 using packkit::app::input_problems;
 using train_test::run_folder;
@@ -320,3 +322,5 @@ BOOST_AUTO_TEST_CASE(the_documentation_holds_every_key_and_its_default) {
         static_cast<void>(key_documentation(lines{"lr_shed"}, output_format::table)),
         packkit::app::usage_error);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(config_test)
+
 using namespace packkit::train;
 using train_test::run_folder;
 
@@ -557,3 +559,5 @@ output_dir: out
     BOOST_TEST(config.max_steps.value() == 20);
     BOOST_TEST(config.mesh.fully_sharded);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

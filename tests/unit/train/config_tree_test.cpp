@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+BOOST_AUTO_TEST_SUITE(config_tree_test)
+
 using namespace packkit::train;
 using train_test::error_of;
 using train_test::run_folder;
@@ -190,3 +192,5 @@ BOOST_AUTO_TEST_CASE(damaged_configs) {
     BOOST_TEST(loaded > 50u);
     BOOST_TEST(refused > 2000u);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

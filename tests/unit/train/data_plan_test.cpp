@@ -10,6 +10,8 @@
 #include <map>
 #include <set>
 
+BOOST_AUTO_TEST_SUITE(data_plan_test)
+
 using namespace packkit;
 using namespace packkit::train;
 
@@ -365,3 +367,5 @@ BOOST_AUTO_TEST_CASE(steps_follow_from_epochs_or_are_given) {
     BOOST_TEST(data_plan(samples, config, {}, some_cost).total_steps() == 7);
     BOOST_CHECK_THROW(data_plan(token_store{}, config, {}, some_cost), app::input_error);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

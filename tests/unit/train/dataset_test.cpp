@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(dataset_test)
+
 using namespace packkit::train;
 using packkit::excess_length_strategy;
 using train_test::error_of;
@@ -430,3 +432,5 @@ BOOST_AUTO_TEST_CASE(several_datasets_and_progress) {
                "datasets: no sample is left of 3 rows, 3 are longer than sequence_len 1 "
                "(excess_length_strategy drop)");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

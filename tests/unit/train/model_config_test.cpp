@@ -13,6 +13,8 @@
 
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(model_config_test)
+
 using namespace packkit::train;
 using nlohmann::json;
 using packkit::model_shape;
@@ -156,3 +158,5 @@ BOOST_AUTO_TEST_CASE(what_is_written_reads_back) {
     BOOST_TEST(document["rope_scaling"]["factor"] == 2.0);
     BOOST_TEST(text.ends_with("}\n"));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(node_address_test)
+
 using packkit::train::address_towards;
 
 BOOST_AUTO_TEST_CASE(loopback_is_taken_where_it_is_asked_for) {
@@ -36,3 +38,5 @@ BOOST_AUTO_TEST_CASE(a_host_that_is_not_known_is_named) {
         [] { (void)address_towards("no-such-host.invalid", 29500); }, "MASTER_ADDR",
         "no-such-host.invalid", "expected the name or address of rank 0's node");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

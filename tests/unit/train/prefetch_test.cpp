@@ -10,6 +10,8 @@
 #include <memory>
 #include <thread>
 
+BOOST_AUTO_TEST_SUITE(prefetch_test)
+
 using packkit::train::prefetcher;
 
 BOOST_AUTO_TEST_CASE(items_come_in_order_and_then_no_more) {
@@ -64,3 +66,5 @@ BOOST_AUTO_TEST_CASE(ends_while_it_waits_for_room) {
         if (times % 2 == 0) BOOST_TEST(items.next() == 0);
     }
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,8 @@
 #include <set>
 #include <string>
 
+BOOST_AUTO_TEST_SUITE(prepared_data_test)
+
 using namespace packkit::train;
 namespace fs = std::filesystem;
 
@@ -151,3 +153,5 @@ BOOST_AUTO_TEST_CASE(a_folder_that_cannot_be_made) {
     BOOST_TEST(store.size() == 2u);
     BOOST_TEST(store.note().starts_with("the prepared data is not kept: "));
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(rank_environment_test)
+
 using packkit::train::first_host;
 using packkit::train::rank_environment;
 using packkit::train::read_rank_environment;
@@ -163,3 +165,5 @@ BOOST_AUTO_TEST_CASE(tasks_in_short_form) {
     for (const auto* wrong : {"", "x", "4(", "4(x)", "4(x2", "0", "4(x0)", "-1", ","})
         BOOST_TEST(!tasks_of_node(wrong, 0).has_value(), wrong);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

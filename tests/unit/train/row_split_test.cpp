@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(row_split_test)
+
 using namespace packkit;
 using namespace packkit::train;
 
@@ -90,3 +92,5 @@ BOOST_AUTO_TEST_CASE(a_row_of_one_token_gives_the_others_padding) {
     }
     BOOST_TEST(targets == 1);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -15,6 +15,8 @@
 #include <numeric>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(run_plan_test)
+
 using namespace packkit;
 using namespace packkit::train;
 
@@ -145,3 +147,5 @@ BOOST_AUTO_TEST_CASE(without_samples_there_is_no_plan) {
     const auto inputs = make_inputs(0);
     BOOST_CHECK_THROW(make_run_plan(config, inputs, {}), app::input_error);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

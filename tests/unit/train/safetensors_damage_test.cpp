@@ -16,6 +16,8 @@
 #include <string>
 #include <string_view>
 
+BOOST_AUTO_TEST_SUITE(safetensors_damage_test)
+
 using namespace packkit::train;
 using train_test::file_content;
 
@@ -108,3 +110,5 @@ BOOST_AUTO_TEST_CASE(several_changed_bytes) {
     }
     BOOST_TEST(refused > 2500u);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -18,6 +18,8 @@
 
 #include <sys/resource.h>
 
+BOOST_AUTO_TEST_SUITE(safetensors_test)
+
 using namespace packkit::train;
 using packkit::invalid_argument;
 using train_test::error_of;
@@ -392,3 +394,5 @@ BOOST_AUTO_TEST_CASE(a_disk_that_takes_no_more) {
     std::signal(SIGXFSZ, old_handler);
     BOOST_TEST(empty.entries() == 0u);
 }
+
+BOOST_AUTO_TEST_SUITE_END()

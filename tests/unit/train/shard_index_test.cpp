@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(shard_index_test)
+
 using namespace packkit;
 using namespace packkit::train;
 using train_test::error_of;
@@ -227,3 +229,5 @@ BOOST_AUTO_TEST_CASE(files_that_do_not_fit_the_index) {
                "shard-00002-of-00002.safetensors: cannot be opened: No such file or "
                "directory");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(tokenizer_test)
+
 using namespace packkit::train;
 using train_test::error_of;
 using ids = std::vector<std::int32_t>;
@@ -77,3 +79,5 @@ BOOST_AUTO_TEST_CASE(tokenizers_that_are_not_there) {
                "tok/tokenizer.json: there is no such tokenizer; expected bytes, a "
                "tokenizer.json or .model file, or a folder with one");
 }
+
+BOOST_AUTO_TEST_SUITE_END()

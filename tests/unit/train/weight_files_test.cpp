@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+BOOST_AUTO_TEST_SUITE(weight_files_test)
+
 using namespace packkit::train;
 using train_test::error_of;
 
@@ -95,3 +97,5 @@ BOOST_AUTO_TEST_CASE(one_file_goes_before_an_index) {
     const auto files = weight_files::open_folder(folder.path().string());
     BOOST_TEST(first_of(files, "a") == 'a');
 }
+
+BOOST_AUTO_TEST_SUITE_END()

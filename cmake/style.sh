@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Checks the files that a change touches with clang-format 19 and clang-tidy 19.
+set -euo pipefail
+
+help() {
+  cat <<'HELP'
+usage: cmake/style.sh [--fix] [FILE...]
+
+  FILE...   C++ files to check; without any, those that differ from the merge base with the branch
+            main of origin or, where nothing does, those of the last commit
+  --fix     lets clang-format rewrite the files instead of naming what it would change
+
+clang-tidy reads the sources (.cpp) among them, at most PACKKIT_TIDY_FILES (default 6) of them; those
+that are left out are named. Exits 1 when either has something to say.
+HELP
+}
+
+fix=false files=()
+for argument in "$@"; do
+  case $argument in
+    --fix) fix=true ;;
+    -h | --help) help && exit 0 ;;
+    -*) echo "style.sh: unknown argument '$argument', expected --fix or --help" >&2 && exit 2 ;;
+    *) files+=("$(realpath "$argument")") ;;
+  esac
+done
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$PWD
+most=${PACKKIT_TIDY_FILES:-6}
+
+# The C++ files that differ from commit $1 and are still there.
+changed_since() {
+  git diff --name-only --diff-filter=d "$1" -- '*.hpp' '*.cpp' '*.inl' | grep -v '^tests/compile/fixtures/' || true
+}
+
+if [ ${#files[@]} -eq 0 ] && git rev-parse --verify --quiet HEAD >/dev/null; then
+  base=$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD)
+  mapfile -t files < <(changed_since "$base")
+  if [ ${#files[@]} -eq 0 ] && git rev-parse --verify --quiet HEAD~1 >/dev/null; then
+    mapfile -t files < <(changed_since HEAD~1)
+  fi
+fi
+if [ ${#files[@]} -eq 0 ]; then
+  echo "style.sh: no C++ file has changed"
+  exit 0
+fi
+
+failed=false
+if $fix; then
+  clang-format-19 -i "${files[@]}"
+else
+  clang-format-19 --dry-run -Werror "${files[@]}" ||
+    { failed=true && echo "style.sh: cmake/style.sh --fix formats these files" >&2; }
+fi
+
+# Commands of single files, which unity builds do not have, as clang understands them.
+sources=() left_out=()
+for file in "${files[@]}"; do
+  [[ $file == *.cpp ]] || continue
+  if [ ${#sources[@]} -lt "$most" ]; then sources+=("$file"); else left_out+=("${file#"$root/"}"); fi
+done
+if [ ${#sources[@]} -gt 0 ]; then
+  cmake --preset release -B build/tidy -DCMAKE_CXX_COMPILER=clang++-19 -DPACKKIT_UNITY=OFF \
+    -DPACKKIT_TORCH=ON -DPACKKIT_BUILD_TESTS=ON -DPACKKIT_BUILD_BENCH=ON >build/tidy.log 2>&1 ||
+    { cat build/tidy.log >&2 && exit 1; }
+  printf '%s\n' "${sources[@]}" |
+    xargs -P "$(nproc)" -n 1 clang-tidy-19 -p build/tidy --quiet --warnings-as-errors='*' || failed=true
+fi
+[ ${#left_out[@]} -eq 0 ] ||
+  printf 'style.sh: clang-tidy did not read %s (PACKKIT_TIDY_FILES=%s)\n' "${left_out[*]}" "$most"
+echo "style.sh: ${#files[@]} formatted, ${#sources[@]} read by clang-tidy"
+! $failed
