@@ -2,25 +2,38 @@
 #include "normalizer.hpp"
 
 #include "byte_alphabet.hpp"
+#include "steps.hpp"
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
 
 namespace packkit::app {
 namespace {
 
-constexpr std::size_t most_steps = 64;
+using change = normalizer::change;
+using result = normalizer::result;
 
-/// Keeps the code points that `keep` wants.
-template <class Keep>
-void filter(normalizer::result& current, Keep keep) {
-    std::string kept;
-    kept.reserve(current.text.size());
+/// Replaces each code point by what `append(text, c, bytes)` appends for it.
+template <class Append>
+void rewrite(result& current, Append append) {
+    std::string changed;
+    changed.reserve(current.text.size());
     for_each_code_point(current.text, [&](char32_t c, std::string_view bytes) {
-        if (keep(c)) kept += bytes;
+        append(changed, c, bytes);
     });
-    current.text = std::move(kept);
+    current.text = std::move(changed);
+}
+
+/// Removes the code points that `dropped` names and turns those of `space` into spaces.
+template <class Dropped, class Space>
+void clean(result& current, Dropped dropped, Space space) {
+    rewrite(current, [&](std::string& text, char32_t c, std::string_view bytes) {
+        if (!dropped(c)) text += space(c) ? std::string_view(" ") : bytes;
+    });
+}
+
+bool never(char32_t) {
+    return false;
 }
 
 /// Code points that SentencePiece's rules for translation drop, and those that they turn
@@ -48,6 +61,129 @@ bool is_removed_by_bert(char32_t c) {
     if (c == '\t' || c == '\n' || c == '\r') return false;
     return c == 0 || c == 0xFFFD || is_other(c);
 }
+
+template <normal_form Form>
+change read_form(const document_field& field) {
+    field.only({"type"});
+    return [](result& current) { current.text = normalize(current.text, Form); };
+}
+
+change read_lowercase(const document_field& field) {
+    field.only({"type"});
+    return [](result& current) { current.text = to_lower(current.text); };
+}
+
+change read_prepend(const document_field& field) {
+    field.only({"type", "prepend"});
+    return [content = field.member("prepend").text()](result& current) {
+        if (!current.text.empty()) current.text.insert(0, content);
+    };
+}
+
+change read_replace(const document_field& field) {
+    field.only({"type", "pattern", "content"});
+    const text_pattern pattern(field.member("pattern"));
+    const std::string content = field.member("content").text();
+    return [pattern, content](result& current) {
+        std::vector<match_part> parts;
+        pattern.find_parts(current.text, parts);
+        std::string replaced;
+        replaced.reserve(current.text.size());
+        std::size_t extent = 0;
+        for (const match_part& part : parts) {
+            // What is put in for several characters stands for the last of them.
+            const bool of_first = part.matched && part.end <= current.begin_extent;
+            if (part.matched) {
+                replaced += content;
+            } else {
+                replaced.append(current.text, part.begin, part.end - part.begin);
+            }
+            if (of_first) {
+                extent = replaced.size();
+            } else if (!part.matched && part.begin < current.begin_extent) {
+                extent =
+                    replaced.size() - part.end + std::min(part.end, current.begin_extent);
+            }
+        }
+        current = {std::move(replaced), extent};
+    };
+}
+
+change read_strip(const document_field& field) {
+    field.only({"type", "strip_left", "strip_right"});
+    const bool left = field.member("strip_left").truth();
+    const bool right = field.member("strip_right").truth();
+    return [left, right](result& current) {
+        std::size_t begin = current.text.size();  // when there is only white space
+        std::size_t end = 0;
+        std::size_t at = 0;
+        for_each_code_point(current.text, [&](char32_t c, std::string_view bytes) {
+            if (!is_white_space(c)) {
+                begin = std::min(begin, at);
+                end = at + bytes.size();
+            }
+            at += bytes.size();
+        });
+        if (!left) begin = 0;
+        if (!right) end = current.text.size();
+        current.begin_extent -= std::min(begin, current.begin_extent);
+        current.text =
+            begin < end ? current.text.substr(begin, end - begin) : std::string();
+    };
+}
+
+change read_strip_accents(const document_field& field) {
+    field.only({"type"});
+    return [](result& current) { clean(current, is_combining_mark, never); };
+}
+
+change read_nmt(const document_field& field) {
+    field.only({"type"});
+    return [](result& current) { clean(current, is_dropped_by_nmt, is_space_by_nmt); };
+}
+
+change read_byte_level(const document_field& field) {
+    field.only({"type"});
+    return [](result& current) { current.text = to_byte_alphabet(current.text); };
+}
+
+change read_bert(const document_field& field) {
+    field.only(
+        {"type", "clean_text", "handle_chinese_chars", "strip_accents", "lowercase"});
+    const bool lowercase = field.member("lowercase").truth();
+    const bool clean_text = field.member("clean_text").truth();
+    const bool space_around_han = field.member("handle_chinese_chars").truth();
+    const bool strip_accents = field.truth_or("strip_accents", lowercase);
+    return [=](result& current) {
+        if (clean_text) clean(current, is_removed_by_bert, is_white_space);
+        if (space_around_han) {
+            rewrite(current, [](std::string& text, char32_t c, std::string_view bytes) {
+                const std::string_view space = is_han_of_bert(c) ? " " : "";
+                text.append(space).append(bytes).append(space);
+            });
+        }
+        if (strip_accents) {
+            current.text = normalize(current.text, normal_form::nfd);
+            clean(current, is_nonspacing_mark, never);
+        }
+        if (lowercase) current.text = to_lower(current.text);
+    };
+}
+
+/// Kinds of steps by their names; Sequence is none itself.
+constexpr named_reader<change> step_kinds[] = {{"NFC", read_form<normal_form::nfc>},
+                                               {"NFD", read_form<normal_form::nfd>},
+                                               {"NFKC", read_form<normal_form::nfkc>},
+                                               {"NFKD", read_form<normal_form::nfkd>},
+                                               {"Lowercase", read_lowercase},
+                                               {"Prepend", read_prepend},
+                                               {"Replace", read_replace},
+                                               {"Strip", read_strip},
+                                               {"StripAccents", read_strip_accents},
+                                               {"Nmt", read_nmt},
+                                               {"ByteLevel", read_byte_level},
+                                               {"BertNormalizer", read_bert},
+                                               {"Sequence", nullptr}};
 
 }  // namespace
 
@@ -87,191 +223,31 @@ normalizer::normalizer(const document_field& field) {
 }
 
 void normalizer::add(const document_field& field) {
-    switch (field.member("type").one_of(
-        {"NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Prepend", "Replace", "Strip",
-         "StripAccents", "Nmt", "ByteLevel", "BertNormalizer", "Sequence"})) {
-        case 0:
-        case 1:
-        case 2:
-        case 3: {
-            field.only({"type"});
-            const std::string& name = field.member("type").text();
-            steps_.push_back(form_step{name == "NFC"    ? normal_form::nfc
-                                       : name == "NFD"  ? normal_form::nfd
-                                       : name == "NFKC" ? normal_form::nfkc
-                                                        : normal_form::nfkd});
-            break;
-        }
-        case 4:
-            field.only({"type"});
-            steps_.push_back(lowercase_step{});
-            break;
-        case 5:
-            field.only({"type", "prepend"});
-            steps_.push_back(prepend_step{field.member("prepend").text()});
-            break;
-        case 6:
-            field.only({"type", "pattern", "content"});
-            steps_.push_back(replace_step{text_pattern(field.member("pattern")),
-                                          field.member("content").text()});
-            break;
-        case 7:
-            field.only({"type", "strip_left", "strip_right"});
-            steps_.push_back(strip_step{field.member("strip_left").truth(),
-                                        field.member("strip_right").truth()});
-            break;
-        case 8:
-            field.only({"type"});
-            steps_.push_back(strip_accents_step{});
-            break;
-        case 9:
-            field.only({"type"});
-            steps_.push_back(nmt_step{});
-            break;
-        case 10:
-            field.only({"type"});
-            steps_.push_back(byte_level_step{});
-            break;
-        case 11: {
-            field.only({"type", "clean_text", "handle_chinese_chars", "strip_accents",
-                        "lowercase"});
-            const bool lowercase = field.member("lowercase").truth();
-            steps_.push_back(bert_step{field.member("clean_text").truth(),
-                                       field.member("handle_chinese_chars").truth(),
-                                       field.truth_or("strip_accents", lowercase),
-                                       lowercase});
-            break;
-        }
-        default: {
-            field.only({"type", "normalizers"});
-            const document_field list = field.member("normalizers");
-            for (std::size_t i = 0; i < list.array_size(); ++i)
-                add(list.element(i));
-        }
+    const auto read = reader_of(field, step_kinds);
+    if (read == nullptr) {
+        field.only({"type", "normalizers"});
+        const document_field list = field.member("normalizers");
+        for (std::size_t i = 0; i < list.array_size(); ++i)
+            add(list.element(i));
+    } else {
+        steps_.push_back({read(field), read == read_replace || read == read_strip});
     }
     if (steps_.size() > most_steps) {
         field.fail("has more than " + std::to_string(most_steps) + " steps");
     }
 }
 
-void normalizer::run(const form_step& step, result& current) {
-    current.text = normalize(current.text, step.form);
-}
-
-void normalizer::run(const lowercase_step&, result& current) {
-    current.text = to_lower(current.text);
-}
-
-void normalizer::run(const prepend_step& step, result& current) {
-    if (!current.text.empty()) current.text.insert(0, step.content);
-}
-
-void normalizer::run(const replace_step& step, result& current) {
-    std::vector<match_part> parts;
-    step.pattern.find_parts(current.text, parts);
-    std::string replaced;
-    replaced.reserve(current.text.size());
-    std::size_t extent = 0;
-    for (const match_part& part : parts) {
-        // What is put in for several characters stands for the last of them.
-        const bool of_first = part.matched && part.end <= current.begin_extent;
-        if (part.matched) {
-            replaced += step.content;
-        } else {
-            replaced.append(current.text, part.begin, part.end - part.begin);
-        }
-        if (of_first) {
-            extent = replaced.size();
-        } else if (!part.matched && part.begin < current.begin_extent) {
-            extent =
-                replaced.size() - part.end + std::min(part.end, current.begin_extent);
-        }
-    }
-    current.begin_extent = extent;
-    current.text = std::move(replaced);
-}
-
-void normalizer::run(const strip_step& step, result& current) {
-    std::size_t begin = current.text.size();  // when there is nothing but white space
-    std::size_t end = 0;
-    std::size_t at = 0;
-    for_each_code_point(current.text, [&](char32_t c, std::string_view bytes) {
-        if (!is_white_space(c)) {
-            begin = std::min(begin, at);
-            end = at + bytes.size();
-        }
-        at += bytes.size();
-    });
-    if (!step.left) begin = 0;
-    if (!step.right) end = current.text.size();
-    current.begin_extent -= std::min(begin, current.begin_extent);
-    current.text = begin < end ? current.text.substr(begin, end - begin) : std::string();
-}
-
-void normalizer::run(const strip_accents_step&, result& current) {
-    filter(current, [](char32_t c) { return !is_combining_mark(c); });
-}
-
-void normalizer::run(const nmt_step&, result& current) {
-    filter(current, [](char32_t c) { return !is_dropped_by_nmt(c); });
-    std::string spaced;
-    for_each_code_point(current.text, [&](char32_t c, std::string_view bytes) {
-        spaced += is_space_by_nmt(c) ? std::string_view(" ") : bytes;
-    });
-    current.text = std::move(spaced);
-}
-
-void normalizer::run(const byte_level_step&, result& current) {
-    current.text = to_byte_alphabet(current.text);
-}
-
-void normalizer::run(const bert_step& step, result& current) {
-    if (step.clean_text) {
-        filter(current, [](char32_t c) { return !is_removed_by_bert(c); });
-        std::string spaced;
-        for_each_code_point(current.text, [&](char32_t c, std::string_view bytes) {
-            spaced += is_white_space(c) ? std::string_view(" ") : bytes;
-        });
-        current.text = std::move(spaced);
-    }
-    if (step.space_around_han) {
-        std::string spaced;
-        for_each_code_point(current.text, [&](char32_t c, std::string_view bytes) {
-            const bool han = is_han_of_bert(c);
-            if (han) spaced += ' ';
-            spaced += bytes;
-            if (han) spaced += ' ';
-        });
-        current.text = std::move(spaced);
-    }
-    if (step.strip_accents) {
-        current.text = normalize(current.text, normal_form::nfd);
-        filter(current, [](char32_t c) { return !is_nonspacing_mark(c); });
-    }
-    if (step.lowercase) current.text = to_lower(current.text);
-}
-
 normalizer::result normalizer::apply(std::string_view text) const {
     result current{std::string(text), utf8_length_at(text, 0)};
     for (const step& each : steps_) {
-        std::visit(
-            [&](const auto& kind) {
-                using step_kind = std::decay_t<decltype(kind)>;
-                result first{current.text.substr(0, current.begin_extent),
-                             current.begin_extent};
-                run(kind, current);
-                if constexpr (!std::is_same_v<step_kind, strip_step> &&
-                              !std::is_same_v<step_kind, replace_step>) {
-                    if (first.text.empty()) return;
-                    // The others change characters one by one, or join them with
-                    // neighbours to one.
-                    run(kind, first);
-                    current.begin_extent = current.text.starts_with(first.text)
-                                               ? first.text.size()
-                                               : utf8_length_at(current.text, 0);
-                }
-            },
-            each);
+        result first{current.text.substr(0, current.begin_extent), current.begin_extent};
+        each.run(current);
+        if (each.moves_extent || first.text.empty()) continue;
+        // The others change characters one by one, or join them with neighbours to one.
+        each.run(first);
+        current.begin_extent = current.text.starts_with(first.text)
+                                   ? first.text.size()
+                                   : utf8_length_at(current.text, 0);
     }
     return current;
 }

@@ -7,10 +7,10 @@
 #include "regex.hpp"
 #include "unicode.hpp"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace packkit::app {
@@ -49,47 +49,16 @@ public:
     /// @pre `text` is well-formed UTF-8.
     [[nodiscard]] result apply(std::string_view text) const;
 
+    /// What a step does to a text.
+    using change = std::function<void(result&)>;
+
 private:
-    struct form_step {
-        normal_form form;
+    struct step {
+        change run;
+        bool moves_extent;  ///< `run` sets begin_extent itself
     };
-    struct lowercase_step {};
-    struct prepend_step {
-        std::string content;
-    };
-    struct replace_step {
-        text_pattern pattern;
-        std::string content;
-    };
-    struct strip_step {
-        bool left;
-        bool right;
-    };
-    struct strip_accents_step {};
-    struct nmt_step {};
-    struct byte_level_step {};
-    struct bert_step {
-        bool clean_text;
-        bool space_around_han;
-        bool strip_accents;
-        bool lowercase;
-    };
-    using step =
-        std::variant<form_step, lowercase_step, prepend_step, replace_step, strip_step,
-                     strip_accents_step, nmt_step, byte_level_step, bert_step>;
 
     void add(const document_field& field);
-
-    // Each changes the text; strip and replace keep begin_extent themselves.
-    static void run(const form_step& step, result& current);
-    static void run(const lowercase_step& step, result& current);
-    static void run(const prepend_step& step, result& current);
-    static void run(const replace_step& step, result& current);
-    static void run(const strip_step& step, result& current);
-    static void run(const strip_accents_step& step, result& current);
-    static void run(const nmt_step& step, result& current);
-    static void run(const byte_level_step& step, result& current);
-    static void run(const bert_step& step, result& current);
 
     std::vector<step> steps_;
 };

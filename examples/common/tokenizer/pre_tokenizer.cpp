@@ -2,14 +2,17 @@
 #include "pre_tokenizer.hpp"
 
 #include "byte_alphabet.hpp"
+#include "steps.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace packkit::app {
 namespace {
 
-constexpr std::size_t most_steps = 64;
+using step = pre_tokenizer::step;
+using step_list = std::vector<step>;
 
 /// How GPT-2 cuts words (Radford et al. 2019).
 constexpr std::string_view gpt2_words =
@@ -69,12 +72,163 @@ std::string read_character(const document_field& field) {
     return text;
 }
 
+/// Whether a code point is the one of such a string.
+auto is_character(const std::string& text) {
+    return [mark = code_point_at(text, 0, text.size())](char32_t c) { return c == mark; };
+}
+
 void add_prefix(piece_list& list, text_piece& piece, std::string_view prefix) {
     std::string prefixed(prefix);
     prefixed += piece.text;
     piece.text = list.keep(std::move(prefixed));
     if (piece.begin_extent > 0) piece.begin_extent += prefix.size();
 }
+
+/// A step that cuts around code points of a class.
+template <class Matches>
+step class_step(Matches matches, split_behavior behavior) {
+    return {[=](piece_list& list) {
+        cut_pieces(list, [&](std::string_view text) {
+            find_code_points(text, matches, list.parts);
+            merge_parts(list.parts, behavior);
+        });
+    }};
+}
+
+step_list read_byte_level(const document_field& field) {
+    field.only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+    const bool add_prefix_space = field.member("add_prefix_space").truth();
+    std::optional<regex> words;
+    if (field.truth_or("use_regex", true)) words.emplace(gpt2_words);
+    const auto run = [add_prefix_space, words](piece_list& list) {
+        if (add_prefix_space) {
+            for (text_piece& piece : list.pieces) {
+                if (!piece.text.starts_with(' ')) add_prefix(list, piece, " ");
+            }
+        }
+        if (!words) return;
+        cut_pieces(list,
+                   [&](std::string_view text) { words->find_parts(text, list.parts); });
+    };
+    return {{run, true}};
+}
+
+step_list read_split(const document_field& field) {
+    field.only({"type", "pattern", "behavior", "invert"});
+    const text_pattern pattern(field.member("pattern"));
+    const auto behavior = read_behavior(field.member("behavior"));
+    const bool invert = field.truth_or("invert", false);
+    return {{[=](piece_list& list) {
+        cut_pieces(list, [&](std::string_view text) {
+            pattern.find_parts(text, list.parts);
+            for (match_part& part : list.parts)
+                part.matched = part.matched != invert;
+            merge_parts(list.parts, behavior);
+        });
+    }}};
+}
+
+step_list read_digits(const document_field& field) {
+    field.only({"type", "individual_digits"});
+    const bool single = field.member("individual_digits").truth();
+    return {class_step(is_numeric,
+                       single ? split_behavior::isolated : split_behavior::contiguous)};
+}
+
+/// Keeps the matches, removes what lies between.
+step_list read_whitespace(const document_field& field) {
+    field.only({"type"});
+    return {{[words = regex(words_or_symbols)](piece_list& list) {
+        cut_pieces(list, [&](std::string_view text) {
+            words.find_parts(text, list.parts);
+            std::erase_if(list.parts,
+                          [](const match_part& part) { return !part.matched; });
+        });
+    }}};
+}
+
+step_list read_whitespace_split(const document_field& field) {
+    field.only({"type"});
+    return {class_step(is_white_space, split_behavior::removed)};
+}
+
+enum class prepend_scheme { always, first, never };
+
+prepend_scheme read_scheme(const document_field& field) {
+    const auto given = field.find("prepend_scheme");
+    const auto scheme =
+        given ? static_cast<prepend_scheme>(given->one_of({"always", "first", "never"}))
+              : prepend_scheme::always;
+    if (field.truth_or("add_prefix_space", true)) return scheme;
+    if (given && scheme != prepend_scheme::never) {
+        field.fail("add_prefix_space: false and prepend_scheme contradict");
+    }
+    return prepend_scheme::never;
+}
+
+step_list read_metaspace(const document_field& field) {
+    field.only({"type", "replacement", "add_prefix_space", "prepend_scheme", "split",
+                "str_rep"});
+    const auto prepend = read_scheme(field);
+    const std::string replacement = read_character(field.member("replacement"));
+    const bool split = field.truth_or("split", true);
+    const auto cut =
+        class_step(is_character(replacement), split_behavior::merged_with_next);
+    return {{[=](piece_list& list) {
+        for (text_piece& piece : list.pieces) {
+            std::string changed;
+            std::size_t extent = 0;
+            for (std::size_t i = 0; i < piece.text.size(); ++i) {
+                if (piece.text[i] == ' ') {
+                    changed += replacement;
+                } else {
+                    changed += piece.text[i];
+                }
+                if (i < piece.begin_extent) extent = changed.size();
+            }
+            const bool has_prefix = changed.starts_with(replacement);
+            piece = {list.keep(std::move(changed)), extent};
+            if (!has_prefix && (prepend == prepend_scheme::always ||
+                                (prepend == prepend_scheme::first && extent > 0))) {
+                add_prefix(list, piece, replacement);
+            }
+        }
+        if (split) cut.run(list);
+    }}};
+}
+
+step_list read_punctuation(const document_field& field) {
+    field.only({"type", "behavior"});
+    const auto behavior = field.find("behavior");
+    return {class_step(is_punctuation,
+                       behavior ? read_behavior(*behavior) : split_behavior::isolated)};
+}
+
+step_list read_bert(const document_field& field) {
+    field.only({"type"});
+    return {class_step(is_white_space, split_behavior::removed),
+            class_step(is_punctuation, split_behavior::isolated)};
+}
+
+step_list read_delimiter(const document_field& field) {
+    field.only({"type", "delimiter"});
+    return {class_step(is_character(read_character(field.member("delimiter"))),
+                       split_behavior::removed)};
+}
+
+/// Kinds of steps by their names; Sequence is none itself.
+constexpr named_reader<step_list> step_kinds[] = {
+    {"ByteLevel", read_byte_level},
+    {"Split", read_split},
+    {"Digits", read_digits},
+    {"Whitespace", read_whitespace},
+    {"WhitespaceSplit", read_whitespace_split},
+    {"Metaspace", read_metaspace},
+    {"Punctuation", read_punctuation},
+    {"BertPreTokenizer", read_bert},
+    {"CharDelimiterSplit", read_delimiter},
+    {"Delimiter", read_delimiter},
+    {"Sequence", nullptr}};
 
 }  // namespace
 
@@ -107,178 +261,34 @@ void merge_parts(std::vector<match_part>& parts, split_behavior behavior) {
 
 pre_tokenizer::pre_tokenizer(const document_field& field, bool may_give_bytes) {
     add(field);
-    if (may_give_bytes && !steps_.empty()) {
-        if (auto* const last = std::get_if<byte_level_step>(&steps_.back())) {
-            last->write_alphabet = false;
-            gives_bytes_ = true;
-        }
+    if (may_give_bytes && !steps_.empty() && steps_.back().writes_alphabet) {
+        steps_.back().writes_alphabet = false;
+        gives_bytes_ = true;
     }
 }
 
 void pre_tokenizer::add(const document_field& field) {
-    switch (field.member("type").one_of({"ByteLevel", "Split", "Digits", "Whitespace",
-                                         "WhitespaceSplit", "Metaspace", "Punctuation",
-                                         "BertPreTokenizer", "CharDelimiterSplit",
-                                         "Delimiter", "Sequence"})) {
-        case 0:
-            field.only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-            steps_.push_back(byte_level_step{field.member("add_prefix_space").truth(),
-                                             field.truth_or("use_regex", true)
-                                                 ? std::optional(regex(gpt2_words))
-                                                 : std::nullopt,
-                                             true});
-            break;
-        case 1:
-            field.only({"type", "pattern", "behavior", "invert"});
-            steps_.push_back(pattern_step{text_pattern(field.member("pattern")),
-                                          read_behavior(field.member("behavior")),
-                                          field.truth_or("invert", false)});
-            break;
-        case 2:
-            field.only({"type", "individual_digits"});
-            steps_.push_back(
-                class_step{is_numeric, field.member("individual_digits").truth()
-                                           ? split_behavior::isolated
-                                           : split_behavior::contiguous});
-            break;
-        case 3:
-            field.only({"type"});
-            steps_.push_back(regex_step{regex(words_or_symbols)});
-            break;
-        case 4:
-            field.only({"type"});
-            steps_.push_back(class_step{is_white_space, split_behavior::removed});
-            break;
-        case 5: {
-            using scheme = metaspace_step::scheme;
-            field.only({"type", "replacement", "add_prefix_space", "prepend_scheme",
-                        "split", "str_rep"});
-            scheme prepend = scheme::always;
-            if (const auto given = field.find("prepend_scheme")) {
-                prepend =
-                    static_cast<scheme>(given->one_of({"always", "first", "never"}));
-            }
-            if (!field.truth_or("add_prefix_space", true)) {
-                if (prepend != scheme::never && field.find("prepend_scheme")) {
-                    field.fail("add_prefix_space: false and prepend_scheme contradict");
-                }
-                prepend = scheme::never;
-            }
-            steps_.push_back(metaspace_step{read_character(field.member("replacement")),
-                                            prepend, field.truth_or("split", true)});
-            break;
-        }
-        case 6: {
-            field.only({"type", "behavior"});
-            const auto behavior = field.find("behavior");
-            steps_.push_back(class_step{is_punctuation, behavior
-                                                            ? read_behavior(*behavior)
-                                                            : split_behavior::isolated});
-            break;
-        }
-        case 7:
-            field.only({"type"});
-            steps_.push_back(class_step{is_white_space, split_behavior::removed});
-            steps_.push_back(class_step{is_punctuation, split_behavior::isolated});
-            break;
-        case 8:
-        case 9:
-            field.only({"type", "delimiter"});
-            steps_.push_back(delimiter_step{read_character(field.member("delimiter"))});
-            break;
-        default: {
-            field.only({"type", "pretokenizers"});
-            const document_field list = field.member("pretokenizers");
-            for (std::size_t i = 0; i < list.array_size(); ++i)
-                add(list.element(i));
-        }
+    const auto read = reader_of(field, step_kinds);
+    if (read == nullptr) {
+        field.only({"type", "pretokenizers"});
+        const document_field list = field.member("pretokenizers");
+        for (std::size_t i = 0; i < list.array_size(); ++i)
+            add(list.element(i));
+    } else {
+        for (step& each : read(field))
+            steps_.push_back(std::move(each));
     }
     if (steps_.size() > most_steps) {
         field.fail("has more than " + std::to_string(most_steps) + " steps");
     }
 }
 
-void pre_tokenizer::run(const byte_level_step& step, piece_list& list) {
-    if (step.add_prefix_space) {
-        for (text_piece& piece : list.pieces) {
-            if (!piece.text.starts_with(' ')) add_prefix(list, piece, " ");
-        }
-    }
-    if (step.words) {
-        cut_pieces(list, [&](std::string_view text) {
-            step.words->find_parts(text, list.parts);
-        });
-    }
-    if (step.write_alphabet) {
-        for (text_piece& piece : list.pieces)
-            piece.text = list.keep(to_byte_alphabet(piece.text));
-    }
-}
-
-void pre_tokenizer::run(const pattern_step& step, piece_list& list) {
-    cut_pieces(list, [&](std::string_view text) {
-        step.pattern.find_parts(text, list.parts);
-        if (step.invert) {
-            for (match_part& part : list.parts)
-                part.matched = !part.matched;
-        }
-        merge_parts(list.parts, step.behavior);
-    });
-}
-
-void pre_tokenizer::run(const regex_step& step, piece_list& list) {
-    cut_pieces(list, [&](std::string_view text) {
-        step.words.find_parts(text, list.parts);
-        std::erase_if(list.parts, [](const match_part& part) { return !part.matched; });
-    });
-}
-
-void pre_tokenizer::run(const metaspace_step& step, piece_list& list) {
-    using scheme = metaspace_step::scheme;
-    for (text_piece& piece : list.pieces) {
-        std::string changed;
-        std::size_t extent = 0;
-        for (std::size_t i = 0; i < piece.text.size(); ++i) {
-            if (piece.text[i] == ' ') {
-                changed += step.replacement;
-            } else {
-                changed += piece.text[i];
-            }
-            if (i < piece.begin_extent) extent = changed.size();
-        }
-        const bool has_prefix = changed.starts_with(step.replacement);
-        piece = {list.keep(std::move(changed)), extent};
-        if (!has_prefix && (step.prepend == scheme::always ||
-                            (step.prepend == scheme::first && extent > 0))) {
-            add_prefix(list, piece, step.replacement);
-        }
-    }
-    if (!step.split) return;
-    const char32_t mark = code_point_at(step.replacement, 0, step.replacement.size());
-    cut_pieces(list, [&](std::string_view text) {
-        find_code_points(text, [&](char32_t c) { return c == mark; }, list.parts);
-        merge_parts(list.parts, split_behavior::merged_with_next);
-    });
-}
-
-void pre_tokenizer::run(const class_step& step, piece_list& list) {
-    cut_pieces(list, [&](std::string_view text) {
-        find_code_points(text, step.matches, list.parts);
-        merge_parts(list.parts, step.behavior);
-    });
-}
-
-void pre_tokenizer::run(const delimiter_step& step, piece_list& list) {
-    const char32_t mark = code_point_at(step.delimiter, 0, step.delimiter.size());
-    cut_pieces(list, [&](std::string_view text) {
-        find_code_points(text, [&](char32_t c) { return c == mark; }, list.parts);
-        merge_parts(list.parts, split_behavior::removed);
-    });
-}
-
 void pre_tokenizer::apply(piece_list& list) const {
     for (const step& each : steps_) {
-        std::visit([&](const auto& kind) { run(kind, list); }, each);
+        each.run(list);
+        if (!each.writes_alphabet) continue;
+        for (text_piece& piece : list.pieces)
+            piece.text = list.keep(to_byte_alphabet(piece.text));
     }
 }
 

@@ -7,11 +7,10 @@
 #include "normalizer.hpp"
 
 #include <deque>
-#include <optional>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace packkit::app {
@@ -73,44 +72,13 @@ public:
     /// Cuts the pieces of `list` further.
     void apply(piece_list& list) const;
 
+    struct step {
+        std::function<void(piece_list&)> run;
+        bool writes_alphabet = false;  ///< writes bytes in the byte alphabet after `run`
+    };
+
 private:
-    struct byte_level_step {
-        bool add_prefix_space;
-        std::optional<regex> words;
-        bool write_alphabet;
-    };
-    struct pattern_step {
-        text_pattern pattern;
-        split_behavior behavior;
-        bool invert;
-    };
-    struct regex_step {  // keeps the matches, removes what lies between
-        regex words;
-    };
-    struct metaspace_step {
-        enum class scheme { always, first, never };
-        std::string replacement;
-        scheme prepend;
-        bool split;
-    };
-    struct class_step {
-        bool (*matches)(char32_t);
-        split_behavior behavior;
-    };
-    struct delimiter_step {
-        std::string delimiter;
-    };
-    using step = std::variant<byte_level_step, pattern_step, regex_step, metaspace_step,
-                              class_step, delimiter_step>;
-
     void add(const document_field& field);
-
-    static void run(const byte_level_step& step, piece_list& list);
-    static void run(const pattern_step& step, piece_list& list);
-    static void run(const regex_step& step, piece_list& list);
-    static void run(const metaspace_step& step, piece_list& list);
-    static void run(const class_step& step, piece_list& list);
-    static void run(const delimiter_step& step, piece_list& list);
 
     std::vector<step> steps_;
     bool gives_bytes_ = false;
