@@ -4,6 +4,7 @@
 /// merged first in training are merged first, the leftmost of equals before the others.
 
 #include "byte_alphabet.hpp"
+#include "byte_fallback.hpp"
 #include "model.hpp"
 #include "pair_table.hpp"
 #include "unicode.hpp"
@@ -42,6 +43,7 @@ struct bpe_scratch {
     std::vector<symbol> symbols;
     std::vector<merge> heap;
     std::string token;
+    std::optional<std::uint32_t> pending;  // an unknown token that may be fused
 };
 
 class bpe final : public token_model {
@@ -63,7 +65,7 @@ public:
         if (const auto unknown = field.find("unk_token")) {
             unknown_ = tokens_.require(*unknown);
         }
-        if (field.truth_or("byte_fallback", false)) read_fallback();
+        fallback_ = byte_fallback(field, tokens_);
         read_merges(field.member("merges"));
         of_bytes_ = of_bytes;
         if (of_bytes_) read_bytes();
@@ -86,6 +88,7 @@ public:
         } else {
             cut_characters(piece, scratch);
         }
+        add_pending(scratch);
         if (scratch.ids.size() <= short_word) {
             merge_short(scratch, ids);
         } else {
@@ -94,16 +97,6 @@ public:
     }
 
 private:
-    void read_fallback() {
-        constexpr std::string_view digits = "0123456789ABCDEF";
-        fallback_.emplace();
-        for (std::size_t byte = 0; byte < 256; ++byte) {
-            const std::string token = {
-                '<', '0', 'x', digits[byte >> 4U], digits[byte & 15U], '>'};
-            (*fallback_)[byte] = tokens_.find(token);
-        }
-    }
-
     void read_merges(const document_field& field) {
         const std::size_t count = field.array_size();
         merges_.reserve(count);
@@ -171,24 +164,19 @@ private:
     }
 
     void cut_bytes(std::string_view piece, bpe_scratch& scratch) const {
-        std::optional<std::uint32_t> pending;
         for (const char c : piece) {
             const auto byte = static_cast<unsigned char>(c);
             if (const auto id = byte_ids_[byte]) {
-                if (pending) scratch.ids.push_back(*pending);
-                pending.reset();
-                scratch.ids.push_back(static_cast<std::uint32_t>(*id));
+                add_known(scratch, *id);
             } else {
                 scratch.token.clear();
                 append_utf8(scratch.token, byte_alphabet[byte]);
-                add_unknown(scratch, pending);
+                add_unknown(scratch);
             }
         }
-        if (pending) scratch.ids.push_back(*pending);
     }
 
     void cut_characters(std::string_view piece, bpe_scratch& scratch) const {
-        std::optional<std::uint32_t> pending;
         for (std::size_t at = 0; at < piece.size();) {
             const std::size_t length = utf8_length_at(piece, at);
             const std::string_view character = piece.substr(at, length);
@@ -197,34 +185,30 @@ private:
             at += length;
             if (at == piece.size()) scratch.token += suffix_;
             if (const auto id = tokens_.find(scratch.token)) {
-                if (pending) scratch.ids.push_back(*pending);
-                pending.reset();
-                scratch.ids.push_back(static_cast<std::uint32_t>(*id));
+                add_known(scratch, *id);
             } else {
-                add_unknown(scratch, pending);
+                add_unknown(scratch);
             }
         }
-        if (pending) scratch.ids.push_back(*pending);
+    }
+
+    static void add_pending(bpe_scratch& scratch) {
+        if (scratch.pending) scratch.ids.push_back(*scratch.pending);
+        scratch.pending.reset();
+    }
+
+    static void add_known(bpe_scratch& scratch, std::int32_t id) {
+        add_pending(scratch);
+        scratch.ids.push_back(static_cast<std::uint32_t>(id));
     }
 
     /// What stands for scratch.token, which is not in the vocabulary: its bytes, the
     /// unknown token, or nothing. As in the reference, an unknown token waits in
-    /// `pending` for the next known character, so bytes in between come before it.
-    void add_unknown(bpe_scratch& scratch, std::optional<std::uint32_t>& pending) const {
-        if (fallback_) {
-            const auto id_of = [&](char byte) {
-                return (*fallback_)[static_cast<unsigned char>(byte)];
-            };
-            if (std::all_of(scratch.token.begin(), scratch.token.end(),
-                            [&](char byte) { return id_of(byte).has_value(); })) {
-                for (const char byte : scratch.token)
-                    scratch.ids.push_back(static_cast<std::uint32_t>(*id_of(byte)));
-                return;
-            }
-        }
-        if (!unknown_) return;
-        if (pending && !fuse_unknown_) scratch.ids.push_back(*pending);
-        pending = static_cast<std::uint32_t>(*unknown_);
+    /// scratch.pending for the next known character, so bytes in between come before it.
+    void add_unknown(bpe_scratch& scratch) const {
+        if (fallback_.append(scratch.token, scratch.ids) || !unknown_) return;
+        if (scratch.pending && !fuse_unknown_) scratch.ids.push_back(*scratch.pending);
+        scratch.pending = static_cast<std::uint32_t>(*unknown_);
     }
 
     [[nodiscard]] pair_table::entry pair_of(std::uint32_t left,
@@ -318,7 +302,7 @@ private:
     bool fuse_unknown_ = false;
     bool ignore_merges_ = false;
     std::optional<std::int32_t> unknown_;
-    std::optional<std::array<std::optional<std::int32_t>, 256>> fallback_;
+    byte_fallback fallback_;
     pair_table merges_;
     bool of_bytes_ = false;
     std::array<std::optional<std::int32_t>, 256> byte_ids_{};

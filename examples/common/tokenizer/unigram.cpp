@@ -3,6 +3,7 @@
 /// The unigram language model (Kudo 2018, arXiv:1804.10959): of all ways to cut the text
 /// into tokens the one with the greatest sum of scores, by Viterbi's algorithm.
 
+#include "byte_fallback.hpp"
 #include "model.hpp"
 #include "pair_table.hpp"
 #include "unicode.hpp"
@@ -32,28 +33,19 @@ double as_reference_reads(double score) {
     std::array<char, 40> text{};
     const auto written = std::to_chars(text.data(), text.data() + text.size(),
                                        std::abs(score), std::chars_format::scientific);
-    std::uint64_t digits = 0;
-    int places = 0;  // behind the point
-    const char* at = text.data();
-    for (bool behind = false; at != written.ptr && *at != 'e'; ++at) {
-        if (*at == '.') {
-            behind = true;
-            continue;
-        }
-        digits = digits * 10 + static_cast<std::uint64_t>(*at - '0');
-        if (behind) ++places;
+    std::string digits(text.data(), written.ptr);
+    const auto mark = digits.find('e');
+    int exponent = std::stoi(digits.substr(mark + 1));
+    digits.resize(mark);
+    if (digits.size() > 1) {
+        digits.erase(1, 1);  // the point
+        exponent -= static_cast<int>(digits.size()) - 1;
     }
-    int exponent = 0;
-    if (at != written.ptr) {
-        const char* const sign = at + 1;
-        std::from_chars(sign + (*sign == '+' ? 1 : 0), written.ptr, exponent);
-    }
-    exponent -= places;
     // Powers of ten up to 22 are doubles; scores need no others.
     if (exponent > 22 || exponent < -22) return score;
     const double power = std::pow(10.0, std::abs(exponent));
-    const double value = exponent < 0 ? static_cast<double>(digits) / power
-                                      : static_cast<double>(digits) * power;
+    const auto whole = static_cast<double>(std::stoull(digits));
+    const double value = exponent < 0 ? whole / power : whole * power;
     return std::copysign(value, score);
 }
 
@@ -86,7 +78,7 @@ public:
                               std::to_string(size_) + " tokens");
             }
         }
-        if (field.truth_or("byte_fallback", false)) read_fallback();
+        fallback_ = byte_fallback(field, tokens_);
     }
 
     const vocabulary& tokens() const override { return tokens_; }
@@ -155,17 +147,7 @@ private:
     void add_part(std::string_view part, std::vector<std::int32_t>& ids) const {
         if (const auto id = tokens_.find(part)) {
             ids.push_back(*id);
-            return;
-        }
-        const auto byte_id = [&](char byte) {
-            return (*fallback_)[static_cast<unsigned char>(byte)];
-        };
-        if (fallback_ && std::all_of(part.begin(), part.end(), [&](char byte) {
-                return byte_id(byte).has_value();
-            })) {
-            for (const char byte : part)
-                ids.push_back(*byte_id(byte));
-        } else {
+        } else if (!fallback_.append(part, ids)) {
             ids.push_back(*unknown_);
         }
     }
@@ -185,21 +167,12 @@ private:
         token_at_[at] = id;
     }
 
-    void read_fallback() {
-        constexpr std::string_view digits = "0123456789ABCDEF";
-        fallback_.emplace();
-        for (std::size_t byte = 0; byte < 256; ++byte) {
-            (*fallback_)[byte] = tokens_.find(
-                std::string{'<', '0', 'x', digits[byte >> 4U], digits[byte & 15U], '>'});
-        }
-    }
-
     std::size_t size_ = 0;
     vocabulary tokens_;
     std::vector<double> scores_;
     double unknown_score_ = 0;
     std::optional<std::int32_t> unknown_;
-    std::optional<std::array<std::optional<std::int32_t>, 256>> fallback_;
+    byte_fallback fallback_;
     pair_table trie_;  // (node, byte) to node
     std::vector<std::uint32_t> token_at_ = std::vector<std::uint32_t>(1, no_token);
 };
