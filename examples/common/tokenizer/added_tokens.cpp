@@ -5,6 +5,8 @@
 
 #include "common/errors.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -114,33 +116,28 @@ added_tokens::added_tokens(const document_field& field, const token_model& model
         const document_field item = field.element(i);
         const added_token token = read_added_token(item);
         if (token.content.empty()) continue;  // as the reference does
-        if (const auto before = ids_.find(token.content)) {
-            item.fail("token " + in_quotes(token.content) +
-                      " is there already, with id " + std::to_string(*before));
-        }
+        const auto refuse = [&](const std::string& what) {
+            item.fail("token " + in_quotes(token.content) + what);
+        };
+        if (const auto before = ids_.find(token.content))
+            refuse(" is there already, with id " + std::to_string(*before));
         const auto known = model.tokens().find(token.content);
         if (!known && token.id != next_id) {
-            item.fail("token " + in_quotes(token.content) + " has id " +
-                      std::to_string(token.id) + ", expected " + std::to_string(next_id) +
-                      ", the next one behind the vocabulary");
+            refuse(
+                fmt::format(" has id {}, expected {}, the next one behind the vocabulary",
+                            token.id, next_id));
         }
         if (known && token.id != *known) {
-            item.fail("token " + in_quotes(token.content) + " has id " +
-                      std::to_string(token.id) + ", in the vocabulary it is " +
-                      std::to_string(*known));
+            refuse(
+                fmt::format(" has id {}, in the vocabulary it is {}", token.id, *known));
         }
         if (!known) ++next_id;
         ids_.insert(token.content, token.id);
         const std::string content =
             token.normalized ? steps.apply(token.content).text : token.content;
-        if (content.empty()) {
-            item.fail("token " + in_quotes(token.content) +
-                      " is empty after the normalizer");
-        }
-        if (!(token.normalized ? normalized_ : raw_).insert(content, token)) {
-            item.fail("token " + in_quotes(token.content) +
-                      " is the same as another one after the normalizer");
-        }
+        if (content.empty()) refuse(" is empty after the normalizer");
+        if (!(token.normalized ? normalized_ : raw_).insert(content, token))
+            refuse(" is the same as another one after the normalizer");
     }
 }
 

@@ -6,6 +6,8 @@
 #include "common/input_file.hpp"
 #include "notes.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <filesystem>
 
@@ -16,8 +18,6 @@ namespace fs = std::filesystem;
 
 /// Greater than any known one by an order of magnitude, and small enough for memory.
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 29U;
-
-constexpr std::array<std::string_view, 1> known_names = {"bytes"};
 
 }  // namespace
 
@@ -35,8 +35,8 @@ std::string byte_tokenizer::decode(std::span<const std::int32_t> ids) {
     for (std::size_t i = 0; i < ids.size(); ++i) {
         const std::int32_t id = ids[i];
         if (id < 0 || id >= 259) {
-            throw input_error("token " + std::to_string(i),
-                              "id " + std::to_string(id) + ", the vocabulary has 259");
+            throw input_error(fmt::format("token {}", i),
+                              fmt::format("id {}, the vocabulary has 259", id));
         }
         if (id < 256) text += static_cast<char>(static_cast<unsigned char>(id));
     }
@@ -52,14 +52,13 @@ std::string tokenizer_file(const std::string& name) {
             if (fs::exists(path, ignored)) return path.string();
         }
         throw input_error(name,
-                          "the folder has neither tokenizer.json nor "
-                          "tokenizer.model");
+                          "the folder has neither tokenizer.json nor tokenizer.model");
     }
     if (!fs::exists(name, ignored)) {
         throw input_error(name,
                           "there is no such tokenizer; expected bytes, a "
                           "tokenizer.json or .model file, or a folder with one" +
-                              did_you_mean(name, known_names));
+                              did_you_mean(name, std::array{"bytes"}));
     }
     if (!name.ends_with(".json") && name.find(".model") == std::string::npos) {
         throw input_error(name, "is no tokenizer; expected a .json or .model file");

@@ -219,22 +219,11 @@ void text_pattern::find_parts(std::string_view text,
 }
 
 normalizer::normalizer(const document_field& field) {
-    add(field);
-}
-
-void normalizer::add(const document_field& field) {
-    const auto read = reader_of(field, step_kinds);
-    if (read == nullptr) {
-        field.only({"type", "normalizers"});
-        const document_field list = field.member("normalizers");
-        for (std::size_t i = 0; i < list.array_size(); ++i)
-            add(list.element(i));
-    } else {
-        steps_.push_back({read(field), read == read_replace || read == read_strip});
-    }
-    if (steps_.size() > most_steps) {
-        field.fail("has more than " + std::to_string(most_steps) + " steps");
-    }
+    read_steps(
+        field, step_kinds, "normalizers", steps_,
+        [this](auto read, const document_field& each) {
+            steps_.push_back({read(each), read == read_replace || read == read_strip});
+        });
 }
 
 normalizer::result normalizer::apply(std::string_view text) const {

@@ -58,8 +58,6 @@ private:
         bool moves_extent;  ///< `run` sets begin_extent itself
     };
 
-    void add(const document_field& field);
-
     std::vector<step> steps_;
 };
 

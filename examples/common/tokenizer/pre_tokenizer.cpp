@@ -23,6 +23,44 @@ constexpr std::string_view gpt2_words =
 constexpr std::string_view words_or_symbols =
     "[\\w\\x{200C}\\x{200D}]+|[^\\w\\x{200C}\\x{200D}\\s]+";
 
+/// What becomes of the parts that a Split step looks for.
+enum class split_behavior {
+    isolated,
+    removed,
+    merged_with_previous,
+    merged_with_next,
+    contiguous
+};
+
+/// Applies `behavior` to the parts of a text, in place. Removed parts go away; the rest
+/// covers its text in order.
+void merge_parts(std::vector<match_part>& parts, split_behavior behavior) {
+    if (behavior == split_behavior::isolated) return;
+    if (behavior == split_behavior::removed) {
+        std::erase_if(parts, [](const match_part& part) { return part.matched; });
+        return;
+    }
+    const bool backwards = behavior == split_behavior::merged_with_next;
+    if (backwards) std::reverse(parts.begin(), parts.end());
+    std::size_t size = 0;  // merged so far: parts[0, size)
+    bool previous_matched = false;
+    for (const match_part part : parts) {
+        const bool joins = behavior == split_behavior::contiguous
+                               ? part.matched == previous_matched
+                               : part.matched && !previous_matched;
+        previous_matched = part.matched;
+        if (!joins || size == 0) {
+            parts[size++] = part;
+        } else if (backwards) {
+            parts[size - 1].begin = part.begin;
+        } else {
+            parts[size - 1].end = part.end;
+        }
+    }
+    parts.resize(size);
+    if (backwards) std::reverse(parts.begin(), parts.end());
+}
+
 /// Replaces every piece by those parts of it that `find` leaves in list.parts.
 template <class Find>
 void cut_pieces(piece_list& list, Find find) {
@@ -232,54 +270,15 @@ constexpr named_reader<step_list> step_kinds[] = {
 
 }  // namespace
 
-void merge_parts(std::vector<match_part>& parts, split_behavior behavior) {
-    if (behavior == split_behavior::isolated) return;
-    if (behavior == split_behavior::removed) {
-        std::erase_if(parts, [](const match_part& part) { return part.matched; });
-        return;
-    }
-    const bool backwards = behavior == split_behavior::merged_with_next;
-    if (backwards) std::reverse(parts.begin(), parts.end());
-    std::size_t size = 0;  // merged so far: parts[0, size)
-    bool previous_matched = false;
-    for (const match_part part : parts) {
-        const bool joins = behavior == split_behavior::contiguous
-                               ? part.matched == previous_matched
-                               : part.matched && !previous_matched;
-        previous_matched = part.matched;
-        if (!joins || size == 0) {
-            parts[size++] = part;
-        } else if (backwards) {
-            parts[size - 1].begin = part.begin;
-        } else {
-            parts[size - 1].end = part.end;
-        }
-    }
-    parts.resize(size);
-    if (backwards) std::reverse(parts.begin(), parts.end());
-}
-
 pre_tokenizer::pre_tokenizer(const document_field& field, bool may_give_bytes) {
-    add(field);
+    read_steps(field, step_kinds, "pretokenizers", steps_,
+               [this](auto read, const document_field& each) {
+                   for (step& made : read(each))
+                       steps_.push_back(std::move(made));
+               });
     if (may_give_bytes && !steps_.empty() && steps_.back().writes_alphabet) {
         steps_.back().writes_alphabet = false;
         gives_bytes_ = true;
-    }
-}
-
-void pre_tokenizer::add(const document_field& field) {
-    const auto read = reader_of(field, step_kinds);
-    if (read == nullptr) {
-        field.only({"type", "pretokenizers"});
-        const document_field list = field.member("pretokenizers");
-        for (std::size_t i = 0; i < list.array_size(); ++i)
-            add(list.element(i));
-    } else {
-        for (step& each : read(field))
-            steps_.push_back(std::move(each));
-    }
-    if (steps_.size() > most_steps) {
-        field.fail("has more than " + std::to_string(most_steps) + " steps");
     }
 }
 

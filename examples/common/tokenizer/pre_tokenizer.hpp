@@ -15,19 +15,6 @@
 
 namespace packkit::app {
 
-/// What becomes of the parts that a Split step looks for.
-enum class split_behavior {
-    isolated,
-    removed,
-    merged_with_previous,
-    merged_with_next,
-    contiguous
-};
-
-/// Applies `behavior` to the parts of a text, in place. Removed parts go away; the rest
-/// covers its text in order.
-void merge_parts(std::vector<match_part>& parts, split_behavior behavior);
-
 /// A part of the text on its way to the model, never empty.
 struct text_piece {
     std::string_view text;
@@ -78,8 +65,6 @@ public:
     };
 
 private:
-    void add(const document_field& field);
-
     std::vector<step> steps_;
     bool gives_bytes_ = false;
 };

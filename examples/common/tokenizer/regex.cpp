@@ -7,7 +7,11 @@
 
 #include "common/errors.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
+#include <memory>
+#include <new>
 #include <stdexcept>
 
 namespace packkit::app {
@@ -40,28 +44,6 @@ std::string reason(int code, OnigErrorInfo* info = nullptr) {
     return {reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(size)};
 }
 
-/// Positions of one match, its memory kept from search to search.
-class match_region {
-public:
-    match_region() : region_(onig_region_new()) {
-        if (region_ == nullptr) throw std::bad_alloc();
-    }
-    match_region(const match_region&) = delete;
-    match_region& operator=(const match_region&) = delete;
-    ~match_region() { onig_region_free(region_, 1); }
-
-    [[nodiscard]] OnigRegion* get() const { return region_; }
-    [[nodiscard]] std::size_t begin() const {
-        return static_cast<std::size_t>(region_->beg[0]);
-    }
-    [[nodiscard]] std::size_t end() const {
-        return static_cast<std::size_t>(region_->end[0]);
-    }
-
-private:
-    OnigRegion* region_;
-};
-
 /// `text` in the words of this Oniguruma's version of Unicode, with the same length and
 /// positions. `changed` holds it if it differs.
 std::string_view in_known_code_points(std::string_view text, std::string& changed) {
@@ -91,9 +73,8 @@ std::string_view in_known_code_points(std::string_view text, std::string& change
 regex::regex(std::string_view pattern) {
     start_oniguruma();
     if (pattern.size() > longest_pattern) {
-        throw std::invalid_argument("has " + std::to_string(pattern.size()) +
-                                    " bytes, the limit is " +
-                                    std::to_string(longest_pattern));
+        throw std::invalid_argument(fmt::format("has {} bytes, the limit is {}",
+                                                pattern.size(), longest_pattern));
     }
     OnigRegex compiled = nullptr;
     OnigErrorInfo info{};
@@ -121,7 +102,9 @@ void regex::find_parts(std::string_view text, std::vector<match_part>& parts) co
     const std::string_view known = in_known_code_points(text, changed);
     const OnigUChar* const begin = units(known.data());
     const OnigUChar* const end = begin + known.size();
-    const match_region region;
+    const std::unique_ptr<OnigRegion, void (*)(OnigRegion*)> region(
+        onig_region_new(), [](OnigRegion* owned) { onig_region_free(owned, 1); });
+    if (region == nullptr) throw std::bad_alloc();
     std::size_t covered = 0;  // parts cover text[0, covered)
     std::size_t from = 0;
     bool after_match = false;
@@ -132,13 +115,15 @@ void regex::find_parts(std::string_view text, std::vector<match_part>& parts) co
         if (found < 0) {
             throw std::runtime_error("regular expression: " + reason(found));
         }
-        if (region.end() == region.begin() && after_match && region.end() == covered) {
+        const auto match_begin = static_cast<std::size_t>(region->beg[0]);
+        const auto match_end = static_cast<std::size_t>(region->end[0]);
+        if (match_end == match_begin && after_match && match_end == covered) {
             from += from < text.size() ? utf8_length_at(text, from) : 1;
             continue;
         }
-        if (covered < region.begin()) parts.push_back({covered, region.begin(), false});
-        parts.push_back({region.begin(), region.end(), true});
-        covered = from = region.end();
+        if (covered < match_begin) parts.push_back({covered, match_begin, false});
+        parts.push_back({match_begin, match_end, true});
+        covered = from = match_end;
         after_match = true;
     }
     if (covered < text.size()) parts.push_back({covered, text.size(), false});

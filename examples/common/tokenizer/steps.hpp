@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace packkit::app {
@@ -22,14 +23,25 @@ struct named_reader {
     Step (*read)(const document_field& field);
 };
 
-/// Returns the function for the type of a step.
-/// @throws input_error for a type that is not in the table
-template <class Step, std::size_t Size>
-auto reader_of(const document_field& field, const named_reader<Step> (&kinds)[Size]) {
+/// Calls `add(read, field)` for a step, or for each of a Sequence, whose reader is null
+/// and whose list is under `list_key`.
+/// @throws input_error for a type that is not in the table, and for too many `steps`
+template <class Step, std::size_t Size, class Steps, class Add>
+void read_steps(const document_field& field, const named_reader<Step> (&kinds)[Size],
+                std::string_view list_key, const Steps& steps, const Add& add) {
     std::array<std::string_view, Size> names;
     std::transform(std::begin(kinds), std::end(kinds), names.begin(),
                    [](const auto& kind) { return kind.type; });
-    return kinds[field.member("type").one_of(names)].read;
+    if (const auto read = kinds[field.member("type").one_of(names)].read) {
+        add(read, field);
+    } else {
+        field.only({"type", list_key});
+        const document_field list = field.member(list_key);
+        for (std::size_t i = 0; i < list.array_size(); ++i)
+            read_steps(list.element(i), kinds, list_key, steps, add);
+    }
+    if (steps.size() > most_steps)
+        field.fail("has more than " + std::to_string(most_steps) + " steps");
 }
 
 }  // namespace packkit::app
