@@ -3,7 +3,6 @@
 
 #include "common/problems.hpp"
 #include "config/checked_config.hpp"
-#include "config/datasets.hpp"
 #include "config/fsdp.hpp"
 #include "config/rules.hpp"
 #include "config/schema.hpp"

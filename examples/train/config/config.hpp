@@ -27,11 +27,8 @@ namespace packkit::train {
 /// of all turns, of the last trained turn, of none.
 enum class train_on : std::uint8_t { turn, all, last, none };
 template <>
-inline constexpr std::array<named<train_on>, 4> names_of<train_on> = {
-    {{"turn", train_on::turn},
-     {"all", train_on::all},
-     {"last", train_on::last},
-     {"none", train_on::none}}};
+inline constexpr auto names_of<train_on> = in_order<train_on>("turn", "all", "last",
+                                                              "none");
 
 /// How the rows of a dataset become samples.
 enum class dataset_type : std::uint8_t {
@@ -42,65 +39,51 @@ enum class dataset_type : std::uint8_t {
     chat_template
 };
 template <>
-inline constexpr std::array<named<dataset_type>, 5> names_of<dataset_type> = {
-    {{"completion", dataset_type::completion},
-     {"tokens", dataset_type::tokens},
-     {"alpaca", dataset_type::alpaca},
-     {"input_output", dataset_type::input_output},
-     {"chat_template", dataset_type::chat_template}}};
+inline constexpr auto names_of<dataset_type> = in_order<dataset_type>("completion",
+                                                                      "tokens", "alpaca",
+                                                                      "input_output",
+                                                                      "chat_template");
 
 /// Part of a .txt file that makes a sample.
 enum class text_unit : std::uint8_t { line, paragraph, document };
 template <>
-inline constexpr std::array<named<text_unit>, 3> names_of<text_unit> = {
-    {{"line", text_unit::line},
-     {"paragraph", text_unit::paragraph},
-     {"document", text_unit::document}}};
+inline constexpr auto names_of<text_unit> = in_order<text_unit>("line", "paragraph",
+                                                                "document");
 
 /// Format of a dataset's file; json has one object per line.
 enum class file_format : std::uint8_t { json, parquet, arrow, text };
 template <>
-inline constexpr std::array<named<file_format>, 4> names_of<file_format> = {
-    {{"json", file_format::json},
-     {"parquet", file_format::parquet},
-     {"arrow", file_format::arrow},
-     {"text", file_format::text}}};
+inline constexpr auto names_of<file_format> = in_order<file_format>("json", "parquet",
+                                                                    "arrow", "text");
 
 /// dtype of the parameters, of the optimizer's state and of the checkpoint.
 enum class dtype : std::uint8_t { float32, float64 };
 template <>
-inline constexpr std::array<named<dtype>, 2> names_of<dtype> = {
-    {{"float32", dtype::float32}, {"float64", dtype::float64}}};
+inline constexpr auto names_of<dtype> = in_order<dtype>("float32", "float64");
 
 /// How the tensors of a checkpoint lie: whole in two files that rank 0 writes, or each
 /// rank's own slices in a file of its own. Either opens on every mesh.
 enum class checkpoint_form : std::uint8_t { full, sharded };
 template <>
-inline constexpr std::array<named<checkpoint_form>, 2> names_of<checkpoint_form> = {
-    {{"FULL_STATE_DICT", checkpoint_form::full},
-     {"SHARDED_STATE_DICT", checkpoint_form::sharded}}};
+inline constexpr auto names_of<checkpoint_form> =
+    in_order<checkpoint_form>("FULL_STATE_DICT", "SHARDED_STATE_DICT");
 
 /// Optimizers; both names select the same AdamW.
 enum class optimizer_name : std::uint8_t { adamw_torch_fused, adamw_torch };
 template <>
-inline constexpr std::array<named<optimizer_name>, 2> names_of<optimizer_name> = {
-    {{"adamw_torch_fused", optimizer_name::adamw_torch_fused},
-     {"adamw_torch", optimizer_name::adamw_torch}}};
+inline constexpr auto names_of<optimizer_name> =
+    in_order<optimizer_name>("adamw_torch_fused", "adamw_torch");
 
 /// Device of the model; automatic selects a GPU if there is one.
 enum class device_choice : std::uint8_t { automatic, cpu, cuda };
 template <>
-inline constexpr std::array<named<device_choice>, 3> names_of<device_choice> = {
-    {{"auto", device_choice::automatic},
-     {"cpu", device_choice::cpu},
-     {"cuda", device_choice::cuda}}};
+inline constexpr auto names_of<device_choice> = in_order<device_choice>("auto", "cpu",
+                                                                        "cuda");
 
 /// Quantity by which packed rows are balanced over data-parallel ranks.
 template <>
-inline constexpr std::array<named<plan_balance>, 3> names_of<plan_balance> = {
-    {{"cost", plan_balance::cost},
-     {"tokens", plan_balance::tokens},
-     {"none", plan_balance::none}}};
+inline constexpr auto names_of<plan_balance> = in_order<plan_balance>("cost", "tokens",
+                                                                      "none");
 
 /// The name of a value in a configuration.
 template <class Enum>

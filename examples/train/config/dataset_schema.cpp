@@ -18,29 +18,13 @@ using D = dataset_config;
 using K = config_key<dataset_config>;
 using node_kind = config_node::kind;
 
-constexpr auto other_type = "is not supported; expected"sv;
 /// Types of Axolotl, and variants of the types that are read: "alpaca:chat".
-constexpr rejected_name other_types[] = {{"completion", other_type},
-                                         {"tokens", other_type},
-                                         {"alpaca", other_type},
-                                         {"input_output", other_type},
-                                         {"chat_template", other_type},
-                                         {"sharegpt", other_type},
-                                         {"pretrain", other_type},
-                                         {"context_qa", other_type},
-                                         {"gpteacher", other_type},
-                                         {"jeopardy", other_type},
-                                         {"oasst", other_type},
-                                         {"reflection", other_type},
-                                         {"explainchoice", other_type},
-                                         {"concisechoice", other_type},
-                                         {"summarizetldr", other_type},
-                                         {"alpaca_chat", other_type},
-                                         {"alpaca_w_system", other_type},
-                                         {"metharme", other_type},
-                                         {"messages", other_type},
-                                         {"user_defined", other_type},
-                                         {"stepwise_supervised", other_type}};
+constexpr auto other_types =
+    rejected_names("is not supported; expected", "completion", "tokens", "alpaca",
+                   "input_output", "chat_template", "sharegpt", "pretrain", "context_qa",
+                   "gpteacher", "jeopardy", "oasst", "reflection", "explainchoice",
+                   "concisechoice", "summarizetldr", "alpaca_chat", "alpaca_w_system",
+                   "metharme", "messages", "user_defined", "stepwise_supervised");
 constexpr named<bool> splits[] = {{"train", true}};
 
 template <class Value>
@@ -112,8 +96,6 @@ key_table<dataset_config> property_keys() {
     return keys;
 }
 
-constexpr auto use_mappings = "use message_property_mappings"sv;
-
 // A row is a line.
 // clang-format off
 std::vector<K> done_keys() { return {
@@ -136,7 +118,7 @@ std::vector<K> done_keys() { return {
 
 const key_group groups[] = {
     {rejected, "use the name of a template in chat_template", {"chat_template_jinja"}},
-    {rejected, use_mappings, {"message_field_content", "message_field_role"}},
+    {rejected, "use message_property_mappings", {"message_field_content", "message_field_role"}},
     {rejected, "", {"conversation", "data_files", "field_human", "field_input", "field_instruction",
      "field_model", "field_output", "field_system", "field_thinking", "field_tools", "format",
      "input_format", "input_transform", "logprobs_field", "message_field_training_detail", "name",
@@ -149,11 +131,7 @@ const key_group groups[] = {
 }  // namespace
 
 key_table<dataset_config> dataset_keys() {
-    static const std::vector<K> keys = [] {
-        std::vector<K> all = done_keys();
-        add_groups(groups, all);
-        return all;
-    }();
+    static const auto keys = with_groups(done_keys(), groups);
     return keys;
 }
 

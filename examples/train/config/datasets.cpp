@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/datasets.hpp"
+#include "config/rules.hpp"
 
 #include "config/schema.hpp"
 #include "data/tokenizer.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -33,19 +35,17 @@ std::string type_name(const dataset_config& data) {
 void check_format(const key_reader& keys, const dataset_config& data) {
     const auto by_name = format_of_name(data.path);
     if (data.ds_type && by_name && *data.ds_type != *by_name) {
-        keys.fail("ds_type", in_quotes(to_string(*data.ds_type)) +
-                                 " does not fit the file " + in_quotes(data.path) +
-                                 "; the name's ending decides");
+        keys.fail("ds_type",
+                  fmt::format("{} does not fit the file {}; the name's ending decides",
+                              in_quotes(to_string(*data.ds_type)), in_quotes(data.path)));
     }
     const auto format = file_kind(data);
     const bool text = format == file_format::text;
     const bool completion = data.type == dataset_type::completion;
     if (format && (!text || completion)) return;
-    keys.expected("path", completion
-                              ? "a .jsonl, .parquet, .arrow or .txt file for type "
-                                "completion, or ds_type"
-                              : "a .jsonl, .parquet or .arrow file for type " +
-                                    type_name(data) + (text ? "" : ", or ds_type"));
+    keys.expected("path", fmt::format("a .jsonl, .parquet{} file for type {}{}",
+                                      completion ? ", .arrow or .txt" : " or .arrow",
+                                      to_string(data.type), text ? "" : ", or ds_type"));
 }
 
 void check_existing(const key_reader& keys, std::string_view key,

@@ -11,26 +11,15 @@
 namespace packkit::train {
 namespace {
 
-/// A key as the documentation shows it.
-struct documented_key {
-    std::string name;
-    std::string_view status;
-    std::string value;
-    std::string by_default;
-    std::string_view affects;
-    std::string note;
-};
+/// A key as the documentation shows it, a text for each of the columns.
+using documented_key = std::array<std::string, 6>;
 
 /// The default that a member has in config.hpp.
 template <class Section>
 std::string default_of(const config_key<Section>& key) {
     if (!key.missing.empty()) return "required";
     if (!key.default_text.empty()) return std::string(key.default_text);
-    setting_list settings;
-    if (key.add_settings) key.add_settings(Section(), "", key.affects, settings);
-    return settings.size() == 1 && settings.front().key == key.name
-               ? settings.front().text
-               : std::string();
+    return key.text && key.setting_name == key.name ? key.text(Section()) : std::string();
 }
 
 template <class Section>
@@ -42,8 +31,8 @@ void document(key_table<Section> table, const std::string& prefix,
             note += (note.empty() ? "" : "; ") + std::string("deprecated, ") +
                     std::string(key.deprecation);
         }
-        all.push_back({prefix + std::string(key.name), to_string(key.status),
-                       key.expected, default_of(key), to_string(key.affects),
+        all.push_back({prefix + std::string(key.name), std::string(to_string(key.status)),
+                       key.expected, default_of(key), std::string(to_string(key.affects)),
                        std::move(note)});
         if (key.inner) document(key.inner(), prefix + std::string(key.name) + ".", all);
         if (key.name == "datasets") document(dataset_keys(), "datasets.N.", all);
@@ -59,27 +48,26 @@ std::vector<documented_key> keys_with(std::span<const std::string> names) {
         const std::size_t before = chosen.size();
         std::copy_if(all.begin(), all.end(), std::back_inserter(chosen),
                      [&](const documented_key& key) {
-                         return key.name.find(name) != std::string::npos;
+                         return key.front().find(name) != std::string::npos;
                      });
         if (chosen.size() > before) continue;
         std::vector<std::string_view> known;
         for (const documented_key& key : all)
-            known.push_back(key.name);
+            known.push_back(key.front());
         throw app::usage_error(app::in_quotes(name),
                                "is no part of a key" + app::did_you_mean(name, known));
     }
     return chosen;
 }
 
+constexpr std::array columns = {"key", "status", "value", "default", "affects", "note"};
+
 std::string json_of(const std::vector<documented_key>& keys) {
     auto list = app::ordered_json::array();
     for (const documented_key& key : keys) {
-        list.push_back({{"key", key.name},
-                        {"status", key.status},
-                        {"value", key.value},
-                        {"default", key.by_default},
-                        {"affects", key.affects},
-                        {"note", key.note}});
+        auto& row = list.emplace_back();
+        for (std::size_t i = 0; i < columns.size(); ++i)
+            row[columns[i]] = key[i];
     }
     return list.dump(2) + "\n";
 }
@@ -90,17 +78,12 @@ std::string key_documentation(std::span<const std::string> names,
                               app::output_format format) {
     const auto keys = keys_with(names);
     if (format == app::output_format::json) return json_of(keys);
-    using enum app::alignment;
-    app::table table({{"key", left},
-                      {"status", left},
-                      {"value", left},
-                      {"default", left},
-                      {"affects", left},
-                      {"note", left}});
-    for (const documented_key& key : keys) {
-        table.add_row({key.name, std::string(key.status), key.value, key.by_default,
-                       std::string(key.affects), key.note});
-    }
+    std::vector<app::table::column> headings;
+    for (const char* const name : columns)
+        headings.push_back({name, app::alignment::left});
+    app::table table(std::move(headings));
+    for (const documented_key& key : keys)
+        table.add_row({key.begin(), key.end()});
     switch (format) {
         case app::output_format::csv:
             return table.to_csv();

@@ -27,22 +27,22 @@ void set_reshard(const key_reader& keys, std::string_view key, bool reshard,
 }
 
 /// Words of the list that came before fsdp_config.
-enum class fsdp_word { full_shard, shard_grad_op, hybrid_shard, auto_wrap, offload };
-constexpr named<fsdp_word> fsdp_words[] = {{"full_shard", fsdp_word::full_shard},
-                                           {"shard_grad_op", fsdp_word::shard_grad_op},
-                                           {"hybrid_shard", fsdp_word::hybrid_shard},
-                                           {"auto_wrap", fsdp_word::auto_wrap},
-                                           {"offload", fsdp_word::offload}};
+enum class fsdp_word : std::uint8_t {
+    full_shard,
+    shard_grad_op,
+    hybrid_shard,
+    auto_wrap,
+    offload
+};
+constexpr auto fsdp_words = in_order<fsdp_word>("full_shard", "shard_grad_op",
+                                                "hybrid_shard", "auto_wrap", "offload");
 
 void read_fsdp_word(const key_reader& keys, const config_node& node,
                     std::optional<bool>& reshard, train_config& config) {
     const auto word = choice<fsdp_word>{fsdp_words}.read(node);
     if (!word) {
-        std::vector<std::string_view> known;
-        for (const auto& each : fsdp_words)
-            known.push_back(each.name);
         keys.fail("fsdp", describe(node) + " is no way to shard here; expected some of " +
-                              app::name_list(known));
+                              app::name_list(texts_of<fsdp_word>(fsdp_words)));
     }
     switch (*word) {
         case fsdp_word::hybrid_shard:

@@ -12,17 +12,14 @@ namespace packkit::train {
 /// Values of fsdp_config.sharding_strategy.
 enum class sharding_strategy : std::uint8_t { full_shard, shard_grad_op, hybrid_shard };
 template <>
-inline constexpr std::array<named<sharding_strategy>, 3> names_of<sharding_strategy> = {
-    {{"FULL_SHARD", sharding_strategy::full_shard},
-     {"SHARD_GRAD_OP", sharding_strategy::shard_grad_op},
-     {"HYBRID_SHARD", sharding_strategy::hybrid_shard}}};
+inline constexpr auto names_of<sharding_strategy> =
+    in_order<sharding_strategy>("FULL_SHARD", "SHARD_GRAD_OP", "HYBRID_SHARD");
 
 /// Values of fsdp_config.auto_wrap_policy.
 enum class wrap_policy : std::uint8_t { transformer_based, size_based };
 template <>
-inline constexpr std::array<named<wrap_policy>, 2> names_of<wrap_policy> = {
-    {{"TRANSFORMER_BASED_WRAP", wrap_policy::transformer_based},
-     {"SIZE_BASED_WRAP", wrap_policy::size_based}}};
+inline constexpr auto names_of<wrap_policy> =
+    in_order<wrap_policy>("TRANSFORMER_BASED_WRAP", "SIZE_BASED_WRAP");
 
 /// Takes the deprecated prefix fsdp_ off the keys of fsdp_config.
 void strip_fsdp_prefixes(const std::string& file, config_node& root,

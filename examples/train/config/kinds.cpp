@@ -42,17 +42,14 @@ std::optional<Number> parse_number(const config_node& node) {
 constexpr auto stays_on_device =
     "is not supported: activations stay on the device; use true, which keeps nothing of "
     "a block but its input, or selective"sv;
-constexpr rejected_name other_checkpointing[] = {{"offload", stays_on_device},
-                                                 {"offload_disk", stays_on_device},
-                                                 {"unsloth", stays_on_device}};
-constexpr named<checkpointing_kind> checkpointing_names[] = {
-    {"false", checkpointing_kind::none},
-    {"selective", checkpointing_kind::selective},
-    {"true", checkpointing_kind::full}};
+constexpr auto other_checkpointing =
+    rejected_names(stays_on_device, "offload", "offload_disk", "unsloth");
+constexpr auto checkpointing_names =
+    in_order<checkpointing_kind>("false", "selective", "true");
 
-constexpr rejected_name jinja[] = {
-    {"jinja", "is not supported: Jinja templates are not read; expected"},
-    {"tokenizer_default*", "is not supported: Jinja templates are not read; expected"}};
+constexpr auto jinja =
+    rejected_names("is not supported: Jinja templates are not read; expected", "jinja",
+                   "tokenizer_default*");
 
 std::vector<std::string_view> template_names() {
     std::vector<std::string_view> names;

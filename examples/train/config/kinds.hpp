@@ -15,6 +15,7 @@
 #include "config/names.hpp"
 #include "config/tree.hpp"
 
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -123,6 +124,13 @@ struct rejected_name {
     std::string_view why;
 };
 
+/// Names that are rejected for one reason.
+template <class... Name>
+constexpr std::array<rejected_name, sizeof...(Name)> rejected_names(std::string_view why,
+                                                                    Name... names) {
+    return {{{names, why}...}};
+}
+
 /// "'sgd' is not supported; expected one of a, b" for a rejected name, or nothing.
 std::optional<std::string> name_rejection(std::string_view text,
                                           std::span<const rejected_name> rejected,
@@ -146,24 +154,16 @@ struct choice {
         return std::nullopt;
     }
     [[nodiscard]] std::string expected() const {
-        return "one of " + app::name_list(all_names());
+        return "one of " + app::name_list(texts_of(names));
     }
     [[nodiscard]] std::string rejection(const config_node& node) const {
         if (node.type == config_node::kind::scalar) {
             if (auto why = name_rejection(node.text, rejected, expected())) return *why;
         }
-        return unknown_name(node, expected(), all_names());
+        return unknown_name(node, expected(), texts_of(names));
     }
     [[nodiscard]] std::string text(Value value) const {
         return std::string(name_of(value, names));
-    }
-
-private:
-    [[nodiscard]] std::vector<std::string_view> all_names() const {
-        std::vector<std::string_view> all;
-        for (const named<Value>& each : names)
-            all.push_back(each.name);
-        return all;
     }
 };
 

@@ -6,6 +6,8 @@
 #include <array>
 #include <span>
 #include <string_view>
+#include <type_traits>
+#include <vector>
 
 namespace packkit::train {
 
@@ -20,6 +22,24 @@ struct named {
 /// Specialised for each enumeration of config.hpp.
 template <class Value>
 inline constexpr std::array<named<Value>, 0> names_of{};
+
+/// Names of an enumeration whose values count up from 0, in the order of the values.
+template <class Value, class... Name>
+[[nodiscard]] constexpr std::array<named<Value>, sizeof...(Name)> in_order(
+    Name... names) {
+    std::underlying_type_t<Value> value = 0;
+    return {{{names, static_cast<Value>(value++)}...}};
+}
+
+/// The names alone, for messages.
+template <class Value>
+[[nodiscard]] std::vector<std::string_view> texts_of(
+    std::span<const named<Value>> names) {
+    std::vector<std::string_view> texts;
+    for (const named<Value>& each : names)
+        texts.push_back(each.name);
+    return texts;
+}
 
 /// The first name of a value. Precondition: it has one.
 template <class Value>

@@ -92,8 +92,11 @@ void add_settings(key_table<Section> table, const Section& section,
         if (key.inner) {
             add_settings(key.inner(), section, prefix + std::string(key.name) + ".",
                          list);
-        } else if (key.add_settings) {
-            key.add_settings(section, prefix, key.affects, list);
+        } else if (key.list_settings != nullptr) {
+            key.list_settings(section, list);
+        } else if (key.text) {
+            list.push_back(
+                {prefix + std::string(key.setting_name), key.text(section), key.affects});
         }
     }
 }
@@ -107,26 +110,21 @@ template void add_settings(key_table<train_config>, const train_config&,
 template void add_settings(key_table<dataset_config>, const dataset_config&,
                            const std::string&, setting_list&);
 
-std::vector<std::pair<std::string, std::string>> resolved_settings(
-    const train_config& config) {
-    setting_list settings;
-    add_settings(top_level_keys(), config, "", settings);
-    std::vector<std::pair<std::string, std::string>> result;
-    for (auto& [key, text, affects] : settings)
-        result.emplace_back(std::move(key), std::move(text));
-    return result;
-}
-
 std::vector<std::pair<std::string, std::string>> settings_that_affect(
-    const train_config& config, key_effect effect) {
+    const train_config& config, std::optional<key_effect> effect) {
     setting_list settings;
     add_settings(top_level_keys(), config, "", settings);
     std::vector<std::pair<std::string, std::string>> result;
     for (auto& [key, text, affects] : settings) {
-        if (affects == effect || affects == key_effect::data_and_run)
+        if (!effect || affects == *effect || affects == key_effect::data_and_run)
             result.emplace_back(std::move(key), std::move(text));
     }
     return result;
+}
+
+std::vector<std::pair<std::string, std::string>> resolved_settings(
+    const train_config& config) {
+    return settings_that_affect(config, std::nullopt);
 }
 
 }  // namespace packkit::train

@@ -19,13 +19,12 @@ config_error error_at(const key_reader& keys, std::string_view key,
         std::find_if(members.begin(), members.end(),
                      [key](const config_member& member) { return member.key == key; });
     std::string name = keys.prefix() + std::string(key);
-    if (found == members.end()) {
-        if (keys.prefix().empty()) return {keys.file(), message, name, std::nullopt};
-        const std::size_t line = keys.map().line;
-        return {place_of(keys.file(), line), message, std::move(name), line};
-    }
-    const bool has_value = found->value.type != kind::null;
-    const std::size_t line = has_value ? found->value.line : found->line;
+    const bool is_there = found != members.end();
+    if (!is_there && keys.prefix().empty())
+        return {keys.file(), message, name, std::nullopt};
+    const std::size_t line = !is_there                         ? keys.map().line
+                             : found->value.type != kind::null ? found->value.line
+                                                               : found->line;
     return {place_of(keys.file(), line), message, std::move(name), line};
 }
 

@@ -8,14 +8,30 @@
 #include <packkit/batch_size.hpp>
 #include <packkit/error.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <limits>
 
 namespace packkit::train {
 namespace {
 
 using namespace std::string_view_literals;
+
+/// Adds problems of keys that contradict each other.
+struct conflict_rules {
+    const key_reader& keys;
+    config_problems& problems;
+
+    /// Unless one of the keys `others` has a problem already.
+    void reject_if(bool wrong, std::string_view key, const std::string& message,
+                   std::initializer_list<std::string_view> others = {}) const {
+        if (!wrong) return;
+        problems.attempt_with(keys, others, [&] { keys.conflict(key, message); });
+    }
+};
 
 /// Axolotl's messages for optimizers that this trainer does not have either.
 void check_optimizer_of_8_bits(const key_reader& keys) {
@@ -27,9 +43,10 @@ void check_optimizer_of_8_bits(const key_reader& keys) {
         return;
     constexpr auto instead = "; here: adamw_torch_fused or adamw_torch";
     if (keys.read("tensor_parallel_size", whole{1}).value_or(1) > 1) {
-        keys.conflict("optimizer",
-                      "tensor_parallel_size > 1 is not compatible with optimizer " +
-                          optimizer->text + instead);
+        keys.conflict(
+            "optimizer",
+            fmt::format("tensor_parallel_size > 1 is not compatible with optimizer {}{}",
+                        optimizer->text, instead));
     }
     if (keys.read("fsdp_version", whole{1, 2}) == 2) {
         keys.conflict("optimizer", "FSDP2 not compatible with " + optimizer->text +
@@ -77,10 +94,9 @@ void check_row_tokens(const key_reader& keys, const train_config& config) {
     constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
     if (config.sequence_len <= most / config.micro_batch_size) return;
     keys.conflict("micro_batch_size",
-                  "micro_batch_size " + std::to_string(config.micro_batch_size) +
-                      " x sequence_len " + std::to_string(config.sequence_len) +
-                      " is more than the " + std::to_string(most) +
-                      " tokens that a micro-batch can have");
+                  fmt::format("micro_batch_size {} x sequence_len {} is more than the {} "
+                              "tokens that a micro-batch can have",
+                              config.micro_batch_size, config.sequence_len, most));
 }
 
 void merge_context_sizes(const key_reader& keys, train_config& config) {
@@ -88,10 +104,10 @@ void merge_context_sizes(const key_reader& keys, train_config& config) {
     if (!alias) return;
     if (config.mesh.cp.value_or(*alias) != *alias) {
         keys.conflict("sequence_parallel_degree",
-                      "sequence_parallel_degree " + std::to_string(*alias) +
-                          " contradicts context_parallel_size " +
-                          std::to_string(*config.mesh.cp) +
-                          "; the first is a deprecated name of the second");
+                      fmt::format("sequence_parallel_degree {} contradicts "
+                                  "context_parallel_size {}; the first is a deprecated "
+                                  "name of the second",
+                                  *alias, *config.mesh.cp));
     }
     config.mesh.cp = alias;
 }
@@ -99,42 +115,30 @@ void merge_context_sizes(const key_reader& keys, train_config& config) {
 }  // namespace
 
 void check_conflicts(const key_reader& keys, config_problems& problems) {
-    const auto packs = [&keys] {
-        return keys.read("sample_packing", truth()).value_or(false);
-    };
-    problems.attempt([&] {
-        if (!keys.off("deepspeed") && (keys.has("fsdp") || keys.has("fsdp_config")))
-            keys.conflict("deepspeed", "deepspeed and fsdp cannot be used together.");
-    });
-    problems.attempt([&] {
-        if (!keys.off("rl") && packs()) {
-            keys.conflict("rl",
-                          "`sample_packing: true` does not work with RLHF training");
-        }
-    });
-    problems.attempt([&] {
-        const bool allowed =
-            keys.has("eval_sample_packing") && keys.off("eval_sample_packing");
-        if (!keys.off("eval_table_size") && !allowed && packs()) {
-            keys.conflict(
-                "eval_table_size",
-                "eval_table_size and eval_sample_packing are not supported together with "
-                "sample_packing. Please set 'eval_sample_packing' to false.");
-        }
-    });
-    problems.attempt([&] {
-        if (!keys.off("pretraining_dataset") && keys.off("max_steps")) {
-            keys.conflict(
-                "pretraining_dataset",
-                "max_steps must be set when using iterable pretraining_dataset, the "
-                "length cannot be inferred");
-        }
-    });
+    const conflict_rules rules{keys, problems};
+    const config_node* const packing = keys.find("sample_packing");
+    const bool packs = packing != nullptr && truth().read(*packing).value_or(false);
+    rules.reject_if(
+        !keys.off("deepspeed") && (keys.has("fsdp") || keys.has("fsdp_config")),
+        "deepspeed", "deepspeed and fsdp cannot be used together.");
+    rules.reject_if(!keys.off("rl") && packs, "rl",
+                    "`sample_packing: true` does not work with RLHF training");
+    const bool evaluates_rows =
+        keys.has("eval_sample_packing") && keys.off("eval_sample_packing");
+    rules.reject_if(
+        !keys.off("eval_table_size") && !evaluates_rows && packs, "eval_table_size",
+        "eval_table_size and eval_sample_packing are not supported together with "
+        "sample_packing. Please set 'eval_sample_packing' to false.");
+    rules.reject_if(
+        !keys.off("pretraining_dataset") && keys.off("max_steps"), "pretraining_dataset",
+        "max_steps must be set when using iterable pretraining_dataset, the length "
+        "cannot be inferred");
     problems.attempt([&] { check_optimizer_of_8_bits(keys); });
 }
 
 void apply_rules(const key_reader& keys, train_config& config,
                  config_problems& problems) {
+    const conflict_rules rules{keys, problems};
     problems.attempt_with(keys, {"sample_packing", "pad_to_sequence_len"},
                           [&] { apply_packing_rules(keys, config); });
     problems.attempt_with(
@@ -142,20 +146,15 @@ void apply_rules(const key_reader& keys, train_config& config,
         [&] { resolve_batch(keys, config); });
     problems.attempt_with(keys, {"micro_batch_size", "sequence_len"},
                           [&] { check_row_tokens(keys, config); });
-    problems.attempt_with(keys, {"warmup_steps", "warmup_ratio"}, [&] {
-        if (config.warmup_steps > 0 && config.warmup_ratio.value_or(0.0) > 0.0) {
-            keys.conflict("warmup_ratio",
-                          "warmup_steps and warmup_ratio are mutually exclusive");
-        }
-    });
-    problems.attempt_with(keys, {"bf16", "torch_dtype"}, [&] {
-        if (config.bf16 && config.torch_dtype == dtype::float64) {
-            keys.conflict(
-                "bf16",
-                "bf16 and torch_dtype: float64 cannot be used together: bf16 computes "
-                "with float32 parameters");
-        }
-    });
+    rules.reject_if(config.warmup_steps > 0 && config.warmup_ratio.value_or(0.0) > 0.0,
+                    "warmup_ratio",
+                    "warmup_steps and warmup_ratio are mutually exclusive",
+                    {"warmup_steps"});
+    rules.reject_if(
+        config.bf16 && config.torch_dtype == dtype::float64, "bf16",
+        "bf16 and torch_dtype: float64 cannot be used together: bf16 computes "
+        "with float32 parameters",
+        {"torch_dtype"});
     problems.attempt_with(keys, {"context_parallel_size"},
                           [&] { merge_context_sizes(keys, config); });
     problems.attempt_with(keys, {"sequence_parallel", "tensor_parallel_size"}, [&] {
@@ -165,14 +164,10 @@ void apply_rules(const key_reader& keys, train_config& config,
         }
     });
     apply_fsdp_rules(keys, config, problems);
-    problems.attempt_with(keys, {"reduction", "fsdp_config.offload_params", "fsdp"}, [&] {
-        if (config.canonical_reduction && config.offload_params) {
-            keys.conflict(
-                "reduction",
-                "canonical sums full gradients on the device: it does not go with "
-                "fsdp_config.offload_params");
-        }
-    });
+    rules.reject_if(config.canonical_reduction && config.offload_params, "reduction",
+                    "canonical sums full gradients on the device: it does not go with "
+                    "fsdp_config.offload_params",
+                    {"fsdp_config.offload_params", "fsdp"});
 }
 
 }  // namespace packkit::train

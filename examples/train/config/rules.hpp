@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 /// \file
-/// What several keys of a configuration must fulfil together.
+/// What several keys of a configuration must fulfil together, and the list `datasets`
+/// with what depends on the types in it.
 
 #include "config/config.hpp"
 #include "config/reader.hpp"
@@ -15,5 +16,11 @@ void check_conflicts(const key_reader& keys, config_problems& problems);
 /// Settles and checks, after read_keys(), what keys of the file say together: batch size,
 /// padding, schedule, precision, mesh, sharding.
 void apply_rules(const key_reader& keys, train_config& config, config_problems& problems);
+
+/// Reads the entries of `datasets`; config.datasets gets one each, also for an entry that
+/// has problems. Then settles what depends on their types: tokenizer_type,
+/// train_on_inputs, the ends of turns.
+void read_dataset_list(const key_reader& keys, train_config& config,
+                       config_problems& problems);
 
 }  // namespace packkit::train

@@ -22,11 +22,8 @@ constexpr std::int64_t most_int32 = std::numeric_limits<std::int32_t>::max();
 /// More ranks than any machine has, few enough that products of sizes do not overflow.
 constexpr std::int64_t most_ranks = 1 << 20;
 
-constexpr named<packkit::excess_length_strategy> strategies[] = {
-    {"drop", packkit::excess_length_strategy::drop},
-    {"truncate", packkit::excess_length_strategy::truncate},
-    {"split", packkit::excess_length_strategy::split},
-    {"raise", packkit::excess_length_strategy::raise}};
+constexpr auto strategies =
+    in_order<packkit::excess_length_strategy>("drop", "truncate", "split", "raise");
 constexpr named<decay_shape> schedules[] = {{"cosine", decay_shape::cosine},
                                             {"linear", decay_shape::linear},
                                             {"constant", decay_shape::constant}};
@@ -35,9 +32,8 @@ constexpr named<context_variant> exchanges[] = {
 constexpr auto mixes_documents =
     "mixes the documents of a packed row; use varlen_llama3 or ring, which also take "
     "rows of one sample"sv;
-constexpr rejected_name batched_exchanges[] = {{"batch_ring", mixes_documents},
-                                               {"batch_zigzag", mixes_documents},
-                                               {"batch_stripe", mixes_documents}};
+constexpr auto batched_exchanges =
+    rejected_names(mixes_documents, "batch_ring", "batch_zigzag", "batch_stripe");
 constexpr named<bool> reductions[] = {{"fast", false}, {"canonical", true}};
 constexpr named<bool> prefetches[] = {
     {"BACKWARD_PRE", true}, {"BACKWARD_POST", false}, {"NO_PREFETCH", false}};
@@ -61,21 +57,12 @@ auto in_mesh(std::optional<std::int64_t> mesh_request::*size) {
     };
 }
 
-constexpr auto own_attention = "attention always keeps the samples of a row apart"sv;
-constexpr auto no_workers = "data is read once, before the first step"sv;
 constexpr auto from_model = "the model's config.json says what it is"sv;
 constexpr auto own_shards = "each rank makes or reads its own shards"sv;
 constexpr auto one_ahead =
     "and has no effect: one unit is gathered ahead, or none with `prefetch_gathers: "
     "false`"sv;
 
-constexpr auto one_dtype = "use torch_dtype: float32 or float64, or bf16: true"sv;
-constexpr auto dense_only = "all parameters are trained"sv;
-constexpr auto one_optimizer = "use optimizer: adamw_torch_fused"sv;
-constexpr auto on_the_device = "use gradient_checkpointing: true or selective"sv;
-constexpr auto change_model = "change the model's config.json"sv;
-constexpr auto fixed_ids = "the tokenizer's ids are fixed"sv;
-constexpr auto other_tokenizer = "use tokenizer_type"sv;
 
 key_table<train_config> checkpointing_keys() {
     static const std::vector<K> keys = {
@@ -87,11 +74,10 @@ key_table<train_config> checkpointing_keys() {
 
 constexpr auto dataset_list = "a list of datasets, as [{path: data.jsonl}]"sv;
 
-void add_dataset_settings(const train_config& config, const std::string& prefix,
-                          key_effect, setting_list& list) {
+void add_dataset_settings(const train_config& config, setting_list& list) {
     for (std::size_t i = 0; i < config.datasets.size(); ++i) {
-        const std::string place = prefix + "datasets." + std::to_string(i) + ".";
-        add_settings(dataset_keys(), config.datasets[i], place, list);
+        add_settings(dataset_keys(), config.datasets[i],
+                     "datasets." + std::to_string(i) + ".", list);
     }
 }
 
@@ -190,14 +176,14 @@ std::vector<K> keys_of_fsdp() { return {
 
 // Names with '*' are families of keys.
 const key_group groups[] = {
-    {noted, own_attention, {"attn_implementation", "flash_attention", "flex_attention",
+    {noted, "attention always keeps the samples of a row apart", {"attn_implementation", "flash_attention", "flex_attention",
      "sdp_attention", "xformers_attention", "sage_attention", "eager_attention",
      "pretrain_multipack_attn", "flex_attn_compile_kwargs"}},
     {noted, "steps are counted from the packed rows themselves", {"sample_packing_eff_est"}},
     {noted, from_model, {"model_type", "is_llama_derived_model", "experts_implementation"}},
     {noted, "weights are always written as safetensors", {"save_safetensors"}},
     {noted, "unknown keys are always refused", {"strict"}},
-    {noted, no_workers, {"dataset_processes", "dataset_num_proc", "dataset_keep_in_memory",
+    {noted, "data is read once, before the first step", {"dataset_processes", "dataset_num_proc", "dataset_keep_in_memory",
      "dataloader_num_workers", "dataloader_pin_memory", "dataloader_prefetch_factor",
      "streaming_multipack_buffer_size"}},
     {noted, "gradients are reduced unit by unit", {"ddp_bucket_cap_mb"}},
@@ -209,13 +195,13 @@ const key_group groups[] = {
     {noted, "the environment says which rank this is", {"local_rank"}},
     {noted, "the log is the same with and without it", {"debug"}},
     {rejected, "use micro_batch_size and gradient_accumulation_steps", {"accelerator_config"}},
-    {rejected, on_the_device, {"activation_offloading", "layer_offloading"}},
-    {rejected, dense_only, {"adapter", "bnb_config_kwargs", "freeze_mm_modules", "gptq",
+    {rejected, "use gradient_checkpointing: true or selective", {"activation_offloading", "layer_offloading"}},
+    {rejected, "all parameters are trained", {"adapter", "bnb_config_kwargs", "freeze_mm_modules", "gptq",
      "lisa_layers_attribute", "lisa_n_layers", "lisa_step_interval", "load_in_4bit", "load_in_8bit",
      "loraplus_lr_embedding", "loraplus_lr_ratio", "merge_lora", "model_quantization_config",
      "quantize_moe_experts", "unfrozen_parameters"}},
-    {rejected, fixed_ids, {"added_tokens_overrides", "special_tokens", "tokens"}},
-    {rejected, one_dtype, {"bfloat16", "float16", "float32", "fp16", "fp8"}},
+    {rejected, "the tokenizer's ids are fixed", {"added_tokens_overrides", "special_tokens", "tokens"}},
+    {rejected, "use torch_dtype: float32 or float64, or bf16: true", {"bfloat16", "float16", "float32", "fp16", "fp8"}},
     {rejected, "use the name of a template in chat_template", {"chat_template_jinja"}},
     {rejected, "use fsdp_config", {"deepspeed"}},
     {rejected, "use fsdp_config.final_state_dict_type", {"fsdp_final_state_dict_type"}},
@@ -223,18 +209,18 @@ const key_group groups[] = {
     {rejected, "metrics.jsonl always holds it", {"include_tokens_per_second"}},
     {rejected, "use sequence_len and sample_packing", {"max_packed_sequence_len"}},
     {rejected, "leave short samples out of the data", {"min_sample_len"}},
-    {rejected, change_model, {"model_config", "overrides_of_model_config",
+    {rejected, "change the model's config.json", {"model_config", "overrides_of_model_config",
      "overrides_of_model_kwargs", "resize_token_embeddings_to_32x", "rope_scaling"}},
     {rejected, from_model, {"model_config_type"}},
     {rejected, "only decoders that predict tokens are trained", {"num_labels"}},
-    {rejected, one_optimizer, {"optim_args", "optim_target_modules"}},
+    {rejected, "use optimizer: adamw_torch_fused", {"optim_args", "optim_target_modules"}},
     {rejected, "use datasets", {"pretraining_dataset", "streaming"}},
     {rejected, "use random_init_weights", {"reinit_weights"}},
     {rejected, "base_model is a folder", {"revision_of_model"}},
     {rejected, "use save_steps", {"save_strategy", "saves_per_epoch"}},
     {rejected, "use shuffle_data", {"shuffle_merged_datasets"}},
     {rejected, "use type: tokens for data of ids", {"skip_prepare_dataset"}},
-    {rejected, other_tokenizer, {"tokenizer_config", "tokenizer_legacy",
+    {rejected, "use tokenizer_type", {"tokenizer_config", "tokenizer_legacy",
      "tokenizer_use_mistral_common", "tokenizer_use_fast"}},
     {rejected, "", {"cosine_constant_lr_ratio", "cosine_min_lr_ratio", "cut_cross_entropy",
      "dataset_exact_deduplication", "default_system_message", "early_stopping_patience",
@@ -256,11 +242,7 @@ const key_group groups[] = {
 }  // namespace
 
 key_table<train_config> top_level_keys() {
-    static const std::vector<K> keys = [] {
-        std::vector<K> all = done_keys();
-        add_groups(groups, all);
-        return all;
-    }();
+    static const auto keys = with_groups(done_keys(), groups);
     return keys;
 }
 

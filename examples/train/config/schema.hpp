@@ -29,10 +29,8 @@ enum class key_status : std::uint8_t {
     rejected,  ///< would change the result: only a value that switches it off passes
 };
 template <>
-inline constexpr std::array<named<key_status>, 3> names_of<key_status> = {
-    {{"done", key_status::done},
-     {"noted", key_status::noted},
-     {"rejected", key_status::rejected}}};
+inline constexpr auto names_of<key_status> = in_order<key_status>("done", "noted",
+                                                                  "rejected");
 
 /// What a setting decides besides the run itself.
 enum class key_effect : std::uint8_t {
@@ -42,11 +40,8 @@ enum class key_effect : std::uint8_t {
     data_and_run
 };
 template <>
-inline constexpr std::array<named<key_effect>, 4> names_of<key_effect> = {
-    {{"", key_effect::none},
-     {"data", key_effect::data},
-     {"resume", key_effect::run},
-     {"data, resume", key_effect::data_and_run}}};
+inline constexpr auto names_of<key_effect> = in_order<key_effect>("", "data", "resume",
+                                                                  "data, resume");
 
 /// A setting as text.
 struct setting {
@@ -82,7 +77,7 @@ template <class Section>
 struct config_key {
     template <class Member, class Kind>
     config_key(std::string_view key, Member member, Kind kind, std::string_view what)
-        : name(key), note(what), expected(kind.expected()) {
+        : config_key(key, kind, what) {
         read = [=](const key_reader& keys, Section& section) {
             const auto value = keys.read(key, kind);
             if (!value) return;
@@ -92,84 +87,63 @@ struct config_key {
                 std::invoke(member, section) = *value;
             }
         };
-        add_settings = [=, this_key = std::string(key)](
-                           const Section& section, const std::string& prefix,
-                           key_effect effect, setting_list& list) {
-            const auto& value = std::invoke(member, section);
-            list.push_back({prefix + this_key, text_of(kind, value), effect});
+        text = [=](const Section& section) {
+            return text_of(kind, std::invoke(member, section));
         };
     }
 
     template <class Kind>
     config_key(std::string_view key, Kind kind, std::string_view what)
-        : name(key), note(what), expected(kind.expected()) {
+        : config_key(key, key_status::done, what) {
+        expected = kind.expected();
         read = [=](const key_reader& keys, Section&) {
             static_cast<void>(keys.read(key, kind));
         };
     }
 
     config_key(std::string_view key, key_status becomes, std::string_view what)
-        : name(key), status(becomes), note(what) {}
+        : name(key), status(becomes), note(what), setting_name(key) {}
 
     /// The key decides also this.
     config_key affecting(key_effect effect) && {
-        affects = effect;
-        return std::move(*this);
+        return with(&config_key::affects, effect);
     }
     /// The key must be set; `what` is what a message expects if it is not.
     config_key required(std::string_view what) && {
-        missing = what;
-        return std::move(*this);
+        return with(&config_key::missing, what);
     }
     /// The key gets a warning: "`key` is deprecated, …".
     config_key deprecated(std::string_view instead) && {
-        deprecation = instead;
-        return std::move(*this);
+        return with(&config_key::deprecation, instead);
     }
     /// The key is for some values of the section only.
     config_key when(bool (*condition)(const Section&)) && {
-        applies = condition;
-        return std::move(*this);
+        return with(&config_key::applies, condition);
     }
     /// The setting has this name and text, not those of key and member.
-    config_key printed(std::string_view as, std::string (*text)(const Section&)) && {
-        add_settings = [text, key = std::string(as)](
-                           const Section& section, const std::string& prefix,
-                           key_effect effect, setting_list& list) {
-            list.push_back({prefix + key, text(section), effect});
-        };
-        return std::move(*this);
+    config_key printed(std::string_view as, std::string (*shown)(const Section&)) && {
+        setting_name = as;
+        return with(&config_key::text, shown);
     }
     /// The settings are added by this function.
-    config_key listed(void (*function)(const Section&, const std::string&, key_effect,
-                                       setting_list&)) && {
-        add_settings = function;
-        return std::move(*this);
+    config_key listed(void (*function)(const Section&, setting_list&)) && {
+        return with(&config_key::list_settings, function);
     }
     /// Another key's setting says what this one has decided.
-    config_key not_printed() && {
-        add_settings = nullptr;
-        return std::move(*this);
-    }
+    config_key not_printed() && { return with(&config_key::text, nullptr); }
     /// The value is read by this function.
     config_key reading(void (*function)(const key_reader&, Section&)) && {
-        read = function;
-        return std::move(*this);
+        return with(&config_key::read, function);
     }
     /// The value is checked, and changes nothing.
-    config_key as_noted() && {
-        status = key_status::noted;
-        return std::move(*this);
-    }
+    config_key as_noted() && { return with(&config_key::status, key_status::noted); }
     /// The default in the documentation, where it depends on other keys.
-    config_key by_default(std::string_view text) && {
-        default_text = text;
-        return std::move(*this);
+    config_key by_default(std::string_view shown) && {
+        return with(&config_key::default_text, shown);
     }
     /// The value is a map with keys of its own, which belong to the section, too.
     config_key with_keys(key_table<Section> (*keys)()) && {
-        inner = keys;
-        return std::move(*this);
+        return with(&config_key::inner, keys);
     }
 
     std::string_view name;
@@ -183,11 +157,16 @@ struct config_key {
     bool (*applies)(const Section&) = nullptr;
     key_table<Section> (*inner)() = nullptr;
     std::function<void(const key_reader&, Section&)> read;
-    std::function<void(const Section&, const std::string& prefix, key_effect effect,
-                       setting_list&)>
-        add_settings;
+    std::string_view setting_name;
+    std::function<std::string(const Section&)> text;  ///< of the setting, if there is one
+    void (*list_settings)(const Section&, setting_list&) = nullptr;
 
 private:
+    template <class Member, class Value>
+    config_key with(Member config_key::*member, Value value) {
+        this->*member = value;
+        return std::move(*this);
+    }
     template <class Kind, class Value>
     static std::string text_of(const Kind& kind, const Value& value) {
         return kind.text(value);
@@ -205,14 +184,15 @@ struct key_group {
     std::vector<std::string_view> names;
 };
 
-/// Adds a row for each key of the groups.
+/// Returns the table with a row more for each key of the groups.
 template <class Section>
-void add_groups(std::span<const key_group> groups,
-                std::vector<config_key<Section>>& table) {
+std::vector<config_key<Section>> with_groups(std::vector<config_key<Section>> table,
+                                             std::span<const key_group> groups) {
     for (const auto& [status, note, names] : groups) {
         for (const auto name : names)
             table.emplace_back(name, status, note);
     }
+    return table;
 }
 
 /// All keys of the file.
@@ -235,9 +215,10 @@ template <class Section>
 void add_settings(key_table<Section> table, const Section& section,
                   const std::string& prefix, setting_list& list);
 
-/// Settings that decide one thing: key_effect::data or key_effect::run.
+/// Settings that decide one thing, key_effect::data or key_effect::run; all settings
+/// without one.
 std::vector<std::pair<std::string, std::string>> settings_that_affect(
-    const train_config& config, key_effect effect);
+    const train_config& config, std::optional<key_effect> effect);
 
 /// The table for users: every key with what it takes, its default and its note.
 /// \param names only keys that contain one of these; all when there is none
