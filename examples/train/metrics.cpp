@@ -3,7 +3,8 @@
 
 #include "common/atomic_file.hpp"
 #include "common/input_file.hpp"
-#include "common/json.hpp"
+
+#include <fmt/format.h>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -18,56 +19,63 @@
 namespace packkit::train {
 
 std::string bits_of(double value) {
-    static constexpr char digits[] = "0123456789abcdef";
-    auto bits = std::bit_cast<std::uint64_t>(value);
-    std::string text(16, '0');
-    for (auto digit = text.rbegin(); digit != text.rend(); ++digit, bits >>= 4) {
-        *digit = digits[bits & 15];
-    }
-    return text;
+    return fmt::format("{:016x}", std::bit_cast<std::uint64_t>(value));
+}
+
+std::array<named_bytes, 7> components_of(const memory_bytes& bytes) {
+    return {{{"parameters", bytes.parameters},
+             {"gradients", bytes.gradients},
+             {"optimizer", bytes.optimizer},
+             {"activations", bytes.activations},
+             {"logits", bytes.logits},
+             {"gathered_parameters", bytes.gathered_parameters},
+             {"communication", bytes.communication}}};
+}
+
+std::array<named_bytes, 5> collectives_of(const collective_bytes& sent) {
+    return {{{"all_reduce", sent.all_reduce},
+             {"all_gather", sent.all_gather},
+             {"reduce_scatter", sent.reduce_scatter},
+             {"all_to_all", sent.all_to_all},
+             {"send_recv", sent.send_recv}}};
+}
+
+app::ordered_json to_object(std::span<const named_bytes> members) {
+    app::ordered_json object;
+    for (const auto& [name, bytes] : members)
+        object[name] = bytes;
+    return object;
 }
 
 std::string to_json(const step_metrics& m) {
-    const auto& held = m.allocated_bytes.parts;
-    const app::ordered_json line = {{"step", m.step},
-                                    {"epoch", m.epoch},
-                                    {"loss", m.loss},
-                                    {"loss_bits", bits_of(m.loss)},
-                                    {"grad_norm", m.grad_norm},
-                                    {"learning_rate", m.learning_rate},
-                                    {"tokens", m.tokens},
-                                    {"tokens_per_second", m.tokens_per_second},
-                                    {"mfu", m.mfu},
-                                    {"flops", m.flops},
-                                    {"memory_bytes", m.memory_bytes},
-                                    {"allocated_bytes",
-                                     {{"total", m.allocated_bytes.total},
-                                      {"parameters", held.parameters},
-                                      {"gradients", held.gradients},
-                                      {"optimizer", held.optimizer},
-                                      {"activations", held.activations},
-                                      {"logits", held.logits},
-                                      {"gathered_parameters", held.gathered_parameters},
-                                      {"communication", held.communication},
-                                      {"other", m.allocated_bytes.other}}},
-                                    {"library_workspace_bytes",
-                                     m.library_workspace_bytes},
-                                    {"seconds",
-                                     {{"data", m.seconds.data},
-                                      {"forward", m.seconds.forward},
-                                      {"backward", m.seconds.backward},
-                                      {"optimizer", m.seconds.optimizer},
-                                      {"communication", m.seconds.communication},
-                                      {"step", m.seconds.step}}},
-                                    {"bytes",
-                                     {{"all_reduce", m.bytes.all_reduce},
-                                      {"all_gather", m.bytes.all_gather},
-                                      {"reduce_scatter", m.bytes.reduce_scatter},
-                                      {"all_to_all", m.bytes.all_to_all},
-                                      {"send_recv", m.bytes.send_recv}}},
-                                    {"collectives", m.collectives},
-                                    {"slowest_rank", m.slowest_rank},
-                                    {"slowest_over_mean", m.slowest_over_mean}};
+    app::ordered_json allocated = {{"total", m.allocated_bytes.total}};
+    allocated.update(to_object(components_of(m.allocated_bytes.parts)));
+    allocated["other"] = m.allocated_bytes.other;
+    const app::ordered_json seconds = {{"data", m.seconds.data},
+                                       {"forward", m.seconds.forward},
+                                       {"backward", m.seconds.backward},
+                                       {"optimizer", m.seconds.optimizer},
+                                       {"communication", m.seconds.communication},
+                                       {"step", m.seconds.step}};
+    const app::ordered_json line = {
+        {"step", m.step},
+        {"epoch", m.epoch},
+        {"loss", m.loss},
+        {"loss_bits", bits_of(m.loss)},
+        {"grad_norm", m.grad_norm},
+        {"learning_rate", m.learning_rate},
+        {"tokens", m.tokens},
+        {"tokens_per_second", m.tokens_per_second},
+        {"mfu", m.mfu},
+        {"flops", m.flops},
+        {"memory_bytes", m.memory_bytes},
+        {"allocated_bytes", allocated},
+        {"library_workspace_bytes", m.library_workspace_bytes},
+        {"seconds", seconds},
+        {"bytes", to_object(collectives_of(m.sent))},
+        {"collectives", m.sent.collectives},
+        {"slowest_rank", m.slowest_rank},
+        {"slowest_over_mean", m.slowest_over_mean}};
     return line.dump();
 }
 
@@ -102,7 +110,7 @@ metrics_file::metrics_file(const std::string& path, std::int64_t last_step)
 }
 
 metrics_file::~metrics_file() {
-    struct stat file{};
+    struct stat file {};
     if (fstat(descriptor_, &file) == 0 && file.st_size == 0) unlink(path_.c_str());
     close(descriptor_);
 }
@@ -114,9 +122,9 @@ void metrics_file::append(const step_metrics& metrics) {
         const auto count = write(descriptor_, line.data() + done, line.size() - done);
         if (count < 0 && errno == EINTR) continue;
         if (count <= 0) {
-            throw std::runtime_error(path_ + ": cannot write the line of step " +
-                                     std::to_string(metrics.step) + ": " +
-                                     std::strerror(count == 0 ? ENOSPC : errno));
+            throw std::runtime_error(
+                fmt::format("{}: cannot write the line of step {}: {}", path_,
+                            metrics.step, std::strerror(count == 0 ? ENOSPC : errno)));
         }
         done += static_cast<std::size_t>(count);
     }

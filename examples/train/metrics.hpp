@@ -4,10 +4,16 @@
 /// The record of a run: one JSON line a step in `metrics.jsonl`, and the lines people
 /// read.
 
+#include "common/json.hpp"
+
+#include <packkit/communication.hpp>
 #include <packkit/memory.hpp>
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <utility>
 
 namespace packkit::train {
 
@@ -39,16 +45,21 @@ struct step_metrics {
         double data = 0, forward = 0, backward = 0, optimizer = 0, communication = 0,
                step = 0;
     } seconds;
-    struct {
-        std::int64_t all_reduce = 0, all_gather = 0, reduce_scatter = 0, all_to_all = 0,
-                     send_recv = 0;
-    } bytes;                       ///< sent by rank 0
-    std::int64_t collectives = 0;  ///< that rank 0 took part in with others
+    collective_bytes sent;  ///< by rank 0, in collectives with others
     /// The rank that was busy longest in the step before, waiting for others aside, and
     /// its seconds over the ranks' mean; 0 and 1 in the first step.
     std::int64_t slowest_rank = 0;
     double slowest_over_mean = 1;
 };
+
+using named_bytes = std::pair<const char*, std::int64_t>;
+
+/// The parts of a sum of bytes, with their names in JSON.
+std::array<named_bytes, 7> components_of(const memory_bytes& bytes);
+std::array<named_bytes, 5> collectives_of(const collective_bytes& sent);
+
+/// An object with these members, in their order.
+app::ordered_json to_object(std::span<const named_bytes> members);
 
 /// One line of metrics.jsonl, numbers with a point.
 std::string to_json(const step_metrics& metrics);

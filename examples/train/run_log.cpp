@@ -38,9 +38,9 @@ void run_log::kernels() const {
     std::string names;
     for (const auto set : lt::machine_instruction_sets())
         names += (names.empty() ? "" : ", ") + std::string(lt::to_string(set));
-    say("CPU kernels: " + std::string(lt::to_string(lt::kernel_instruction_set())) +
-        (lt::forced_instruction_set() ? ", as PACKKIT_ISA asks" : "") +
-        " (this machine has " + names + ")");
+    say(fmt::format("CPU kernels: {}{} (this machine has {})",
+                    lt::to_string(lt::kernel_instruction_set()),
+                    lt::forced_instruction_set() ? ", as PACKKIT_ISA asks" : "", names));
 }
 
 void run_log::mesh(const mesh_shape& mesh) const {
@@ -56,16 +56,13 @@ std::string idle_text(const idle_shares& idle) {
 void run_log::packing(const train_config& config, const data_plan& plan) const {
     if (!speaks_) return;
     if (config.sample_packing) {
-        say("MultipackBatchSampler: " +
-            app::grouped(static_cast<std::int64_t>(plan.plan().bins())) + " bins of " +
-            std::to_string(plan.row_capacity()) + " tokens, " +
-            app::grouped(plan.steps_per_epoch()) + " steps an epoch");
-        say("Sample packing efficiency: " + app::fixed(plan.efficiency(), 4) +
-            " (one sample a row: " +
-            app::fixed(padded_to_capacity_efficiency(plan.samples().lengths(),
-                                                     config.sequence_len),
-                       4) +
-            ")");
+        say(fmt::format("MultipackBatchSampler: {} bins of {} tokens, {} steps an epoch",
+                        app::grouped(static_cast<std::int64_t>(plan.plan().bins())),
+                        plan.row_capacity(), app::grouped(plan.steps_per_epoch())));
+        const double padded =
+            padded_to_capacity_efficiency(plan.samples().lengths(), config.sequence_len);
+        say(fmt::format("Sample packing efficiency: {} (one sample a row: {})",
+                        app::fixed(plan.efficiency(), 4), app::fixed(padded, 4)));
     } else {
         say("Sample packing: off; one sample a row: efficiency " +
             app::fixed(plan.efficiency(), 4));
@@ -113,9 +110,6 @@ void run_summary::add(const step_metrics& metrics) {
 
 std::string run_summary::text(double row_efficiency, std::int64_t parameter_bytes,
                               const std::string& checkpoint) const {
-    const auto bytes = [](std::int64_t count) {
-        return app::bytes_text(static_cast<std::uint64_t>(count));
-    };
     std::string lines;
     const auto line = [&lines](const char* name, const std::string& value) {
         lines += fmt::format("{:<22}{}\n", name, value);
@@ -124,8 +118,8 @@ std::string run_summary::text(double row_efficiency, std::int64_t parameter_byte
     line("loss", app::fixed(first_->loss, 4) + " -> " + app::fixed(last_->loss, 4));
     line("targets a second", app::fixed(static_cast<double>(tokens_) / seconds_, 0));
     line("row efficiency", app::fixed(row_efficiency, 4));
-    line("parameters per rank", bytes(parameter_bytes));
-    line("peak memory", bytes(last_->memory_bytes) + " (rank 0)");
+    line("parameters per rank", app::bytes_text(parameter_bytes));
+    line("peak memory", app::bytes_text(last_->memory_bytes) + " (rank 0)");
     line("checkpoint", checkpoint);
     return lines;
 }

@@ -10,6 +10,8 @@
 
 #include <packkit/stats.hpp>
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -19,27 +21,6 @@
 
 namespace packkit::train {
 namespace {
-
-using named_bytes = std::pair<const char*, std::int64_t>;
-
-/// Names as in JSON.
-std::array<named_bytes, 7> components_of(const memory_bytes& bytes) {
-    return {{{"parameters", bytes.parameters},
-             {"gradients", bytes.gradients},
-             {"optimizer", bytes.optimizer},
-             {"activations", bytes.activations},
-             {"logits", bytes.logits},
-             {"gathered_parameters", bytes.gathered_parameters},
-             {"communication", bytes.communication}}};
-}
-
-std::array<named_bytes, 5> collectives_of(const collective_bytes& sent) {
-    return {{{"all_reduce", sent.all_reduce},
-             {"all_gather", sent.all_gather},
-             {"reduce_scatter", sent.reduce_scatter},
-             {"all_to_all", sent.all_to_all},
-             {"send_recv", sent.send_recv}}};
-}
 
 /// "+1.25 %", "equal", or "-" where nothing was predicted.
 std::string deviation(std::int64_t predicted, std::int64_t measured) {
@@ -54,13 +35,13 @@ std::string deviation(std::int64_t predicted, std::int64_t measured) {
 
 std::string to_log_line(const prediction& predicted) {
     const auto sent = predicted.communication.total();
-    std::string text = "predicted: " + app::grouped(predicted.memory.bytes.total()) +
-                       " bytes of tensors at the peak (" +
-                       std::string(to_string(predicted.memory.at)) + "), " +
-                       app::grouped(sent.total()) + " bytes sent a step in " +
-                       app::grouped(sent.collectives) + " collectives (";
+    std::string text = fmt::format(
+        "predicted: {} bytes of tensors at the peak ({}), {} bytes sent a step in {} "
+        "collectives (",
+        app::grouped(predicted.memory.bytes.total()), to_string(predicted.memory.at),
+        app::grouped(sent.total()), app::grouped(sent.collectives));
     for (const auto& [name, bytes] : collectives_of(sent)) {
-        if (bytes != 0) text += std::string(name) + " " + app::grouped(bytes) + ", ";
+        if (bytes != 0) text += fmt::format("{} {}, ", name, app::grouped(bytes));
     }
     text.resize(text.size() - 2);
     return text + (sent.total() > 0 ? ")" : "");
@@ -79,11 +60,10 @@ std::string comparison_text(const prediction& predicted, const step_metrics& ste
                        deviation(expected, found)});
     };
     const auto sent = collectives_of(predicted.communication.total());
-    const std::array<std::int64_t, 5> counted = {
-        step.bytes.all_reduce, step.bytes.all_gather, step.bytes.reduce_scatter,
-        step.bytes.all_to_all, step.bytes.send_recv};
+    const auto counted = collectives_of(step.sent);
     for (std::size_t i = 0; i < sent.size(); ++i)
-        row(std::string("sent a step: ") + sent[i].first, sent[i].second, counted[i]);
+        row(std::string("sent a step: ") + sent[i].first, sent[i].second,
+            counted[i].second);
     const auto& held = largest.allocated_bytes;
     const auto& expected = predicted.memory.bytes;
     row("peak memory", expected.total(), held.total);
@@ -94,22 +74,22 @@ std::string comparison_text(const prediction& predicted, const step_metrics& ste
             row(std::string("  ") + parts[i].first, parts[i].second, found[i].second);
         row("  other", 0, held.other);
     }
-    std::string text = table.to_text();
-    if (predicted.library_workspace > 0 || largest.library_workspace_bytes > 0) {
-        text +=
-            "workspace of library kernels, beside the peak: " +
-            app::bytes_text(static_cast<std::uint64_t>(largest.library_workspace_bytes)) +
-            " of at most " +
-            app::bytes_text(static_cast<std::uint64_t>(predicted.library_workspace)) +
-            "\n";
-    }
-    return text;
+    if (predicted.library_workspace == 0 && largest.library_workspace_bytes == 0)
+        return table.to_text();
+    return table.to_text() +
+           fmt::format(
+               "workspace of library kernels, beside the peak: {} of at most {}\n",
+               app::bytes_text(largest.library_workspace_bytes),
+               app::bytes_text(predicted.library_workspace));
 }
 
 namespace {
 
-std::string line(const std::string& name, const std::string& value) {
-    return app::padded(name, 12, app::alignment::left) + value + "\n";
+template <class... Values>
+std::string line(std::string_view name, fmt::format_string<Values...> value,
+                 Values&&... values) {
+    return fmt::format("{:<12}{}\n", name,
+                       fmt::format(value, std::forward<Values>(values)...));
 }
 
 /// What activation checkpointing does in packkit-train.
@@ -143,13 +123,12 @@ std::string memory_table(const memory_bytes& held) {
 }
 
 std::string traffic_table(const communication_estimate& sent) {
-    app::table table({{"bytes sent a step over", app::alignment::left},
-                      {"all_reduce"},
-                      {"all_gather"},
-                      {"reduce_scatter"},
-                      {"all_to_all"},
-                      {"send_recv"},
-                      {"collectives"}});
+    std::vector<app::table::column> columns = {
+        {"bytes sent a step over", app::alignment::left}};
+    for (const auto& [name, bytes] : collectives_of({}))
+        columns.push_back({name});
+    columns.push_back({"collectives"});
+    app::table table(std::move(columns));
     const std::array<std::pair<const char*, collective_bytes>, 6> rows = {
         {{"dp_replicate", sent.dp_replicate},
          {"dp_shard x cp", sent.dp_shard},
@@ -157,12 +136,13 @@ std::string traffic_table(const communication_estimate& sent) {
          {"tp", sent.tp},
          {"all ranks", sent.world},
          {"total", sent.total()}}};
-    for (const auto& [name, bytes] : rows) {
-        if (bytes.collectives == 0) continue;
-        table.add_row({name, app::grouped(bytes.all_reduce),
-                       app::grouped(bytes.all_gather), app::grouped(bytes.reduce_scatter),
-                       app::grouped(bytes.all_to_all), app::grouped(bytes.send_recv),
-                       app::grouped(bytes.collectives)});
+    for (const auto& [name, of_group] : rows) {
+        if (of_group.collectives == 0) continue;
+        std::vector<std::string> cells = {name};
+        for (const auto& [collective, bytes] : collectives_of(of_group))
+            cells.push_back(app::grouped(bytes));
+        cells.push_back(app::grouped(of_group.collectives));
+        table.add_row(std::move(cells));
     }
     return table.rows() == 0 ? "nothing is sent: there is one rank\n" : table.to_text();
 }
@@ -182,44 +162,43 @@ std::vector<std::string> warnings_of(const run_plan& plan, const plan_estimate& 
 std::string text_of(const run_plan& plan, const plan_estimate& figures) {
     const training_setup& setup = plan.setup;
     const data_plan& data = *plan.data;
-    const auto bytes = static_cast<std::uint64_t>(figures.memory.bytes.total());
-    const auto capacity = static_cast<std::uint64_t>(figures.capacity_bytes);
     std::string text =
-        line("model", app::grouped(plan.layout.parameters()) + " parameters, " +
-                          std::string(to_string(setup.precision))) +
-        line("mesh", to_string(setup.mesh) + ", " +
-                         app::grouped(setup.mesh.world_size()) + " ranks, " +
-                         (setup.sharding == sharding_kind::fsdp ? "FSDP" : "DDP")) +
-        line("recomputes", recomputed_by(setup.checkpointing)) +
-        line("batch", "micro_batch_size " + app::grouped(setup.micro_batch_size) +
-                          " x gradient_accumulation_steps " +
-                          app::grouped(setup.gradient_accumulation_steps) + " x " +
-                          app::grouped(setup.mesh.data_parallel_size()) +
-                          " data-parallel ranks = " + app::grouped(setup.global_rows()) +
-                          " rows of " + app::grouped(setup.sequence_len) + " tokens") +
+        line("model", "{} parameters, {}", app::grouped(plan.layout.parameters()),
+             to_string(setup.precision)) +
+        line("mesh", "{}, {} ranks, {}", to_string(setup.mesh),
+             app::grouped(setup.mesh.world_size()),
+             setup.sharding == sharding_kind::fsdp ? "FSDP" : "DDP") +
+        line("recomputes", "{}", recomputed_by(setup.checkpointing)) +
+        line("batch",
+             "micro_batch_size {} x gradient_accumulation_steps {} x {} data-parallel "
+             "ranks = {} rows of {} tokens",
+             app::grouped(setup.micro_batch_size),
+             app::grouped(setup.gradient_accumulation_steps),
+             app::grouped(setup.mesh.data_parallel_size()),
+             app::grouped(setup.global_rows()), app::grouped(setup.sequence_len)) +
         line("packing",
-             app::grouped(plan.predicted.rows.samples) + " samples, " +
-                 app::grouped(plan.predicted.rows.tokens) + " tokens in " +
-                 app::grouped(static_cast<std::int64_t>(data.plan().bins())) +
-                 " bins of " + app::grouped(data.row_capacity()) + ": efficiency " +
-                 app::fixed(data.efficiency(), 4) +
-                 " (one sample a row: " + app::fixed(padded_efficiency(plan), 4) + ")") +
-        line("steps", app::grouped(data.total_steps()) + ", of " +
-                          app::grouped(data.steps_per_epoch()) + " an epoch") +
-        line("balance", idle_text(data.idle())) +
-        line("speed", "about " + app::duration_text(figures.seconds.step) + " a step, " +
-                          app::fixed(figures.tokens_per_second_per_gpu, 0) +
-                          " tokens a second and rank on this machine") +
-        line("memory", app::bytes_text(bytes) + " of tensors a rank at the peak (" +
-                           std::string(to_string(figures.memory.at)) +
-                           "): " + (figures.fits ? "fits in " : "does not fit in ") +
-                           app::bytes_text(capacity));
+             "{} samples, {} tokens in {} bins of {}: efficiency {} (one sample a row: "
+             "{})",
+             app::grouped(plan.predicted.rows.samples),
+             app::grouped(plan.predicted.rows.tokens),
+             app::grouped(static_cast<std::int64_t>(data.plan().bins())),
+             app::grouped(data.row_capacity()), app::fixed(data.efficiency(), 4),
+             app::fixed(padded_efficiency(plan), 4)) +
+        line("steps", "{}, of {} an epoch", app::grouped(data.total_steps()),
+             app::grouped(data.steps_per_epoch())) +
+        line("balance", "{}", idle_text(data.idle())) +
+        line("speed", "about {} a step, {} tokens a second and rank on this machine",
+             app::duration_text(figures.seconds.step),
+             app::fixed(figures.tokens_per_second_per_gpu, 0)) +
+        line("memory", "{} of tensors a rank at the peak ({}): {} in {}",
+             app::bytes_text(figures.memory.bytes.total()), to_string(figures.memory.at),
+             figures.fits ? "fits" : "does not fit",
+             app::bytes_text(figures.capacity_bytes));
     if (plan.predicted.library_workspace > 0) {
         text += line("workspace",
-                     "up to " +
-                         app::bytes_text(static_cast<std::uint64_t>(
-                             plan.predicted.library_workspace)) +
-                         " more for library kernels (oneDNN's copies and accumulators)");
+                     "up to {} more for library kernels (oneDNN's copies and "
+                     "accumulators)",
+                     app::bytes_text(plan.predicted.library_workspace));
     }
     text += "\n" + memory_table(figures.memory.bytes) + "\n" +
             traffic_table(plan.predicted.communication);
@@ -232,15 +211,10 @@ std::string json_of(const run_plan& plan, const plan_estimate& figures) {
     const training_setup& setup = plan.setup;
     const data_plan& data = *plan.data;
     const auto idle = data.idle();
-    app::ordered_json memory, sent;
-    for (const auto& [name, bytes] : components_of(figures.memory.bytes))
-        memory[name] = bytes;
+    auto memory = to_object(components_of(figures.memory.bytes));
     memory["total"] = figures.memory.bytes.total();
     memory["capacity"] = figures.capacity_bytes;
-    for (const auto& [name, bytes] :
-         collectives_of(plan.predicted.communication.total())) {
-        sent[name] = bytes;
-    }
+    const auto sent = plan.predicted.communication.total();
     const app::ordered_json object = {
         {"model",
          {{"name", plan.config.base_model},
@@ -277,8 +251,8 @@ std::string json_of(const run_plan& plan, const plan_estimate& figures) {
         {"library_workspace_bytes", plan.predicted.library_workspace},
         {"fits", figures.fits},
         {"flops_per_token", figures.flops_per_token},
-        {"communication_bytes", sent},
-        {"collectives", plan.predicted.communication.total().collectives},
+        {"communication_bytes", to_object(collectives_of(sent))},
+        {"collectives", sent.collectives},
         {"seconds",
          {{"compute", figures.seconds.compute},
           {"exposed_communication", figures.seconds.exposed_communication},

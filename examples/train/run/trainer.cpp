@@ -220,10 +220,10 @@ step_metrics training_loop::measure(std::int64_t step, const rank_step& work,
                        .optimizer = seconds[3],
                        .communication = sent.waited.count(),
                        .step = seconds[0] + seconds[1] + seconds[2] + seconds[3]};
-    metrics.bytes = {sent[lt::collective::all_reduce], sent[lt::collective::all_gather],
-                     sent[lt::collective::reduce_scatter],
-                     sent[lt::collective::all_to_all], sent[lt::collective::send_recv]};
-    metrics.collectives = sent.collectives;
+    metrics.sent = {sent[lt::collective::all_reduce], sent[lt::collective::all_gather],
+                    sent[lt::collective::reduce_scatter],
+                    sent[lt::collective::all_to_all], sent[lt::collective::send_recv],
+                    sent.collectives};
     metrics.tokens_per_second =
         static_cast<double>(metrics.tokens) / metrics.seconds.step;
     metrics.mfu = flops_of(plan, work.all) / (metrics.seconds.step * peak_flops);
