@@ -3,7 +3,8 @@
 
 #include "common/input_file.hpp"
 
-#include <string_view>
+#include <fmt/format.h>
+
 #include <vector>
 
 #define XXH_INLINE_ALL
@@ -31,12 +32,7 @@ std::uint64_t running_checksum::value() const {
 }
 
 std::string checksum_text(std::uint64_t value) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text(16, '0');
-    for (auto digit = text.rbegin(); digit != text.rend(); ++digit, value >>= 4U) {
-        *digit = digits[value & 15U];
-    }
-    return text;
+    return fmt::format("{:016x}", value);
 }
 
 std::string file_checksum(const std::string& path) {

@@ -6,13 +6,15 @@
 #include "common/atomic_file.hpp"
 #include "common/document_field.hpp"
 #include "common/errors.hpp"
+#include "common/numbers.hpp"
+
+#include <fmt/format.h>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <functional>
 #include <stdexcept>
@@ -30,12 +32,8 @@ constexpr const char* config_name = "config.json";
 /// The step in "checkpoint-20", if `name` is such a name.
 std::optional<std::int64_t> step_in(std::string_view name) {
     if (!name.starts_with(prefix)) return std::nullopt;
-    name.remove_prefix(prefix.size());
-    std::int64_t step = 0;
-    const auto [end, fault] =
-        std::from_chars(name.data(), name.data() + name.size(), step);
-    if (fault != std::errc() || end != name.data() + name.size()) return std::nullopt;
-    return step;
+    const auto [step, fault] = app::parse_integer(name.substr(prefix.size()));
+    return fault == app::integer_fault::none ? std::optional(step) : std::nullopt;
 }
 
 /// Checkpoint folders below `output_dir`, newest first.
@@ -145,9 +143,10 @@ void check_identity(const resume_point& from, const run_identity& identity) {
     for (const auto& [name, value] : values) {
         const std::string before = saved.identity.text_or(name, "not recorded");
         if (before != value) {
-            throw app::input_error(from.folder, name + " was " + before + " when this " +
-                                                    "checkpoint was written and is " +
-                                                    value + " now; it cannot be resumed");
+            throw app::input_error(
+                from.folder, fmt::format("{} was {} when this checkpoint was written and "
+                                         "is {} now; it cannot be resumed",
+                                         name, before, value));
         }
     }
 }

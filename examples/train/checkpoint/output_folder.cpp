@@ -43,10 +43,9 @@ int take_lock(const std::string& folder) {
             char owner[128] = {};
             const auto count = pread(descriptor, owner, sizeof owner - 1, 0);
             close(descriptor);
-            throw app::usage_error(
-                "output_dir",
-                folder + " is in use by another run" +
-                    (count > 0 ? " (" + std::string(owner) + ")" : std::string()));
+            const std::string whose = count > 0 ? " (" + std::string(owner) + ")" : "";
+            throw app::usage_error("output_dir",
+                                   folder + " is in use by another run" + whose);
         }
         if (names(lock, descriptor)) return descriptor;
         close(descriptor);
@@ -63,10 +62,9 @@ output_folder::output_folder(const std::string& path, bool resume, bool overwrit
     lock_ = take_lock(path);
     try {
         if (!resume && !overwrite && holds_a_run(path)) {
-            throw app::usage_error("output_dir",
-                                   path +
-                                       " holds an earlier run; give --resume to go "
-                                       "on with it or --overwrite to replace it");
+            throw app::usage_error(
+                "output_dir", path + " holds an earlier run; give --resume to go on with "
+                                     "it or --overwrite to replace it");
         }
         char host[64] = "unknown host";
         gethostname(host, sizeof host - 1);

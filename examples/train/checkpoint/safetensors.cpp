@@ -5,11 +5,15 @@
 #include "common/document_field.hpp"
 #include "common/errors.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <ranges>
 #include <utility>
 
 #include <fcntl.h>
@@ -56,15 +60,6 @@ std::optional<std::uint64_t> tensor_bytes(unsigned bits,
     return *all / 8;
 }
 
-std::string shape_text(std::span<const std::int64_t> shape) {
-    std::string text = "[";
-    for (const std::int64_t extent : shape) {
-        if (text.size() > 1) text += ", ";
-        text += std::to_string(extent);
-    }
-    return text + "]";
-}
-
 /// The header's JSON, checked piece by piece.
 class header_reader {
 public:
@@ -89,10 +84,6 @@ public:
     safetensors_metadata metadata;
 
 private:
-    [[noreturn]] void refuse(const std::string& name, const std::string& what) const {
-        throw input_error(path_, "tensor " + in_quotes(name) + ": " + what);
-    }
-
     void read_metadata(const app::document_field& texts) {
         for (const auto& member : texts.members())
             metadata.emplace(member.key, texts.at(member).text());
@@ -113,16 +104,17 @@ private:
         info.begin = static_cast<std::uint64_t>(offsets.element(0).whole(0));
         info.end = static_cast<std::uint64_t>(offsets.element(1).whole(0));
         if (info.begin > info.end || info.end > data_bytes_) {
-            offsets.fail("[" + std::to_string(info.begin) + ", " +
-                         std::to_string(info.end) + "] lie outside the " +
-                         std::to_string(data_bytes_) + " bytes of data in the file");
+            offsets.fail(
+                fmt::format("[{}, {}] lie outside the {} bytes of data in the file",
+                            info.begin, info.end, data_bytes_));
         }
         const auto bytes = tensor_bytes(bits, info.shape);
         if (bytes != info.end - info.begin) {
-            value.fail(info.dtype + " of shape " + shape_text(info.shape) + " takes " +
-                       (bytes ? std::to_string(*bytes) + " bytes"
-                              : std::string("no possible number of bytes")) +
-                       ", data_offsets hold " + std::to_string(info.end - info.begin));
+            value.fail(
+                fmt::format("{} of shape [{}] takes {} bytes, data_offsets hold {}",
+                            info.dtype, fmt::join(info.shape, ", "),
+                            bytes ? std::to_string(*bytes) : "no possible number of",
+                            info.end - info.begin));
         }
         return info;
     }
@@ -140,19 +132,20 @@ private:
         std::uint64_t filled = 0;
         for (const auto* entry : order) {
             if (entry->second.begin != filled) {
-                refuse(
-                    entry->first,
-                    "begins at byte " + std::to_string(entry->second.begin) +
-                        " of the data, the tensors before it end at " +
-                        std::to_string(filled) +
-                        (entry->second.begin < filled ? ": they overlap" : ": a hole"));
+                const auto begin = entry->second.begin;
+                throw input_error(
+                    path_, fmt::format("tensor {}: begins at byte {} of the data, the "
+                                       "tensors before it end at {}: {}",
+                                       in_quotes(entry->first), begin, filled,
+                                       begin < filled ? "they overlap" : "a hole"));
             }
             filled = entry->second.end;
         }
         if (filled != data_bytes_) {
-            throw input_error(path_, "the tensors end at byte " + std::to_string(filled) +
-                                         " of the data, the file has " +
-                                         std::to_string(data_bytes_));
+            throw input_error(
+                path_,
+                fmt::format("the tensors end at byte {} of the data, the file has {}",
+                            filled, data_bytes_));
         }
     }
 
@@ -182,108 +175,68 @@ safetensors_file::safetensors_file(const std::string& path) : path_(path) {
     const auto refuse = [&](const char* what) {
         throw input_error(path_, std::string(what) + ": " + std::strerror(errno));
     };
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) refuse("cannot be opened");
-    struct stat status{};
-    const bool known = ::fstat(descriptor, &status) == 0;
-    if (!known || !S_ISREG(status.st_mode)) {
-        ::close(descriptor);
-        throw input_error(path_, "is no regular file");
-    }
-    map_bytes_ = static_cast<std::uint64_t>(status.st_size);
-    if (map_bytes_ >= length_bytes) {
-        void* const map =
-            ::mmap(nullptr, map_bytes_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-        if (map == MAP_FAILED) {
-            const int error = errno;
-            ::close(descriptor);
-            errno = error;
-            refuse("cannot be mapped into memory");
+    struct open_file {
+        int descriptor;
+        ~open_file() {
+            if (descriptor >= 0) ::close(descriptor);
         }
-        map_ = static_cast<const std::byte*>(map);
+    } const file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (file.descriptor < 0) refuse("cannot be opened");
+    struct stat status {};
+    if (::fstat(file.descriptor, &status) != 0 || !S_ISREG(status.st_mode))
+        throw input_error(path_, "is no regular file");
+    const auto bytes = static_cast<std::uint64_t>(status.st_size);
+    if (bytes < length_bytes) {
+        throw input_error(
+            path_,
+            fmt::format("has {} bytes; a safetensors file has at least 10", bytes));
     }
-    ::close(descriptor);
-    try {
-        read_header();
-    } catch (...) {
-        unmap();
-        throw;
-    }
+    void* const map = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file.descriptor, 0);
+    if (map == MAP_FAILED) refuse("cannot be mapped into memory");
+    map_ = {static_cast<const std::byte*>(map), unmapping{bytes}};
+    read_header();
 }
 
 void safetensors_file::read_header() {
-    if (map_bytes_ < length_bytes) {
-        throw input_error(path_, "has " + std::to_string(map_bytes_) +
-                                     " bytes; a safetensors file has at least 10");
-    }
     std::uint64_t header_bytes = 0;
-    for (std::size_t i = length_bytes; i-- > 0;) {
-        header_bytes = header_bytes << 8U | std::to_integer<std::uint64_t>(map_[i]);
-    }
+    for (std::size_t i = length_bytes; i-- > 0;)
+        header_bytes = header_bytes << 8U | std::to_integer<std::uint64_t>(map_.get()[i]);
     if (header_bytes > max_safetensors_header) {
-        throw input_error(
-            path_, "the header has " + std::to_string(header_bytes) + " bytes; at most " +
-                       std::to_string(max_safetensors_header) + " are allowed");
+        throw input_error(path_,
+                          fmt::format("the header has {} bytes; at most {} are allowed",
+                                      header_bytes, max_safetensors_header));
     }
-    if (header_bytes > map_bytes_ - length_bytes) {
-        throw input_error(path_, "the header has " + std::to_string(header_bytes) +
-                                     " bytes, the file only " +
-                                     std::to_string(map_bytes_ - length_bytes) +
-                                     " after its length: it is cut short");
+    const std::uint64_t rest = map_.get_deleter().bytes - length_bytes;
+    if (header_bytes > rest) {
+        throw input_error(path_, fmt::format("the header has {} bytes, the file only {} "
+                                             "after its length: it is cut short",
+                                             header_bytes, rest));
     }
-    const std::string_view text(reinterpret_cast<const char*>(map_) + length_bytes,
+    const std::string_view text(reinterpret_cast<const char*>(map_.get()) + length_bytes,
                                 static_cast<std::size_t>(header_bytes));
     if (!text.starts_with('{'))
         throw input_error(path_, "the header does not begin with '{'");
     data_begin_ = length_bytes + header_bytes;
-    header_reader reader(path_, map_bytes_ - data_begin_);
+    header_reader reader(path_, rest - header_bytes);
     reader.read(text);
     tensors_ = std::move(reader.tensors);
     metadata_ = std::move(reader.metadata);
 }
 
-safetensors_file::safetensors_file(safetensors_file&& other) noexcept
-    : path_(std::move(other.path_)),
-      map_(std::exchange(other.map_, nullptr)),
-      map_bytes_(std::exchange(other.map_bytes_, 0)),
-      data_begin_(other.data_begin_),
-      tensors_(std::move(other.tensors_)),
-      metadata_(std::move(other.metadata_)) {}
-
-safetensors_file& safetensors_file::operator=(safetensors_file&& other) noexcept {
-    std::swap(path_, other.path_);
-    std::swap(map_, other.map_);
-    std::swap(map_bytes_, other.map_bytes_);
-    std::swap(data_begin_, other.data_begin_);
-    std::swap(tensors_, other.tensors_);
-    std::swap(metadata_, other.metadata_);
-    return *this;
-}
-
-safetensors_file::~safetensors_file() {
-    unmap();
-}
-
-void safetensors_file::unmap() noexcept {
-    if (map_ != nullptr) {
-        ::munmap(const_cast<std::byte*>(map_), map_bytes_);
-        map_ = nullptr;
-    }
+void safetensors_file::unmapping::operator()(const std::byte* map) const noexcept {
+    ::munmap(const_cast<std::byte*>(map), bytes);
 }
 
 const tensor_info& safetensors_file::info(const std::string& name) const {
     const auto found = tensors_.find(name);
     if (found != tensors_.end()) return found->second;
-    std::vector<std::string_view> names;
-    for (const auto& entry : tensors_)
-        names.emplace_back(entry.first);
     throw input_error(path_, "tensor " + in_quotes(name) + " is missing" +
-                                 app::did_you_mean(name, names));
+                                 app::did_you_mean(name, std::views::keys(tensors_)));
 }
 
 std::span<const std::byte> safetensors_file::data(const std::string& name) const {
     const tensor_info& tensor = info(name);
-    return {map_ + data_begin_ + tensor.begin,
+    return {map_.get() + data_begin_ + tensor.begin,
             static_cast<std::size_t>(tensor.end - tensor.begin)};
 }
 

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,11 +53,6 @@ class safetensors_file {
 public:
     /// \throws app::input_error naming file and tensor.
     explicit safetensors_file(const std::string& path);
-    safetensors_file(safetensors_file&& other) noexcept;
-    safetensors_file& operator=(safetensors_file&& other) noexcept;
-    safetensors_file(const safetensors_file&) = delete;
-    safetensors_file& operator=(const safetensors_file&) = delete;
-    ~safetensors_file();
 
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] const std::map<std::string, tensor_info>& tensors() const {
@@ -71,12 +67,15 @@ public:
     [[nodiscard]] std::span<const std::byte> data(const std::string& name) const;
 
 private:
+    struct unmapping {
+        std::uint64_t bytes;
+        void operator()(const std::byte* map) const noexcept;
+    };
+
     void read_header();
-    void unmap() noexcept;
 
     std::string path_;
-    const std::byte* map_ = nullptr;
-    std::uint64_t map_bytes_ = 0;
+    std::unique_ptr<const std::byte, unmapping> map_;
     std::uint64_t data_begin_ = 0;
     std::map<std::string, tensor_info> tensors_;
     safetensors_metadata metadata_;

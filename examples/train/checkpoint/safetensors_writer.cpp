@@ -6,6 +6,8 @@
 
 #include <packkit/error.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <limits>
@@ -73,8 +75,8 @@ std::string header_text(const std::string& path, const std::vector<tensor_spec>&
     text.resize((text.size() + 7) / 8 * 8, ' ');
     if (text.size() > max_safetensors_header) {
         throw packkit::invalid_argument(
-            path + ": the header has " + std::to_string(text.size()) +
-            " bytes; at most " + std::to_string(max_safetensors_header) + " are allowed");
+            fmt::format("{}: the header has {} bytes; at most {} are allowed", path,
+                        text.size(), max_safetensors_header));
     }
     std::string length(8, '\0');
     std::uint64_t rest = text.size();
@@ -102,10 +104,9 @@ safetensors_writer::safetensors_writer(const std::string& path,
 
 void safetensors_writer::write(std::span<const std::byte> bytes) {
     if (bytes.size() > data_bytes_ - written_) {
-        throw packkit::invalid_argument(path_ + ": " + std::to_string(bytes.size()) +
-                                        " bytes more, but the tensors have " +
-                                        std::to_string(data_bytes_) + " and " +
-                                        std::to_string(written_) + " are written");
+        throw packkit::invalid_argument(
+            fmt::format("{}: {} bytes more, but the tensors have {} and {} are written",
+                        path_, bytes.size(), data_bytes_, written_));
     }
     written_ += bytes.size();
     append({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
@@ -127,9 +128,8 @@ void safetensors_writer::finish() {
         const auto open = static_cast<std::size_t>(
             std::upper_bound(ends_.begin(), ends_.end(), written_) - ends_.begin());
         refuse(path_, tensors_[open].name,
-               "not complete: " + std::to_string(written_) + " of " +
-                   std::to_string(data_bytes_) + " bytes are written, it ends at " +
-                   std::to_string(ends_[open]));
+               fmt::format("not complete: {} of {} bytes are written, it ends at {}",
+                           written_, data_bytes_, ends_[open]));
     }
     try {
         file_.commit();

@@ -7,8 +7,9 @@
 #include "common/input_file.hpp"
 #include "common/json.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <limits>
 #include <utility>
@@ -25,11 +26,7 @@ constexpr int format_version = 1;
 constexpr std::uint64_t max_tensor_bytes = std::uint64_t{1} << 62U;
 
 std::string range_text(const index_range& range) {
-    return "[" + std::to_string(range.begin) + ", " + std::to_string(range.end) + "]";
-}
-
-std::string part_text(const tensor_slice& part) {
-    return "rows " + range_text(part.rows) + ", columns " + range_text(part.columns);
+    return fmt::format("[{}, {}]", range.begin, range.end);
 }
 
 /// An index as a document, checked piece by piece.
@@ -68,8 +65,7 @@ private:
         if (value.array_size() != 2) value.expected("[begin, end]");
         const index_range found{value.element(0).whole(0), value.element(1).whole(0)};
         if (found.begin >= found.end || found.end > end) {
-            value.fail(range_text(found) + " is no part of [0, " + std::to_string(end) +
-                       "]");
+            value.fail(fmt::format("{} is no part of [0, {}]", range_text(found), end));
         }
         return found;
     }
@@ -120,12 +116,15 @@ private:
                 filled = 0;
             }
             if (part.columns != band || part.rows.begin != filled)
-                field.fail("overlap or leave a hole before " + part_text(part));
+                field.fail(
+                    fmt::format("overlap or leave a hole before rows {}, columns {}",
+                                range_text(part.rows), range_text(part.columns)));
             filled = part.rows.end;
         }
         if (all.elements() > 0 && (filled != all.rows.end || band.end != all.columns.end))
-            field.fail("do not cover the tensor: they end at row " +
-                       std::to_string(filled) + " of columns " + range_text(band));
+            field.fail(
+                fmt::format("do not cover the tensor: they end at row {} of columns {}",
+                            filled, range_text(band)));
     }
 
     std::map<std::string, std::size_t> number_;  // of each file
@@ -144,10 +143,7 @@ tensor_slice whole_slice(std::span<const std::int64_t> shape) {
 }
 
 std::string shard_file_name(std::int64_t number, std::int64_t count) {
-    char name[64];
-    std::snprintf(name, sizeof name, "shard-%05lld-of-%05lld.safetensors",
-                  static_cast<long long>(number), static_cast<long long>(count));
-    return name;
+    return fmt::format("shard-{:05}-of-{:05}.safetensors", number, count);
 }
 
 std::string to_json_text(const shard_index& index) {

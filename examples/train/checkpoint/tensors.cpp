@@ -5,6 +5,9 @@
 #include "checksum.hpp"
 #include "common/errors.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <optional>
 #include <span>
 #include <utility>
@@ -21,16 +24,8 @@ at::ScalarType scalar_type(const std::string& place, const std::string& dtype) {
     if (dtype == "F32") return at::kFloat;
     if (dtype == "BF16") return at::kBFloat16;
     if (dtype == "F16") return at::kHalf;
-    throw app::input_error(place, "dtype " + dtype +
-                                      " holds no weights; expected F64, F32, "
-                                      "BF16 or F16");
-}
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-    std::string text = "[";
-    for (const auto extent : shape)
-        text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
-    return text + "]";
+    throw app::input_error(
+        place, "dtype " + dtype + " holds no weights; expected F64, F32, BF16 or F16");
 }
 
 /// Calls visit(buffer, unit, i) for each parameter i of each buffer, in one order on
@@ -201,10 +196,10 @@ at::ScalarType stored_type(const weight_files& files, const std::string& name,
                            const std::vector<std::int64_t>& shape) {
     const auto& stored = files.info(name);
     if (stored.shape != shape) {
-        throw app::input_error(files.place_of(name), "tensor " + name + " has shape " +
-                                                         shape_text(stored.shape) +
-                                                         ", the model expects " +
-                                                         shape_text(shape));
+        throw app::input_error(
+            files.place_of(name),
+            fmt::format("tensor {} has shape [{}], the model expects [{}]", name,
+                        fmt::join(stored.shape, ", "), fmt::join(shape, ", ")));
     }
     return scalar_type(files.place_of(name) + ": " + name, stored.dtype);
 }

@@ -7,9 +7,12 @@
 
 #include <packkit/error.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <ranges>
 #include <utility>
 
 namespace packkit::train {
@@ -49,10 +52,6 @@ bool contains_range(const index_range& outer, const index_range& inner) {
                              inner.end <= outer.end);
 }
 
-std::size_t element_bytes(const stored_tensor& tensor) {
-    return safetensors_dtype_bits(tensor.dtype) / 8;
-}
-
 }  // namespace
 
 weight_files::weight_files(const std::string& path) : place_(path) {
@@ -76,10 +75,10 @@ weight_files weight_files::open_folder(const std::string& folder) {
         return all;
     }
     if (!fs::exists(index)) {
-        throw app::input_error(single, std::string("is missing, and so is ") +
-                                           index_name +
-                                           "; set random_init_weights: true to start "
-                                           "from random weights");
+        throw app::input_error(
+            single, fmt::format("is missing, and so is {}; set random_init_weights: true "
+                                "to start from random weights",
+                                index_name));
     }
     all.place_ = index;
     std::map<std::string, std::size_t> number;
@@ -120,21 +119,18 @@ void weight_files::check_piece(const std::string& name, const stored_tensor& ten
     const auto elements = whole_slice(found.shape).elements();
     if (found.dtype != tensor.dtype || elements != piece.part.elements()) {
         throw app::input_error(
-            file.path(), "tensor " + name + " has " + std::to_string(elements) +
-                             " elements of " + found.dtype + ", " + shard_index_name +
-                             " says " + std::to_string(piece.part.elements()) + " of " +
-                             tensor.dtype);
+            file.path(), fmt::format("tensor {} has {} elements of {}, {} says {} of {}",
+                                     name, elements, found.dtype, shard_index_name,
+                                     piece.part.elements(), tensor.dtype));
     }
 }
 
 const stored_tensor& weight_files::info(const std::string& name) const {
     const auto found = tensors_.find(name);
     if (found != tensors_.end()) return found->second;
-    std::vector<std::string> names;
-    for (const auto& [known, tensor] : tensors_)
-        names.push_back(known);
-    throw app::input_error(
-        place_, "tensor " + name + " is missing" + app::did_you_mean(name, names));
+    throw app::input_error(place_,
+                           "tensor " + name + " is missing" +
+                               app::did_you_mean(name, std::views::keys(tensors_)));
 }
 
 const std::string& weight_files::place_of(const std::string& name) const {
@@ -146,18 +142,16 @@ void weight_files::read(const std::string& name, const tensor_slice& slice,
                         std::span<std::byte> to) const {
     const auto& tensor = info(name);
     const auto all = whole_slice(tensor.shape);
-    const auto size = element_bytes(tensor);
+    const std::size_t size = safetensors_dtype_bits(tensor.dtype) / 8;
     if (!contains_range(all.rows, slice.rows) ||
         !contains_range(all.columns, slice.columns) || size == 0 ||
         to.size() != static_cast<std::size_t>(slice.elements()) * size) {
         throw packkit::invalid_argument(
-            place_of(name) + ": tensor " + name + " of " + std::to_string(all.rows.end) +
-            " x " + std::to_string(all.columns.end) + " elements of " + tensor.dtype +
-            ": " + std::to_string(slice.rows.size()) + " rows from " +
-            std::to_string(slice.rows.begin) + " and " +
-            std::to_string(slice.columns.size()) + " columns from " +
-            std::to_string(slice.columns.begin) + " do not fit it or " +
-            std::to_string(to.size()) + " bytes");
+            fmt::format("{}: tensor {} of {} x {} elements of {}: {} rows from {} and {} "
+                        "columns from {} do not fit it or {} bytes",
+                        place_of(name), name, all.rows.end, all.columns.end, tensor.dtype,
+                        slice.rows.size(), slice.rows.begin, slice.columns.size(),
+                        slice.columns.begin, to.size()));
     }
     const auto bytes = [size](std::int64_t elements) {
         return static_cast<std::size_t>(elements) * size;
