@@ -5,10 +5,6 @@
 namespace packkit::train {
 namespace {
 
-constexpr std::string_view qwen2_system = "You are a helpful assistant.";
-constexpr std::string_view qwen_25_system =
-    "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
-
 chat_text& begin_turn(chat_text& text, std::string_view role) {
     return text.add("<|im_start|>").add(role).add("\n");
 }
@@ -17,20 +13,13 @@ void end_turn(chat_text& text) {
     text.add("<|im_end|>\n");
 }
 
-void add_turns(chat_messages messages, chat_text& text) {
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-        begin_turn(text, messages[i].role).content(i, messages[i].content);
-        end_turn(text);
-    }
-}
-
 void with_default_system(chat_messages messages, chat_text& text,
                          std::string_view system) {
     if (behind_system(messages) == 0) {
         begin_turn(text, "system").add(system);
         end_turn(text);
     }
-    add_turns(messages, text);
+    render_chatml(messages, text);
 }
 
 /// An answer in its two parts.
@@ -68,15 +57,20 @@ std::size_t last_query(chat_messages messages) {
 }  // namespace
 
 void render_chatml(chat_messages messages, chat_text& text) {
-    add_turns(messages, text);
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+        begin_turn(text, messages[i].role).content(i, messages[i].content);
+        end_turn(text);
+    }
 }
 
 void render_qwen2(chat_messages messages, chat_text& text) {
-    with_default_system(messages, text, qwen2_system);
+    with_default_system(messages, text, "You are a helpful assistant.");
 }
 
 void render_qwen_25(chat_messages messages, chat_text& text) {
-    with_default_system(messages, text, qwen_25_system);
+    with_default_system(
+        messages, text,
+        "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.");
 }
 
 void render_qwen3(chat_messages messages, chat_text& text) {

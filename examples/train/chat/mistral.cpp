@@ -5,67 +5,51 @@
 namespace packkit::train {
 namespace {
 
-/// What is written around a question.
-struct question_form {
-    std::string_view begin;
-    std::string_view end;
+/// How a version writes a conversation.
+struct mistral_form {
+    std::string_view question_begin;
+    std::string_view question_end;
+    std::string_view answer_begin;
+    std::string_view (*answer)(std::string_view content);
+    /// Where a system message goes: before the first question, or before the last one and
+    /// only if that is the last message, so that a conversation that ends with an answer
+    /// does not show it.
+    bool system_first;
 };
 
-void add_question(chat_messages messages, std::size_t i, bool with_system,
-                  const question_form& form, chat_text& text) {
-    text.add(form.begin);
-    if (with_system) text.add(messages[0].content).add("\n\n");
-    text.content(i, messages[i].content).add(form.end);
+std::string_view unchanged(std::string_view text) {
+    return text;
 }
 
-/// From the second version on the system message goes before the last question, and only
-/// if that is the last message: a conversation that ends with an answer does not show it.
-bool shows_system(chat_messages messages, std::size_t i) {
-    return behind_system(messages) == 1 && i + 1 == messages.size();
+void render(chat_messages messages, chat_text& text, const mistral_form& form) {
+    const std::size_t first = behind_system(messages);
+    require_alternation(messages, first);
+    text.bos();
+    for (std::size_t i = first; i < messages.size(); ++i) {
+        const std::string& content = messages[i].content;
+        if (messages[i].role == "assistant") {
+            text.add(form.answer_begin).content(i, form.answer(content)).eos();
+            continue;
+        }
+        text.add(form.question_begin);
+        if (first == 1 && i == (form.system_first ? 1 : messages.size() - 1))
+            text.add(messages[0].content).add("\n\n");
+        text.content(i, content).add(form.question_end);
+    }
 }
 
 }  // namespace
 
 void render_mistral_v1(chat_messages messages, chat_text& text) {
-    const std::size_t first = behind_system(messages);
-    require_alternation(messages, first);
-    text.bos();
-    for (std::size_t i = first; i < messages.size(); ++i) {
-        if (messages[i].role == "assistant") {
-            text.add(" ").content(i, messages[i].content).eos();
-        } else {
-            add_question(messages, i, first == 1 && i == 1, {" [INST] ", " [/INST]"},
-                         text);
-        }
-    }
+    render(messages, text, {" [INST] ", " [/INST]", " ", unchanged, true});
 }
 
 void render_mistral_v2v3(chat_messages messages, chat_text& text) {
-    const std::size_t first = behind_system(messages);
-    require_alternation(messages, first);
-    text.bos();
-    for (std::size_t i = first; i < messages.size(); ++i) {
-        if (messages[i].role == "assistant") {
-            text.add(" ").content(i, stripped(messages[i].content)).eos();
-        } else {
-            add_question(messages, i, shows_system(messages, i), {"[INST] ", "[/INST]"},
-                         text);
-        }
-    }
+    render(messages, text, {"[INST] ", "[/INST]", " ", stripped, false});
 }
 
 void render_mistral_v3_tekken(chat_messages messages, chat_text& text) {
-    const std::size_t first = behind_system(messages);
-    require_alternation(messages, first);
-    text.bos();
-    for (std::size_t i = first; i < messages.size(); ++i) {
-        if (messages[i].role == "assistant") {
-            text.content(i, messages[i].content).eos();
-        } else {
-            add_question(messages, i, shows_system(messages, i), {"[INST]", "[/INST]"},
-                         text);
-        }
-    }
+    render(messages, text, {"[INST]", "[/INST]", "", unchanged, false});
 }
 
 }  // namespace packkit::train

@@ -4,6 +4,8 @@
 #include "common/errors.hpp"
 #include "data/row_fields.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace packkit::train {
@@ -33,20 +35,20 @@ chat_reader::chat_reader(const dataset_config& data, const train_config& config,
     for (const std::string& text : config.eot_tokens) {
         const auto ids = tokens.encode(text);
         if (ids.size() != 1) {
-            throw input_error(data.path, "eot_tokens: " + in_quotes(text) + " is " +
-                                             std::to_string(ids.size()) +
-                                             " tokens of the tokenizer " +
-                                             in_quotes(tokens.name()) + "; expected 1");
+            throw input_error(
+                data.path,
+                fmt::format("eot_tokens: {} is {} tokens of the tokenizer {}; expected 1",
+                            in_quotes(text), ids.size(), in_quotes(tokens.name())));
         }
         eot_.push_back(ids.front());
     }
     if (chat_.train_on_eot != chat_.train_on_eos && !eos_.empty() &&
         contains(eot_, eos_.front())) {
-        throw input_error(data.path,
-                          "train_on_eot: " + std::string(to_string(chat_.train_on_eot)) +
-                              " contradicts train_on_eos: " +
-                              std::string(to_string(chat_.train_on_eos)) +
-                              ": eos is among the eot_tokens");
+        throw input_error(
+            data.path,
+            fmt::format("train_on_eot: {} contradicts train_on_eos: {}: eos is among the "
+                        "eot_tokens",
+                        to_string(chat_.train_on_eot), to_string(chat_.train_on_eos)));
     }
 }
 
@@ -128,10 +130,7 @@ void chat_reader::read_messages(const std::string& place, const json& row) {
 }
 
 void chat_reader::read_message(const std::string& place, const json& message) {
-    if (!message.is_object()) {
-        throw input_error(
-            place, "expected an object, found " + std::string(app::json_kind(message)));
-    }
+    require_object(place, message);
     chat_message read;
     read.place = place;
     read.role = text_field(place, message, chat_.field_role);

@@ -40,20 +40,12 @@ bool is_ascii_space(char c) {
     return (c >= '\t' && c <= '\r') || (c >= '\x1C' && c <= ' ');
 }
 
-std::size_t space_at_begin(std::string_view text) {
+/// Bytes of the white space that a text begins or ends with, 0 where there is none.
+std::size_t space_at(std::string_view text, bool end) {
     if (text.empty()) return 0;
-    if (is_ascii_space(text.front())) return 1;
+    if (is_ascii_space(end ? text.back() : text.front())) return 1;
     for (const auto space : wide_spaces) {
-        if (text.starts_with(space)) return space.size();
-    }
-    return 0;
-}
-
-std::size_t space_at_end(std::string_view text) {
-    if (text.empty()) return 0;
-    if (is_ascii_space(text.back())) return 1;
-    for (const auto space : wide_spaces) {
-        if (text.ends_with(space)) return space.size();
+        if (end ? text.ends_with(space) : text.starts_with(space)) return space.size();
     }
     return 0;
 }
@@ -77,13 +69,13 @@ void require_alternation(chat_messages messages, std::size_t first) {
 }
 
 std::string_view stripped(std::string_view text) {
-    while (const std::size_t bytes = space_at_begin(text))
+    while (const std::size_t bytes = space_at(text, false))
         text.remove_prefix(bytes);
     return stripped_at_end(text);
 }
 
 std::string_view stripped_at_end(std::string_view text) {
-    while (const std::size_t bytes = space_at_end(text))
+    while (const std::size_t bytes = space_at(text, true))
         text.remove_suffix(bytes);
     return text;
 }

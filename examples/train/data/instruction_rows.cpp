@@ -63,10 +63,7 @@ void read_segments(const std::string& place, const json& row, const tokenizer& t
     for (std::size_t i = 0; i < segments.size(); ++i) {
         const std::string where = place + ": segments[" + std::to_string(i) + "]";
         const json& segment = segments[i];
-        if (!segment.is_object()) {
-            throw app::input_error(where, "expected an object, found " +
-                                              std::string(app::json_kind(segment)));
-        }
+        require_object(where, segment);
         const json& label = field_of(where, segment, "label");
         if (!label.is_boolean()) refuse_kind(where, "label", label, "true or false");
         tokens.encode(text_field(where, segment, "text"), false, sample.ids);

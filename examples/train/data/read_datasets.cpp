@@ -15,9 +15,13 @@
 
 #include <packkit/excess_length.hpp>
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -40,29 +44,25 @@ public:
           strategy_(config.excess_length_strategy),
           store_(store) {}
 
-    /// A row without text or tokens.
-    void add_empty() {
-        ++report.rows;
-        ++report.empty;
-    }
-
+    /// Adds a row, which may be empty.
     /// \param labels as many as tokens, or the tokens themselves.
     void add(const std::string& place, std::span<const std::int32_t> tokens,
              std::span<const std::int32_t> labels) {
         const auto length = static_cast<std::int64_t>(tokens.size());
         ++report.rows;
         report.tokens_read += length;
-        if (length <= capacity_) {
-            keep(tokens, labels);
+        if (length == 0) {
+            ++report.empty;
             return;
         }
+        if (length <= capacity_) return keep(tokens, labels);
         ++report.overlong;
         if (strategy_ == excess_length_strategy::raise) {
-            throw input_error(place,
-                              std::to_string(length) + " tokens, sequence_len is " +
-                                  std::to_string(capacity_) +
-                                  " (excess_length_strategy raise; drop, truncate and "
-                                  "split would let it pass)");
+            throw input_error(
+                place,
+                fmt::format("{} tokens, sequence_len is {} (excess_length_strategy "
+                            "raise; drop, truncate and split would let it pass)",
+                            length, capacity_));
         }
         const auto fitted = apply_excess_length(std::array{length}, capacity_, strategy_);
         report.dropped += static_cast<std::int64_t>(fitted.dropped.size());
@@ -173,19 +173,11 @@ private:
     }
 
     void add_text(const std::string& place, std::string_view text) {
-        if (text.empty()) {
-            sink_.add_empty();
-            return;
-        }
         ids_.clear();
         try {
-            encode_document(tokenizer_, text, ids_);
+            if (!text.empty()) encode_document(tokenizer_, text, ids_);
         } catch (const input_error& fault) { throw input_error(place, fault.what()); }
-        if (ids_.empty()) {
-            sink_.add_empty();
-        } else {
-            sink_.add(place, ids_, ids_);
-        }
+        sink_.add(place, ids_, ids_);
     }
 
     void read_lines() {
@@ -238,36 +230,31 @@ private:
     template <class Use>
     void for_each_row(std::initializer_list<std::string> keys,
                       std::initializer_list<std::string> optional, Use&& use) {
-        if (kind_ == file_format::parquet || kind_ == file_format::arrow) {
-            app::column_row_reader rows(data_.path, kind_ == file_format::arrow
-                                                        ? app::column_format::arrow
-                                                        : app::column_format::parquet);
-            if (data_.type == dataset_type::tokens) {
-                for (const auto& name : rows.columns())
-                    check_column(data_.path, "column", name);
-            }
-            std::vector<std::string> columns;
-            for (const auto& key : keys)
-                columns.push_back(column_of(rows, key));
-            for (const auto& key : optional) {
-                if (rows.has_column(key)) columns.push_back(key);
-            }
-            rows.select(columns);
-            use_rows(rows, use);
-        } else {
+        const bool arrow = kind_ == file_format::arrow;
+        if (!arrow && kind_ != file_format::parquet) {
             app::jsonl_reader rows(data_.path);
-            use_rows(rows, use);
+            return use_rows(rows, use);
         }
+        app::column_row_reader rows(
+            data_.path, arrow ? app::column_format::arrow : app::column_format::parquet);
+        if (data_.type == dataset_type::tokens) {
+            for (const auto& name : rows.columns())
+                check_column(data_.path, "column", name);
+        }
+        std::vector<std::string> columns;
+        for (const auto& key : keys)
+            columns.push_back(column_of(rows, key));
+        std::copy_if(optional.begin(), optional.end(), std::back_inserter(columns),
+                     [&](const std::string& key) { return rows.has_column(key); });
+        rows.select(columns);
+        use_rows(rows, use);
     }
 
     template <class Rows, class Use>
     void use_rows(Rows& rows, Use& use) {
         for (json row; next(rows, row);) {
             on_row([&] {
-                if (!row.is_object()) {
-                    throw input_error(rows.place(), "expected an object, found " +
-                                                        std::string(app::json_kind(row)));
-                }
+                require_object(rows.place(), row);
                 use(rows.place(), row);
             });
             progress_.set(rows.bytes_read());
@@ -297,14 +284,6 @@ private:
                      });
     }
 
-    void add_sample(const std::string& place) {
-        if (sample_.ids.empty()) {
-            sink_.add_empty();
-        } else {
-            sink_.add(place, sample_.ids, sample_.labels);
-        }
-    }
-
     /// \param read_row read_alpaca or read_segments.
     template <class ReadRow>
     void read_supervised(std::initializer_list<std::string> keys,
@@ -313,7 +292,7 @@ private:
         for_each_row(keys, optional, [&](const std::string& place, const json& row) {
             sample_.clear();
             read_row(place, row, tokenizer_, config_.train_on_inputs, sample_);
-            add_sample(place);
+            sink_.add(place, sample_.ids, sample_.labels);
         });
     }
 
@@ -323,7 +302,7 @@ private:
                      [&](const std::string& place, const json& row) {
                          sample_.clear();
                          chats.read(place, row, sample_);
-                         add_sample(place);
+                         sink_.add(place, sample_.ids, sample_.labels);
                      });
     }
 
@@ -331,21 +310,18 @@ private:
         const auto use = [this](const std::string& place, const json& row) {
             for (const auto& [key, value] : row.items())
                 check_column(place, "key", key);
-            read_ids(place, row, "input_ids", vocab_size_, false, ids_);
+            auto& [ids, labels] = sample_;
+            read_ids(place, row, "input_ids", vocab_size_, false, ids);
             const bool labelled = row.contains("labels") && !row["labels"].is_null();
             if (labelled) {
-                read_ids(place, row, "labels", vocab_size_, true, labels_);
-                if (labels_.size() != ids_.size()) {
-                    throw input_error(
-                        place, "labels has " + std::to_string(labels_.size()) +
-                                   " entries, input_ids " + std::to_string(ids_.size()));
+                read_ids(place, row, "labels", vocab_size_, true, labels);
+                if (labels.size() != ids.size()) {
+                    throw input_error(place,
+                                      fmt::format("labels has {} entries, input_ids {}",
+                                                  labels.size(), ids.size()));
                 }
             }
-            if (ids_.empty()) {
-                sink_.add_empty();
-            } else {
-                sink_.add(place, ids_, labelled ? labels_ : ids_);
-            }
+            sink_.add(place, ids, labelled ? labels : ids);
         };
         for_each_row({"input_ids"}, {"labels"}, use);
     }
@@ -359,7 +335,6 @@ private:
     progress_sum& progress_;
     const bad_input& bad_;
     std::vector<std::int32_t> ids_;
-    std::vector<std::int32_t> labels_;
     labelled_tokens sample_;
 };
 
@@ -375,13 +350,13 @@ std::uint64_t bytes_of(const train_config& config) {
 
 std::string without_samples(const train_config& config, const dataset_report& report) {
     const auto are = [](std::int64_t count) {
-        return ", " + std::to_string(count) + (count == 1 ? " is " : " are ");
+        return fmt::format(", {} {} ", count, count == 1 ? "is" : "are");
     };
     std::string what = "no sample is left of " + app::counted(report.rows, "row");
     if (report.empty > 0) what += are(report.empty) + "empty";
     if (report.dropped > 0) {
-        what += are(report.dropped) + "longer than sequence_len " +
-                std::to_string(config.sequence_len) + " (excess_length_strategy drop)";
+        what += fmt::format("{}longer than sequence_len {} (excess_length_strategy drop)",
+                            are(report.dropped), config.sequence_len);
     }
     return what;
 }
@@ -390,10 +365,10 @@ void check_vocabulary(const dataset_config& data, const tokenizer& tokens,
                       std::int64_t vocab_size) {
     if (data.type == dataset_type::tokens || tokens.vocabulary_size() <= vocab_size)
         return;
-    throw input_error(data.path, "the tokenizer " + in_quotes(tokens.name()) + " has " +
-                                     std::to_string(tokens.vocabulary_size()) +
-                                     " ids, the model's vocabulary " +
-                                     std::to_string(vocab_size));
+    throw input_error(
+        data.path,
+        fmt::format("the tokenizer {} has {} ids, the model's vocabulary {}",
+                    in_quotes(tokens.name()), tokens.vocabulary_size(), vocab_size));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include "common/errors.hpp"
 
+#include <fmt/format.h>
+
 namespace packkit::train {
 
 using app::in_quotes;
@@ -30,6 +32,13 @@ const json* find_field(const std::string& place, const json& row,
     return value;
 }
 
+void require_object(const std::string& place, const json& value) {
+    if (!value.is_object()) {
+        throw input_error(
+            place, fmt::format("expected an object, found {}", app::json_kind(value)));
+    }
+}
+
 const json& field_of(const std::string& place, const json& row, std::string_view field) {
     const json* const value = find_field(place, row, field);
     if (value == nullptr) {
@@ -47,9 +56,8 @@ const std::string& text_field(const std::string& place, const json& row,
 
 void refuse_kind(const std::string& place, std::string_view field, const json& value,
                  std::string_view expected) {
-    throw input_error(place, "key " + in_quotes(field) + " holds " +
-                                 std::string(app::json_kind(value)) + "; expected " +
-                                 std::string(expected));
+    throw input_error(place, fmt::format("key {} holds {}; expected {}", in_quotes(field),
+                                         app::json_kind(value), expected));
 }
 
 }  // namespace packkit::train

@@ -28,4 +28,7 @@ namespace packkit::train {
 [[noreturn]] void refuse_kind(const std::string& place, std::string_view field,
                               const app::json& value, std::string_view expected);
 
+/// Throws app::input_error unless the value is an object.
+void require_object(const std::string& place, const app::json& value);
+
 }  // namespace packkit::train

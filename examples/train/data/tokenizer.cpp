@@ -4,6 +4,9 @@
 #include "common/errors.hpp"
 #include "common/input_file.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 namespace packkit::train {
 
 void encode_document(const tokenizer& tokens, std::string_view text,
@@ -32,12 +35,7 @@ std::string tokenize_lines(const tokenizer& tokens, const std::string& path) {
         } catch (const app::input_error& fault) {
             throw app::input_error(lines.place(), fault.what());
         }
-        result += '[';
-        for (std::size_t i = 0; i < ids.size(); ++i) {
-            if (i > 0) result += ", ";
-            result += std::to_string(ids[i]);
-        }
-        result += "]\n";
+        result += fmt::format("[{}]\n", fmt::join(ids, ", "));
     }
     return result;
 }
