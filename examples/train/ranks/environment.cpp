@@ -5,6 +5,8 @@
 #include "common/numbers.hpp"
 #include "ranks/slurm.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 #include <initializer_list>
 #include <limits>
@@ -31,9 +33,10 @@ std::string text_in(const char* name) {
     return text == nullptr ? "" : text;
 }
 
+constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+
 /// Of a Slurm step.
 std::optional<std::int64_t> tasks_of_this_node() {
-    constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
     const auto node = number_in({"SLURM_NODEID"}, 0, most).value_or(0);
     return tasks_of_node(text_in("SLURM_STEP_TASKS_PER_NODE"), node);
 }
@@ -41,7 +44,6 @@ std::optional<std::int64_t> tasks_of_this_node() {
 }  // namespace
 
 rank_environment read_rank_environment() {
-    constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
     rank_environment here;
     const auto world = number_in(
         {"WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}, 1, most);
@@ -51,9 +53,9 @@ rank_environment read_rank_environment() {
     here.world_size = *world;
     here.rank = *rank;
     if (here.rank >= here.world_size) {
-        throw app::usage_error("environment variable RANK",
-                               std::to_string(here.rank) + " is not below WORLD_SIZE " +
-                                   std::to_string(here.world_size));
+        throw app::usage_error(
+            "environment variable RANK",
+            fmt::format("{} is not below WORLD_SIZE {}", here.rank, here.world_size));
     }
     here.local_rank = number_in({"LOCAL_RANK", "SLURM_LOCALID",
                                  "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"},
@@ -68,12 +70,11 @@ rank_environment read_rank_environment() {
     if (here.master_addr.empty() && here.local_world_size < here.world_size) {
         if (by_slurm) here.master_addr = first_host(text_in("SLURM_STEP_NODELIST"));
         if (here.master_addr.empty()) {
-            throw app::usage_error("environment variable MASTER_ADDR",
-                                   "is not set, and " +
-                                       std::to_string(here.local_world_size) + " of " +
-                                       std::to_string(here.world_size) +
-                                       " ranks are on this node; expected the name or "
-                                       "address of rank 0's node");
+            throw app::usage_error(
+                "environment variable MASTER_ADDR",
+                fmt::format("is not set, and {} of {} ranks are on this node; expected "
+                            "the name or address of rank 0's node",
+                            here.local_world_size, here.world_size));
         }
     }
     if (here.master_addr.empty()) here.master_addr = "127.0.0.1";

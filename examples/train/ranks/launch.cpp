@@ -157,11 +157,10 @@ public:
 private:
     [[nodiscard]] std::string label(std::size_t rank, bool with_step = true) {
         const auto step = board_[rank].step.load();
-        return "rank " + std::to_string(rank) + " (pid " +
-               std::to_string(children_[rank].pid) + ")" +
-               (!with_step ? ""
-                : step < 0 ? ", before the first step"
-                           : ", step " + std::to_string(step));
+        return fmt::format("rank {} (pid {}){}", rank, children_[rank].pid,
+                           !with_step ? ""
+                           : step < 0 ? ", before the first step"
+                                      : fmt::format(", step {}", step));
     }
     /// The failure that the others followed from: death by a foreign signal, then a
     /// rank's own error, then a rank that we had to end because it hung, then a failed
@@ -181,7 +180,6 @@ std::optional<std::size_t> job::root() {
         if (WIFSIGNALED(c.status) && !c.ended_by_us) return 5;
         switch (board_[rank].failure.load(std::memory_order_acquire)) {
             case failure_kind::wrong_use:
-                return 4;
             case failure_kind::failed:
                 return 4;
             case failure_kind::communication:
@@ -221,14 +219,13 @@ int job::conclude(int asked) {
     // One that has told its failure and is slow to end is ended by us.
     if (WIFSIGNALED(c.status) && !(c.ended_by_us && !text.empty())) {
         const int number = WTERMSIG(c.status);
-        const std::string name = strsignal(number);
-        text = label(*rank) + ": " +
-               (c.ended_by_us ? "did not answer and was ended"
-                              : "was killed by signal " + std::to_string(number) + " (" +
-                                    name + ")");
+        text =
+            label(*rank) + (c.ended_by_us ? ": did not answer and was ended"
+                                          : fmt::format(": was killed by signal {} ({})",
+                                                        number, strsignal(number)));
     } else if (text.empty()) {
         text =
-            label(*rank) + ": ended with status " + std::to_string(WEXITSTATUS(c.status));
+            fmt::format("{}: ended with status {}", label(*rank), WEXITSTATUS(c.status));
     } else if (slot.failure.load() != failure_kind::wrong_use) {
         text = label(*rank, !text.starts_with("step ")) + ": " + text;
     }

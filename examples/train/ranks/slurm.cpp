@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ranks/slurm.hpp"
 
-#include <charconv>
+#include "common/numbers.hpp"
 
 namespace packkit::train {
 namespace {
 
 /// The positive number that `text` is as a whole.
 std::optional<std::int64_t> positive(std::string_view text) {
-    std::int64_t value = 0;
-    const auto* end = text.data() + text.size();
-    const auto [stop, fault] = std::from_chars(text.data(), end, value);
-    if (fault != std::errc() || stop != end || value < 1) return std::nullopt;
-    return value;
+    const auto [value, fault] = app::parse_integer(text);
+    return fault == app::integer_fault::none && value > 0 ? std::optional(value)
+                                                          : std::nullopt;
 }
 
 }  // namespace
