@@ -11,10 +11,6 @@
 namespace packkit::app {
 namespace {
 
-std::string count(std::size_t value) {
-    return grouped(std::uint64_t{value});
-}
-
 report_section bound_section(const capacity_report& main) {
     std::vector<chart_mark> above;
     for (const algorithm_result& one : main.results) {
@@ -26,7 +22,7 @@ report_section bound_section(const capacity_report& main) {
     }
     return {.title = "Distance from the lower bound",
             .caption = "No packing has fewer than " +
-                       count(main.results.front().lower_bound) +
+                       grouped(main.results.front().lower_bound) +
                        " rows of this capacity. Rows above that, in percent:",
             .plots = bar_chart("Rows above the lower bound by algorithm", above)};
 }
@@ -41,7 +37,7 @@ report_section fill_section(const capacity_report& main) {
             const std::size_t width = 100 / fill_buckets;
             marks.push_back({std::to_string(i * width) + "–" +
                                  std::to_string((i + 1) * width) + " % full",
-                             share, count(one.fill[i]) + " rows, " + percent(share, 1),
+                             share, grouped(one.fill[i]) + " rows, " + percent(share, 1),
                              &one == &best_result(main) ? "best" : "packed"});
         }
         html += "<div><h3>" + html_escaped(one.algorithm) + "</h3>" +
@@ -62,7 +58,7 @@ report_section rows_section(const capacity_report& main) {
     const algorithm_result& best = best_result(main);
     std::vector<std::vector<chart_mark>> rows;
     for (const drawn_row& drawn : best.drawn) {
-        const std::string name = "row " + count(drawn.row);
+        const std::string name = "row " + grouped(drawn.row);
         std::int64_t filled = 0;
         std::int64_t not_drawn = 0;
         std::vector<chart_mark>& row = rows.emplace_back();
@@ -86,7 +82,7 @@ report_section rows_section(const capacity_report& main) {
         }
     }
     return {.title = "Packed rows",
-            .caption = "Rows of " + best.algorithm + ", " + count(rows.size()) +
+            .caption = "Rows of " + best.algorithm + ", " + grouped(rows.size()) +
                        " of them spread evenly over all: a segment is a sample, grey is "
                        "padding.",
             .plots = row_chart("Packed rows", rows, static_cast<double>(main.capacity))};
@@ -128,7 +124,7 @@ report_section ranks_section(const capacity_report& main, const settings& option
     return {
         .title = title,
         .caption =
-            "Rows of " + best.algorithm + " for " + count(options.ranks) +
+            "Rows of " + best.algorithm + " for " + grouped(options.ranks) +
             " ranks, a row each a step. In random order the ranks wait " +
             percent(best.shuffled.idle) +
             " of the time for the busiest of the step; with rows of like cost in one "
@@ -162,7 +158,7 @@ std::string lengths_caption(const capacity_report& main) {
                        fixed(lengths.p99, 0) + ".";
     if (main.excess.samples > 0) {
         text += " Longer than the capacity, in the other colour: " +
-                count(main.excess.samples) + ".";
+                grouped(main.excess.samples) + ".";
     }
     return text;
 }

@@ -14,10 +14,6 @@
 namespace packkit::app {
 namespace {
 
-std::string count(std::size_t value) {
-    return grouped(std::uint64_t{value});
-}
-
 std::string yes_or_no(bool value) {
     return value ? "yes" : "no";
 }
@@ -33,9 +29,9 @@ table results_table(const capacity_report& capacity) {
                    {"rank imb."},
                    {"attention imb."}});
     for (const algorithm_result& one : capacity.results) {
-        results.add_row({one.algorithm, count(one.bins), percent(one.efficiency),
+        results.add_row({one.algorithm, grouped(one.bins), percent(one.efficiency),
                          grouped(one.padding_tokens),
-                         count(one.gap_bins) + (one.optimal ? " optimal" : ""),
+                         grouped(one.gap_bins) + (one.optimal ? " optimal" : ""),
                          duration_text(one.seconds) + (one.sample_indices ? "" : " *"),
                          fixed(one.ns_per_sample, 1), percent(one.rank_imbalance),
                          percent(one.attention_imbalance)});
@@ -85,8 +81,8 @@ table sweep_table(const report& result) {
                  {"sample_packing"}});
     for (const capacity_report& one : result.capacities) {
         const algorithm_result& best = best_result(one);
-        sweep.add_row({std::to_string(one.capacity), best.algorithm, count(best.bins),
-                       percent(best.efficiency), count(one.excess.samples),
+        sweep.add_row({std::to_string(one.capacity), best.algorithm, grouped(best.bins),
+                       percent(best.efficiency), grouped(one.excess.samples),
                        percent(one.pad_to_capacity), grouped(one.advice.steps_per_epoch),
                        yes_or_no(one.advice.sample_packing)});
     }
@@ -103,7 +99,7 @@ table histogram_table(const capacity_report& capacity) {
         const double share =
             static_cast<double>(bucket.count) / static_cast<double>(largest);
         histogram.add_row(
-            {bucket_text(bucket), count(bucket.count), text_bar(share, bar_columns)});
+            {bucket_text(bucket), grouped(bucket.count), text_bar(share, bar_columns)});
     }
     return histogram;
 }
@@ -137,7 +133,7 @@ report_section packed_section(const report& result, const settings& options) {
     std::vector<std::string> lines = notes_of(result);
     lines.insert(lines.begin(),
                  "gap: bins above the lower bound of " +
-                     count(main.results.front().lower_bound) + "; imb.: busiest of " +
+                     grouped(main.results.front().lower_bound) + "; imb.: busiest of " +
                      counted(options.ranks, "rank", "ranks") + " above the mean");
     return {.title = "Packed",
             .caption =
@@ -177,10 +173,10 @@ std::vector<headline_figure> figures_of(const capacity_report& main) {
             {percent(main.pad_to_capacity), "padded to the capacity instead"},
             {fixed(samples_per_row, 2) + " ×",
              "samples a row of " + grouped(main.capacity) + " tokens"},
-            {count(best.bins),
+            {grouped(best.bins),
              best.gap_bins == 0
                  ? "rows, proved to be the fewest"
-                 : "rows, at most " + count(best.gap_bins) + " above the fewest"},
+                 : "rows, at most " + grouped(best.gap_bins) + " above the fewest"},
             {short_count(static_cast<std::uint64_t>(main.tokens)),
              "tokens in " + counted(main.samples, "sample", "samples")}};
 }
@@ -204,7 +200,7 @@ std::string describe_skipped(const capacity_report& capacity) {
     const excess_report& excess = capacity.excess;
     std::string text;
     if (excess.samples > 0) {
-        text = count(excess.samples) + " longer than the capacity (longest " +
+        text = grouped(excess.samples) + " longer than the capacity (longest " +
                grouped(excess.longest) + "): ";
         switch (excess.strategy) {
             case excess_length_strategy::drop:
@@ -214,14 +210,14 @@ std::string describe_skipped(const capacity_report& capacity) {
                 text += "truncated, " + grouped(excess.cut_tokens) + " tokens cut off";
                 break;
             case excess_length_strategy::split:
-                text += "split, " + count(capacity.items) + " pieces in all";
+                text += "split, " + grouped(capacity.items) + " pieces in all";
                 break;
             case excess_length_strategy::raise:
                 break;  // refused while reading
         }
     }
     if (capacity.skipped_empty > 0) {
-        text += (text.empty() ? "" : "; ") + count(capacity.skipped_empty) +
+        text += (text.empty() ? "" : "; ") + grouped(capacity.skipped_empty) +
                 " empty, left out";
     }
     return text;
