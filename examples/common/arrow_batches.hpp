@@ -3,14 +3,18 @@
 /// @file
 /// Parquet and Arrow files piece by piece. Included only where Arrow is.
 
+#include "common/errors.hpp"
 #include "common/input_file.hpp"
+#include "common/utf8.hpp"
 
 #include <arrow/api.h>
 #include <arrow/io/interfaces.h>
+#include <arrow/visit_array_inline.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -73,6 +77,41 @@ protected:
 
 /// Throws an input_error with `place` and what Arrow says, in one line.
 [[noreturn]] void refuse_status(const std::string& place, const arrow::Status& status);
+
+constexpr bool holds_text(arrow::Type::type type) {
+    using enum arrow::Type::type;
+    return type == STRING || type == LARGE_STRING || type == STRING_VIEW;
+}
+
+constexpr bool holds_list(arrow::Type::type type) {
+    using enum arrow::Type::type;
+    return type == LIST || type == LARGE_LIST || type == FIXED_SIZE_LIST;
+}
+
+template <class Function>
+struct array_visitor {
+    const Function& f;
+
+    template <class Array>
+    arrow::Status Visit(const Array& values) {
+        f.template operator()<Array::TypeClass::type_id>(values);
+        return arrow::Status::OK();
+    }
+};
+
+/// Calls f<type>(values) with the array as that of its own type.
+template <class Function>
+void with_type(const arrow::Array& values, const Function& f) {
+    array_visitor<Function> visitor{f};
+    (void)arrow::VisitArrayInline(values, &visitor);
+}
+
+/// @throws input_error with `place()` for a text that is not UTF-8
+template <class Place>
+void check_utf8(std::string_view text, const Place& place) {
+    if (const std::size_t at = first_broken_utf8(text); at != text.npos)
+        throw input_error(place(), "the text is not UTF-8 at byte " + std::to_string(at));
+}
 
 inline void require_ok(const arrow::Status& status, const std::string& place) {
     if (!status.ok()) refuse_status(place, status);

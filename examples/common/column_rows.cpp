@@ -4,7 +4,6 @@
 #include "common/arrow_batches.hpp"
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
-#include "common/utf8.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -29,21 +28,15 @@ bool is_known(const arrow::DataType& type, int level = 0) {
         case Type::BOOL:
         case Type::FLOAT:
         case Type::DOUBLE:
-        case Type::STRING:
-        case Type::LARGE_STRING:
-        case Type::STRING_VIEW:
             return true;
-        case Type::LIST:
-        case Type::LARGE_LIST:
-        case Type::FIXED_SIZE_LIST:
-            return is_known(*type.field(0)->type(), level + 1);
         case Type::STRUCT:
             return level < most_levels;
         case Type::DICTIONARY:
             return is_known(*static_cast<const arrow::DictionaryType&>(type).value_type(),
                             level + 1);
         default:
-            return arrow::is_integer(type.id());
+            if (holds_list(type.id())) return is_known(*type.field(0)->type(), level + 1);
+            return holds_text(type.id()) || arrow::is_integer(type.id());
     }
 }
 
@@ -66,101 +59,42 @@ struct value_place {
     }
 };
 
-json text_of(std::string_view text, const value_place& place) {
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t length = utf8_length_at(text, at);
-        if (length == 0) {
-            throw input_error(place.text(),
-                              "the text is not UTF-8 at byte " + std::to_string(at));
-        }
-        at += length;
-    }
-    return std::string(text);
-}
-
-template <class Array>
-const Array& as(const arrow::Array& values) {
-    return static_cast<const Array&>(values);
-}
-
-/// As the reader of JSON makes them: unsigned unless negative.
-template <class Array>
-json whole_of(const arrow::Array& values, std::int64_t i) {
-    const auto value = as<Array>(values).Value(i);
-    if (std::cmp_less(value, 0)) return static_cast<std::int64_t>(value);
-    return static_cast<std::uint64_t>(value);
-}
-
-json value_of(const arrow::Array& values, std::int64_t i, const value_place& place);
-
-template <class Lists>
-json list_of(const arrow::Array& values, std::int64_t i, const value_place& place) {
-    const auto& lists = as<Lists>(values);
-    const std::int64_t begin = lists.value_offset(i);
-    const std::int64_t count = lists.value_length(i);
-    json list = json::array();
-    for (std::int64_t k = begin; k < begin + count; ++k)
-        list.push_back(value_of(*lists.values(), k, place));
-    return list;
-}
-
-json object_of(const arrow::Array& values, std::int64_t i, const value_place& place) {
-    const auto& structs = as<arrow::StructArray>(values);
-    json object = json::object();
-    for (int f = 0; f < structs.num_fields(); ++f) {
-        json value = value_of(*structs.field(f), i, place);
-        if (!value.is_null())
-            object[structs.struct_type()->field(f)->name()] = std::move(value);
-    }
-    return object;
-}
-
-json value_of(const arrow::Array& values, std::int64_t i, const value_place& place) {
-    if (values.IsNull(i)) return nullptr;
-    switch (values.type_id()) {
-        case Type::BOOL:
-            return as<arrow::BooleanArray>(values).Value(i);
-        case Type::INT8:
-            return whole_of<arrow::Int8Array>(values, i);
-        case Type::UINT8:
-            return whole_of<arrow::UInt8Array>(values, i);
-        case Type::INT16:
-            return whole_of<arrow::Int16Array>(values, i);
-        case Type::UINT16:
-            return whole_of<arrow::UInt16Array>(values, i);
-        case Type::INT32:
-            return whole_of<arrow::Int32Array>(values, i);
-        case Type::UINT32:
-            return whole_of<arrow::UInt32Array>(values, i);
-        case Type::INT64:
-            return whole_of<arrow::Int64Array>(values, i);
-        case Type::UINT64:
-            return whole_of<arrow::UInt64Array>(values, i);
-        case Type::FLOAT:
-            return as<arrow::FloatArray>(values).Value(i);
-        case Type::DOUBLE:
-            return as<arrow::DoubleArray>(values).Value(i);
-        case Type::STRING:
-            return text_of(as<arrow::StringArray>(values).GetView(i), place);
-        case Type::LARGE_STRING:
-            return text_of(as<arrow::LargeStringArray>(values).GetView(i), place);
-        case Type::STRING_VIEW:
-            return text_of(as<arrow::StringViewArray>(values).GetView(i), place);
-        case Type::LIST:
-            return list_of<arrow::ListArray>(values, i, place);
-        case Type::LARGE_LIST:
-            return list_of<arrow::LargeListArray>(values, i, place);
-        case Type::FIXED_SIZE_LIST:
-            return list_of<arrow::FixedSizeListArray>(values, i, place);
-        case Type::STRUCT:
-            return object_of(values, i, place);
-        case Type::DICTIONARY: {
-            const auto& coded = as<arrow::DictionaryArray>(values);
-            return value_of(*coded.dictionary(), coded.GetValueIndex(i), place);
-        }
-        default:
+json value_of(const arrow::Array& array, std::int64_t i, const value_place& place) {
+    if (array.IsNull(i)) return nullptr;
+    json result;
+    with_type(array, [&]<Type::type type>(const auto& values) {
+        if constexpr (type == Type::BOOL || type == Type::FLOAT || type == Type::DOUBLE) {
+            result = values.Value(i);
+        } else if constexpr (arrow::is_integer(type)) {
+            // As the reader of JSON makes them: unsigned unless negative.
+            const auto value = values.Value(i);
+            if (std::cmp_less(value, 0)) {
+                result = static_cast<std::int64_t>(value);
+            } else {
+                result = static_cast<std::uint64_t>(value);
+            }
+        } else if constexpr (holds_text(type)) {
+            check_utf8(values.GetView(i), [&] { return place.text(); });
+            result = std::string(values.GetView(i));
+        } else if constexpr (holds_list(type)) {
+            result = json::array();
+            const std::int64_t begin = values.value_offset(i);
+            for (std::int64_t k = begin; k < begin + values.value_length(i); ++k)
+                result.push_back(value_of(*values.values(), k, place));
+        } else if constexpr (type == Type::STRUCT) {
+            result = json::object();
+            for (int f = 0; f < values.num_fields(); ++f) {
+                json value = value_of(*values.field(f), i, place);
+                if (!value.is_null())
+                    result[values.struct_type()->field(f)->name()] = std::move(value);
+            }
+        } else if constexpr (type == Type::DICTIONARY) {
+            result = value_of(*values.dictionary(), values.GetValueIndex(i), place);
+        } else {
             refuse_type(place.text(), *values.type());
-    }
+        }
+    });
+    return result;
 }
 
 std::unique_ptr<arrow_batches> open(const std::string& path, column_format format) {
@@ -209,12 +143,8 @@ void column_row_reader::select(std::span<const std::string> names) {
     for (const std::string& name : names) {
         const auto found = std::find(all.begin(), all.end(), name);
         if (found == all.end()) {
-            const std::string has = all.empty() ? "none"
-                                    : all.size() > 8
-                                        ? std::to_string(all.size()) + " others"
-                                        : name_list(all);
             throw input_error(file, "no column " + in_quotes(name) + "; the file has " +
-                                        escaped(has) + did_you_mean(name, all));
+                                        names_there(name, all));
         }
         const std::string place = file + ": column " + in_quotes(name);
         if (std::count(all.begin(), all.end(), name) > 1)

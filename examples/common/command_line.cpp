@@ -77,6 +77,27 @@ bool parse_command_line(CLI::App& app, int argc, char** argv) {
     return true;
 }
 
+void option_group::text(const char* names, std::string& text, const char* type,
+                        const char* description) const {
+    command_->add_option(names, text, description)
+        ->type_name(type)
+        ->group(group_)
+        ->take_last();
+}
+
+void option_group::repeated(const char* name, std::vector<std::string>& texts,
+                            const char* type, const char* description) const {
+    command_->add_option(name, texts, description)
+        ->type_name(type)
+        ->group(group_)
+        ->allow_extra_args(false)
+        ->take_all();
+}
+
+void option_group::flag(const char* name, bool& given, const char* description) const {
+    command_->add_flag(name, given, description)->group(group_);
+}
+
 std::vector<std::string> split_list(const std::string& option, std::string_view text) {
     std::vector<std::string> parts;
     while (true) {

@@ -26,6 +26,27 @@ namespace packkit::app {
 /// (sub)command.
 bool parse_command_line(CLI::App& app, int argc, char** argv);
 
+/// The options of one group of a command's help. Values are read later: what is kept is
+/// their text, empty where it was not given.
+class option_group {
+public:
+    option_group(CLI::App& command, const char* group)
+        : command_(&command), group_(group) {}
+
+    /// An option with a value; the last of several counts.
+    void text(const char* names, std::string& text, const char* type,
+              const char* description) const;
+    /// An option that may be given several times, with one value each.
+    void repeated(const char* name, std::vector<std::string>& texts, const char* type,
+                  const char* description) const;
+    /// An option without a value.
+    void flag(const char* name, bool& given, const char* description) const;
+
+private:
+    CLI::App* command_;
+    const char* group_;
+};
+
 /// "a,b,c" split at commas. @throws usage_error for an empty part.
 std::vector<std::string> split_list(const std::string& option, std::string_view text);
 
@@ -43,6 +64,16 @@ std::size_t parse_choice(const std::string& option, std::string_view what,
                                       did_you_mean(text, names));
     }
     return static_cast<std::size_t>(std::distance(std::begin(names), found));
+}
+
+/// Sets an enumeration to the word that was given; without one it stays as it is.
+/// @returns whether one was given
+template <class Kind, class Names>
+bool set_choice(const std::string& option, std::string_view what, std::string_view text,
+                const Names& names, Kind& kind) {
+    if (text.empty()) return false;
+    kind = static_cast<Kind>(parse_choice(option, what, text, names));
+    return true;
 }
 
 }  // namespace packkit::app

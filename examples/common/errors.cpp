@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "errors.hpp"
 
+#include "did_you_mean.hpp"
 #include "numbers.hpp"
 #include "problems.hpp"
 #include "utf8.hpp"
@@ -129,6 +130,13 @@ std::string escaped(std::string_view text) {
         }
     }
     return result;
+}
+
+std::string names_there(std::string_view missing, const std::vector<std::string>& names) {
+    const std::string all = names.empty()      ? "none"
+                            : names.size() > 8 ? std::to_string(names.size()) + " others"
+                                               : name_list(names);
+    return escaped(all) + did_you_mean(missing, names);
 }
 
 std::string in_quotes(std::string_view text) {

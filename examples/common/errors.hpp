@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace packkit::app {
 
@@ -49,5 +50,9 @@ std::string escaped(std::string_view text);
 
 /// escaped(text) between single quotes for use in a message, shortened to about 60 bytes.
 std::string in_quotes(std::string_view text);
+
+/// What a message says of the names that are there, with a suggestion for the one that is
+/// not: "a, b; did you mean 'b'?", "9 others", "none".
+std::string names_there(std::string_view missing, const std::vector<std::string>& names);
 
 }  // namespace packkit::app

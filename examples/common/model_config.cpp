@@ -10,12 +10,10 @@
 
 #include <packkit/error.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
 #include <optional>
-#include <vector>
 
 namespace packkit::app {
 namespace {

@@ -7,8 +7,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstddef>
-#include <limits>
-#include <span>
 #include <system_error>
 
 namespace packkit::app {
@@ -162,6 +160,14 @@ std::int64_t parse_option_integer(const std::string& option, std::string_view te
     return value;
 }
 
+std::optional<std::int64_t> parse_given_integer(const std::string& option,
+                                                std::string_view text,
+                                                std::int64_t minimum,
+                                                std::int64_t maximum) {
+    if (text.empty()) return std::nullopt;
+    return parse_option_integer(option, text, minimum, maximum);
+}
+
 double parse_option_real(const std::string& option, std::string_view text, bool or_zero) {
     const std::string expected =
         or_zero ? "; expected a number ≥ 0" : "; expected a number > 0";
@@ -182,6 +188,11 @@ double parse_option_real(const std::string& option, std::string_view text, bool 
             std::string(text) + (value < 0 ? " is negative" : " is zero") + expected);
     }
     return value;
+}
+
+void set_given_real(const std::string& option, std::string_view text, double& value,
+                    double unit) {
+    if (!text.empty()) value = parse_option_real(option, text) * unit;
 }
 
 }  // namespace packkit::app

@@ -5,6 +5,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -68,10 +69,20 @@ parsed_integer parse_integer(std::string_view text) noexcept;
 std::int64_t parse_option_integer(const std::string& option, std::string_view text,
                                   std::int64_t minimum, std::int64_t maximum = INT64_MAX);
 
+/// The same of an option that may be missing: nothing for an empty text.
+std::optional<std::int64_t> parse_given_integer(const std::string& option,
+                                                std::string_view text,
+                                                std::int64_t minimum,
+                                                std::int64_t maximum = INT64_MAX);
+
 /// An option's number, as 0.65 or 1e-3: finite, and above 0 or, with `or_zero`, at least
 /// 0. @throws usage_error, as in "--peak-tflops: '3x' is not a number; expected a number
 /// > 0".
 double parse_option_real(const std::string& option, std::string_view text,
                          bool or_zero = false);
+
+/// Sets `value` to an option's number times `unit`; without one it stays as it is.
+void set_given_real(const std::string& option, std::string_view text, double& value,
+                    double unit = 1);
 
 }  // namespace packkit::app

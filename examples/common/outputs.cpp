@@ -3,8 +3,6 @@
 
 #include "errors.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -21,15 +19,11 @@ bool same_file(const std::string& a, const std::string& b) {
 }  // namespace
 
 void add_output_options(CLI::App& command, output_texts& texts) {
-    const auto option = [&](const char* name, std::string& text, const char* type,
-                            const char* what) {
-        command.add_option(name, text, what)
-            ->type_name(type)
-            ->group("Results")
-            ->take_last();
-    };
-    option("--format", texts.format, "NAME", "table (default), json, csv, markdown");
-    option("--output", texts.output, "FILE", "Write the result there, not to stdout");
+    const option_group results(command, "Results");
+    results.text("--format", texts.format, "NAME",
+                 "table (default), json, csv, markdown");
+    results.text("--output", texts.output, "FILE",
+                 "Write the result there, not to stdout");
 }
 
 output_format parse_format(const output_texts& texts) {

@@ -36,4 +36,14 @@ namespace packkit::app {
     return 0;
 }
 
+/// Where the first bytes lie that are no UTF-8, or npos.
+[[nodiscard]] constexpr std::size_t first_broken_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t length = utf8_length_at(text, at);
+        if (length == 0) return at;
+        at += length;
+    }
+    return text.npos;
+}
+
 }  // namespace packkit::app

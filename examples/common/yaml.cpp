@@ -211,16 +211,12 @@ private:
 };
 
 void check_utf8(std::string_view text, const std::string& file) {
-    std::size_t line = 1;
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t length = utf8_length_at(text, at);
-        if (length == 0) {
-            throw input_error(place_of(file, file.empty() ? 0 : line),
-                              "bytes that are not UTF-8");
-        }
-        if (text[at] == '\n') ++line;
-        at += length;
-    }
+    const std::size_t at = first_broken_utf8(text);
+    if (at == text.npos) return;
+    const auto before = text.substr(0, at);
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    throw input_error(place_of(file, file.empty() ? 0 : static_cast<std::size_t>(line)),
+                      "bytes that are not UTF-8");
 }
 
 }  // namespace

@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <iostream>
 #include <limits>
-#include <string>
 #include <string_view>
 #include <vector>
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <string_view>
 
 namespace packkit::app {
 namespace {

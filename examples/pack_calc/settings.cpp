@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <utility>
 
 namespace packkit::app {
 namespace {
@@ -86,53 +85,42 @@ void add_options(CLI::App& app, raw_options& raw) {
                    "Files of lengths or samples; - is standard input")
         ->take_all();
 
-    const auto option = [&](const char* group, const char* names, std::string& value,
-                            const char* type, const char* text) {
-        app.add_option(names, value, text)->type_name(type)->group(group);
-    };
-    const char* group = "Packing";
-    option(group, "--capacity", raw.capacity, "N", "Tokens a row (sequence_len)");
-    option(group, "--capacities", raw.capacities, "N,N...", "Compare several capacities");
-    option(group, "--algorithm,--algorithms", raw.algorithm, "NAME,NAME...",
-           "all, or of those listed below (default: all, of many samples the quick)");
-    option(group, "--excess-length-strategy", raw.excess, "NAME",
-           "Samples above the capacity: drop (default), truncate, split, raise");
-    option(group, "--group-size", raw.group_size, "N",
-           "Pack groups of N samples independently, 0: one group (axolotl: 100000)");
-    option(group, "--bin-size", raw.bin_size, "N",
-           "At most N samples a row, 0: no limit (axolotl: 200)");
-    app.add_flag("--sequential", raw.sequential,
-                 "sample_packing_sequentially: axolotl is next_fit, order kept")
-        ->group(group);
-    option(group, "--seed", raw.seed, "N",
-           "Shuffle the samples first, as a sampler does (default: their order)");
-    option(group, "--threads", raw.threads, "N",
-           "Run N algorithms at once (default 1: times undisturbed); same result");
+    option_group group(app, "Packing");
+    group.text("--capacity", raw.capacity, "N", "Tokens a row (sequence_len)");
+    group.text("--capacities", raw.capacities, "N,N...", "Compare several capacities");
+    group.text("--algorithm,--algorithms", raw.algorithm, "NAME,NAME...",
+               "all, or of those listed below (default: all, of many samples the quick)");
+    group.text("--excess-length-strategy", raw.excess, "NAME",
+               "Samples above the capacity: drop (default), truncate, split, raise");
+    group.text("--group-size", raw.group_size, "N",
+               "Pack groups of N samples independently, 0: one group (axolotl: 100000)");
+    group.text("--bin-size", raw.bin_size, "N",
+               "At most N samples a row, 0: no limit (axolotl: 200)");
+    group.flag("--sequential", raw.sequential,
+               "sample_packing_sequentially: axolotl is next_fit, order kept");
+    group.text("--seed", raw.seed, "N",
+               "Shuffle the samples first, as a sampler does (default: their order)");
+    group.text("--threads", raw.threads, "N",
+               "Run N algorithms at once (default 1: times undisturbed); same result");
 
-    group = "Batches";
-    option(group, "--micro-batch-size", raw.micro, "N", "Rows a micro-batch (default 1)");
-    option(group, "--gradient-accumulation-steps", raw.accumulation, "N",
-           "Micro-batches a step (default 1)");
-    option(group, "--ranks", raw.ranks, "N", "Data-parallel ranks (default 1)");
+    group = {app, "Batches"};
+    group.text("--micro-batch-size", raw.micro, "N", "Rows a micro-batch (default 1)");
+    group.text("--gradient-accumulation-steps", raw.accumulation, "N",
+               "Micro-batches a step (default 1)");
+    group.text("--ranks", raw.ranks, "N", "Data-parallel ranks (default 1)");
 
     add_input_options(app, raw.rows);
 
-    group = "Results";
+    group = {app, "Results"};
     add_output_options(app, raw.output);
-    option(group, "--bins", raw.bins, "FILE",
-           "Write an array of sample indices a row, of the first algorithm");
-    option(group, "--html", raw.html, "FILE", "Write a self-contained report with plots");
-}
-
-std::optional<std::int64_t> integer(const std::string& option, const std::string& text,
-                                    std::int64_t minimum, std::int64_t maximum) {
-    if (text.empty()) return std::nullopt;
-    return parse_option_integer(option, text, minimum, maximum);
+    group.text("--bins", raw.bins, "FILE",
+               "Write an array of sample indices a row, of the first algorithm");
+    group.text("--html", raw.html, "FILE", "Write a self-contained report with plots");
 }
 
 std::optional<std::size_t> size(const std::string& option, const std::string& text,
                                 std::int64_t minimum, std::int64_t maximum) {
-    const auto value = integer(option, text, minimum, maximum);
+    const auto value = parse_given_integer(option, text, minimum, maximum);
     return value ? std::optional(static_cast<std::size_t>(*value)) : std::nullopt;
 }
 
@@ -227,9 +215,7 @@ std::optional<settings> parse_settings(int argc, char** argv) {
     result.rows = parse_row_options(raw.rows, result.inputs);
 
     constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
-    if (const auto seed = integer("--seed", raw.seed, 0, any)) {
-        result.seed = static_cast<std::uint64_t>(*seed);
-    }
+    result.seed = size("--seed", raw.seed, 0, any);
     result.threads = size("--threads", raw.threads, 1, 1024).value_or(1);
     result.group_size = size("--group-size", raw.group_size, 0, any);
     result.bin_size = size("--bin-size", raw.bin_size, 0, any);

@@ -8,7 +8,6 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -138,10 +137,8 @@ void run(const calibrate_texts& texts) {
     precision_kind precision = texts.gpu.empty() || texts.gpu == "cpu"
                                    ? precision_kind::fp32
                                    : precision_kind::bf16_mixed;
-    if (!texts.precision.empty()) {
-        precision = static_cast<precision_kind>(app::parse_choice(
-            "--precision", "precision", texts.precision, precision_names));
-    }
+    app::set_choice("--precision", "precision", texts.precision, precision_names,
+                    precision);
     std::vector<measured_run> runs;
     for (const std::string& file : texts.files)
         runs.push_back(read_metrics(file));
@@ -181,12 +178,13 @@ void add_calibrate_command(CLI::App& program, action& chosen) {
     CLI::App& command = add_command(program, "calibrate", description, footer, chosen,
                                     [texts] { run(*texts); });
     add_file_arguments(command, texts->files, "metrics.jsonl of a run");
-    add_text_option(command, "Hardware", "--gpu", texts->gpu, "NAME",
-                    "A GPU of packkit-plan gpus, for its peak");
-    add_text_option(command, "Hardware", "--peak-tflops", texts->peak, "X",
-                    "Dense peak in the precision of the run, 1e12 FLOP/s");
-    add_text_option(command, "Hardware", "--precision", texts->precision, "NAME",
-                    "Of the runs: fp64, fp32 (default on cpu), bf16-mixed, bf16");
+    const option_group hardware(command, "Hardware");
+    hardware.text("--gpu", texts->gpu, "NAME",
+                  "A GPU of packkit-plan gpus, for its peak");
+    hardware.text("--peak-tflops", texts->peak, "X",
+                  "Dense peak in the precision of the run, 1e12 FLOP/s");
+    hardware.text("--precision", texts->precision, "NAME",
+                  "Of the runs: fp64, fp32 (default on cpu), bf16-mixed, bf16");
     add_output_options(command, texts->output);
 }
 

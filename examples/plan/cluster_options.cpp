@@ -9,28 +9,20 @@
 #include "common/numbers.hpp"
 
 #include <algorithm>
-#include <string_view>
-#include <vector>
 
 namespace packkit::plan {
 namespace {
 
 using app::parse_option_real;
+using app::set_given_real;
 using app::usage_error;
 
 /// GPUs above this are mistakes, and their products must fit 64 bits.
 constexpr std::int64_t most_gpus = 1 << 20;
 
-std::vector<std::string_view> device_names() {
-    std::vector<std::string_view> names;
-    for (const device& one : devices())
-        names.push_back(one.name);
-    return names;
-}
-
 device named_device(const std::string& name) {
     if (const device* const known = find_device(name)) return *known;
-    const auto names = device_names();
+    const auto names = names_of(devices());
     throw usage_error("--gpu", "unknown GPU " + app::in_quotes(name) +
                                    "; expected one of " + app::name_list(names) +
                                    ", or --gpu-memory-gb, --peak-tflops and "
@@ -54,9 +46,7 @@ device custom_device(const device_texts& texts, std::int64_t gpus) {
     custom.name = "custom";
     const double peak = parse_option_real("--peak-tflops", texts.peak) * 1e12;
     custom.memory_bandwidth = peak / 200;  // FLOPs a byte, as of an A100 or H100
-    if (!texts.link.empty()) {
-        custom.link_bytes_per_second = parse_option_real("--link-gbps", texts.link) * 1e9;
-    }
+    set_given_real("--link-gbps", texts.link, custom.link_bytes_per_second, 1e9);
     custom.network_bytes_per_second = std::min(50e9, custom.link_bytes_per_second);
     return custom;
 }
@@ -64,41 +54,36 @@ device custom_device(const device_texts& texts, std::int64_t gpus) {
 }  // namespace
 
 void add_device_options(CLI::App& command, device_texts& texts) {
-    const auto option = [&](const char* names, std::string& text, const char* type,
-                            const char* what) {
-        add_text_option(command, "Hardware", names, text, type, what);
-    };
-    option("--gpu", texts.gpu, "NAME", "A GPU of packkit-plan gpus");
-    option("--gpu-memory-gb", texts.memory, "X", "Memory of a GPU, GB of 1e9 bytes");
-    option("--peak-tflops", texts.peak, "X",
-           "Dense peak in the precision of the run, 1e12 FLOP/s");
-    option("--memory-bandwidth-gbps", texts.bandwidth, "X",
-           "Of its own memory, GB/s (default peak / 200 FLOPs a byte)");
-    option("--link-gbps", texts.link, "X",
-           "GB/s (gigabytes) that a GPU sends inside its node");
-    option("--network-gbps", texts.network, "X",
-           "GB/s that a GPU sends to other nodes (default: the link, at most 50)");
-    option("--latency-us", texts.latency, "X", "Of a collective, microseconds");
-    option("--gpus-per-node", texts.per_node, "N", "GPUs that the link joins");
-    option("--efficiency", texts.efficiency, "X",
-           "Share of the peak that matrices reach, above 0 to 1");
-    option("--calibration", texts.calibration, "FILE",
-           "Step times by the constants that packkit-plan calibrate has written");
+    const option_group hardware(command, "Hardware");
+    hardware.text("--gpu", texts.gpu, "NAME", "A GPU of packkit-plan gpus");
+    hardware.text("--gpu-memory-gb", texts.memory, "X",
+                  "Memory of a GPU, GB of 1e9 bytes");
+    hardware.text("--peak-tflops", texts.peak, "X",
+                  "Dense peak in the precision of the run, 1e12 FLOP/s");
+    hardware.text("--memory-bandwidth-gbps", texts.bandwidth, "X",
+                  "Of its own memory, GB/s (default peak / 200 FLOPs a byte)");
+    hardware.text("--link-gbps", texts.link, "X",
+                  "GB/s (gigabytes) that a GPU sends inside its node");
+    hardware.text("--network-gbps", texts.network, "X",
+                  "GB/s that a GPU sends to other nodes (default: the link, at most 50)");
+    hardware.text("--latency-us", texts.latency, "X", "Of a collective, microseconds");
+    hardware.text("--gpus-per-node", texts.per_node, "N", "GPUs that the link joins");
+    hardware.text("--efficiency", texts.efficiency, "X",
+                  "Share of the peak that matrices reach, above 0 to 1");
+    hardware.text("--calibration", texts.calibration, "FILE",
+                  "Step times by the constants that packkit-plan calibrate has written");
 }
 
 void add_cluster_options(CLI::App& command, cluster_texts& texts) {
-    add_text_option(command, "Hardware", "--gpus", texts.gpus, "N", "GPUs in all");
+    const option_group hardware(command, "Hardware");
+    hardware.text("--gpus", texts.gpus, "N", "GPUs in all");
     add_device_options(command, texts);
-    add_text_option(command, "Hardware", "--price-per-gpu-hour", texts.price, "X",
-                    "Compares plans in money, too");
+    hardware.text("--price-per-gpu-hour", texts.price, "X",
+                  "Compares plans in money, too");
 }
 
 device parse_device(const device_texts& texts, std::int64_t gpus) {
     device gpu = texts.gpu.empty() ? custom_device(texts, gpus) : named_device(texts.gpu);
-    const auto set = [](const char* option, const std::string& text, double unit,
-                        double& value) {
-        if (!text.empty()) value = parse_option_real(option, text) * unit;
-    };
     if (!texts.memory.empty()) {
         const double bytes = parse_option_real("--gpu-memory-gb", texts.memory) * 1e9;
         if (!(bytes >= 1 && bytes < 1e18)) {
@@ -112,16 +97,16 @@ device parse_device(const device_texts& texts, std::int64_t gpus) {
         const double peak = parse_option_real("--peak-tflops", texts.peak) * 1e12;
         gpu.peak_flops_bf16 = gpu.peak_flops_fp32 = gpu.peak_flops_fp64 = peak;
     }
-    set("--memory-bandwidth-gbps", texts.bandwidth, 1e9, gpu.memory_bandwidth);
-    set("--link-gbps", texts.link, 1e9, gpu.link_bytes_per_second);
-    set("--network-gbps", texts.network, 1e9, gpu.network_bytes_per_second);
+    set_given_real("--memory-bandwidth-gbps", texts.bandwidth, gpu.memory_bandwidth, 1e9);
+    set_given_real("--link-gbps", texts.link, gpu.link_bytes_per_second, 1e9);
+    set_given_real("--network-gbps", texts.network, gpu.network_bytes_per_second, 1e9);
     if (!texts.per_node.empty()) {
         gpu.per_node =
             app::parse_option_integer("--gpus-per-node", texts.per_node, 1, most_gpus);
     }
     if (!texts.calibration.empty()) apply_calibration(texts.calibration, gpu);
-    set("--latency-us", texts.latency, 1e-6, gpu.collective_latency_seconds);
-    set("--efficiency", texts.efficiency, 1, gpu.efficiency);
+    set_given_real("--latency-us", texts.latency, gpu.collective_latency_seconds, 1e-6);
+    set_given_real("--efficiency", texts.efficiency, gpu.efficiency);
     if (gpu.efficiency > 1) {
         throw usage_error("--efficiency",
                           texts.efficiency + " is above 1: a share of the peak");

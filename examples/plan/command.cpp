@@ -15,32 +15,10 @@ CLI::App& add_command(CLI::App& program, const char* name, const char* descripti
     return *command;
 }
 
-void add_text_option(CLI::App& command, const char* group, const char* names,
-                     std::string& text, const char* type, const char* description) {
-    command.add_option(names, text, description)
-        ->type_name(type)
-        ->group(group)
-        ->take_last();
-}
-
-void add_repeated_option(CLI::App& command, const char* group, const char* name,
-                         std::vector<std::string>& texts, const char* type,
-                         const char* description) {
-    command.add_option(name, texts, description)
-        ->type_name(type)
-        ->group(group)
-        ->allow_extra_args(false)
-        ->take_all();
-}
-
-void add_switch(CLI::App& command, const char* group, const char* name, bool& given,
-                const char* description) {
-    command.add_flag(name, given, description)->group(group);
-}
-
 void add_drop_last_switch(CLI::App& command, bool& given) {
-    add_switch(command, "Data", "--dataloader-drop-last", given,
-               "Leave out the last, smaller step of an epoch");
+    option_group(command, "Data")
+        .flag("--dataloader-drop-last", given,
+              "Leave out the last, smaller step of an epoch");
 }
 
 void add_argument(CLI::App& command, const char* name, std::string& text,

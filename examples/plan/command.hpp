@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace packkit::plan {
@@ -17,12 +18,22 @@ namespace packkit::plan {
 using app::add_output_options;
 using app::check_output_paths;
 using app::fact;
+using app::option_group;
 using app::output_file;
 using app::output_texts;
 using app::parse_format;
 using app::render_facts;
 using app::render_rows;
 using app::write_outputs;
+
+/// The names of things that have one.
+template <class Things>
+std::vector<std::string_view> names_of(const Things& things) {
+    std::vector<std::string_view> names;
+    for (const auto& one : things)
+        names.push_back(one.name);
+    return names;
+}
 
 /// What the command on the line does; empty until one is parsed.
 using action = std::function<void()>;
@@ -41,20 +52,6 @@ void add_calibrate_command(CLI::App& program, action& chosen);
 /// Adds a command; when it is the one on the line, `chosen` becomes `run`.
 CLI::App& add_command(CLI::App& program, const char* name, const char* description,
                       const char* footer, action& chosen, action run);
-
-/// Adds an option whose value is read later: its text, empty if it was not given. The
-/// last of several counts.
-void add_text_option(CLI::App& command, const char* group, const char* names,
-                     std::string& text, const char* type, const char* description);
-
-/// Adds an option that may be given several times, with one value each.
-void add_repeated_option(CLI::App& command, const char* group, const char* name,
-                         std::vector<std::string>& texts, const char* type,
-                         const char* description);
-
-/// Adds an option without a value.
-void add_switch(CLI::App& command, const char* group, const char* name, bool& given,
-                const char* description);
 
 /// Adds --dataloader-drop-last, named as the trainer's key.
 void add_drop_last_switch(CLI::App& command, bool& given);

@@ -11,9 +11,7 @@
 #include <packkit/flops.hpp>
 #include <packkit/system_profiles.hpp>
 
-#include <array>
 #include <cmath>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,39 +38,31 @@ workload full_workload(const subject_texts& texts, const training_setup& setup) 
     return work;
 }
 
-std::vector<std::string_view> system_names() {
-    std::vector<std::string_view> names;
-    for (const activation_profile& profile : named_profiles())
-        names.push_back(profile.name);
-    return names;
-}
-
 }  // namespace
 
 void add_subject_options(CLI::App& command, subject_texts& texts) {
     add_model_argument(command, texts.model);
     add_cluster_options(command, texts.gpus);
-    const auto option = [&](const char* names, std::string& text, const char* type,
-                            const char* what) {
-        add_text_option(command, "Data", names, text, type, what);
-    };
-    option("--samples", texts.samples, "N",
-           "Rows of an epoch, each full: steps and hours");
-    option("--tokens", texts.tokens, "X", "The same by tokens, as in 1.5e9");
-    option("--epochs,--num-epochs", texts.epochs, "X", "Epochs (default 1)");
-    add_switch(command, "Data", "--no-packing", texts.no_packing,
-               "With --lengths: plan for one sample a row, padded");
+    const option_group data(command, "Data");
+    data.text("--samples", texts.samples, "N",
+              "Rows of an epoch, each full: steps and hours");
+    data.text("--tokens", texts.tokens, "X", "The same by tokens, as in 1.5e9");
+    data.text("--epochs,--num-epochs", texts.epochs, "X", "Epochs (default 1)");
+    data.flag("--no-packing", texts.no_packing,
+              "With --lengths: plan for one sample a row, padded");
     add_drop_last_switch(command, texts.drop_last);
     add_length_options(command, texts.lengths);
-    add_text_option(command, "Hardware", "--memory-share", texts.memory_share, "X",
-                    "Of a GPU's memory that a plan may fill (default 0.95)");
-    add_text_option(command, "Results", "--convention", texts.convention, "NAME",
-                    "FLOPs a token: A (default) 6N + 12Lhs, B 6(N - Vh) + 12Lhs, C 6(N - "
-                    "Vh) + 6Lhs");
+    option_group(command, "Hardware")
+        .text("--memory-share", texts.memory_share, "X",
+              "Of a GPU's memory that a plan may fill (default 0.95)");
+    const option_group results(command, "Results");
+    results.text("--convention", texts.convention, "NAME",
+                 "FLOPs a token: A (default) 6N + 12Lhs, B 6(N - Vh) + 12Lhs, C 6(N - "
+                 "Vh) + 6Lhs");
     const std::string systems =
-        "Whose memory: " + app::name_list(system_names()) + " (default packkit-train)";
-    add_text_option(command, "Results", "--system", texts.system, "NAME",
-                    systems.c_str());
+        "Whose memory: " + app::name_list(names_of(named_profiles())) +
+        " (default packkit-train)";
+    results.text("--system", texts.system, "NAME", systems.c_str());
 }
 
 plan_subject parse_subject(const subject_texts& texts) {
@@ -83,24 +73,18 @@ plan_subject parse_subject(const subject_texts& texts) {
     subject.parameters = layout.parameters();
     subject.active_parameters = active_parameter_count(subject.model.shape);
     subject.embedding_parameters = layout.embedding_parameters();
-    if (!texts.epochs.empty())
-        subject.epochs = app::parse_option_real("--epochs", texts.epochs);
+    app::set_given_real("--epochs", texts.epochs, subject.epochs);
     subject.drop_last = texts.drop_last;
-    if (!texts.memory_share.empty()) {
-        subject.memory_share =
-            app::parse_option_real("--memory-share", texts.memory_share);
-        if (subject.memory_share > 1) {
-            throw usage_error("--memory-share",
-                              texts.memory_share + " is above 1: a share of the memory");
-        }
+    app::set_given_real("--memory-share", texts.memory_share, subject.memory_share);
+    if (subject.memory_share > 1) {
+        throw usage_error("--memory-share",
+                          texts.memory_share + " is above 1: a share of the memory");
     }
-    if (!texts.convention.empty()) {
-        subject.convention = static_cast<flop_convention>(app::parse_choice(
-            "--convention", "convention", texts.convention, flop_convention_names));
-    }
+    app::set_choice("--convention", "convention", texts.convention, flop_convention_names,
+                    subject.convention);
     if (!texts.system.empty()) {
         subject.system = named_profiles()[app::parse_choice(
-            "--system", "system", texts.system, system_names())];
+            "--system", "system", texts.system, names_of(named_profiles()))];
     }
     return subject;
 }
@@ -135,8 +119,7 @@ std::optional<length_data> set_workload(const subject_texts& texts,
                        ? padded_workload(lengths, setup.sequence_len, cost,
                                          row_padding::to_capacity, setup.micro_batch_size)
                        : packed_workload(lengths, setup.sequence_len, cost);
-    for (std::string& note : notes_on_lengths(subject.work, setup.sequence_len))
-        notes.push_back(std::move(note));
+    note_lengths(subject.work, setup.sequence_len, notes);
     return lengths;
 }
 

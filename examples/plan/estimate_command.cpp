@@ -45,17 +45,6 @@ struct estimate_texts {
     output_texts output;
 };
 
-std::vector<std::string> headlines(const estimate_report& report) {
-    const plan_estimate& plan = report.plan;
-    return {report.subject.model.name + " on " + app::grouped(report.subject.gpus.gpus) +
-                " x " + std::string(report.subject.gpus.gpu.name) + ": " +
-                mesh_text(plan.setup.mesh),
-            "Expected: " + app::bytes_text(plan.memory.bytes.total()) + " of " +
-                app::bytes_text(plan.capacity_bytes) + " a GPU" +
-                (plan.fits ? "" : ", which does not fit") + "; " +
-                app::duration_text(plan.seconds.step) + " a step"};
-}
-
 void run(const estimate_texts& texts) {
     check_output_paths({{"--output", texts.output.output},
                         {"--html", texts.html},
@@ -87,13 +76,9 @@ void run(const estimate_texts& texts) {
     std::vector<output_file> files;
     if (!texts.html.empty()) files.push_back({texts.html, estimate_html(report)});
     if (!texts.yaml.path.empty()) {
-        const yaml_run config{subject.model,
-                              subject.packed,
-                              subject.epochs,
-                              subject.drop_last,
-                              lengths ? &texts.subject.lengths : nullptr,
-                              headlines(report)};
-        files.push_back({texts.yaml.path, render_yaml(texts.yaml, setup, config)});
+        const yaml_run config{subject, report.plan,
+                              lengths ? &texts.subject.lengths : nullptr, ""};
+        files.push_back({texts.yaml.path, render_yaml(texts.yaml, config)});
     }
     write_outputs(texts.output, render(report, format), files);
 }
@@ -107,8 +92,8 @@ void add_estimate_command(CLI::App& program, action& chosen) {
     add_subject_options(command, texts->subject);
     add_training_options(command, texts->training);
     add_output_options(command, texts->output);
-    add_text_option(command, "Results", "--html", texts->html, "FILE",
-                    "Write a self-contained report with plots");
+    option_group(command, "Results")
+        .text("--html", texts->html, "FILE", "Write a self-contained report with plots");
     add_yaml_options(command, texts->yaml);
 }
 

@@ -48,13 +48,13 @@ workload with_losses(workload work, const workload& losses) {
 }  // namespace
 
 void add_length_options(CLI::App& command, length_texts& texts) {
-    add_repeated_option(
-        command, "Inputs", "--lengths", texts.paths, "FILE",
-        "Lengths of samples, or samples, as packkit-pack reads them; - is "
-        "standard input");
-    add_text_option(command, "Inputs", "--excess-length-strategy", texts.excess, "NAME",
-                    "Samples above --sequence-len: drop (default), truncate, split, "
-                    "raise");
+    const option_group inputs(command, "Inputs");
+    inputs.repeated("--lengths", texts.paths, "FILE",
+                    "Lengths of samples, or samples, as packkit-pack reads them; - is "
+                    "standard input");
+    inputs.text("--excess-length-strategy", texts.excess, "NAME",
+                "Samples above --sequence-len: drop (default), truncate, split, "
+                "raise");
     app::add_input_options(command, texts.inputs);
 }
 
@@ -113,8 +113,8 @@ workload padded_workload(const length_data& data, std::int64_t capacity,
     return with_losses(padded_rows(counts, capacity, options), losses);
 }
 
-std::vector<std::string> notes_on_lengths(const workload& work, std::int64_t capacity) {
-    std::vector<std::string> notes;
+void note_lengths(const workload& work, std::int64_t capacity,
+                  std::vector<std::string>& notes) {
     if (work.dropped_samples > 0) {
         notes.push_back(app::grouped(work.dropped_samples) + " samples with " +
                         app::grouped(work.dropped_tokens) +
@@ -126,7 +126,6 @@ std::vector<std::string> notes_on_lengths(const workload& work, std::int64_t cap
                         " tokens of samples longer than the row of " +
                         app::grouped(capacity) + " are cut off.");
     }
-    return notes;
 }
 
 }  // namespace packkit::plan

@@ -51,7 +51,8 @@ workload padded_workload(const length_data& data, std::int64_t capacity,
                          const attention_cost& cost, row_padding padding,
                          std::int64_t micro_batch_size);
 
-/// What was dropped or cut, as sentences.
-std::vector<std::string> notes_on_lengths(const workload& work, std::int64_t capacity);
+/// Adds what was dropped or cut, as sentences.
+void note_lengths(const workload& work, std::int64_t capacity,
+                  std::vector<std::string>& notes);
 
 }  // namespace packkit::plan

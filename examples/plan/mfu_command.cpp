@@ -89,8 +89,7 @@ double parse_attention_length(const mfu_texts& texts, mfu_input& input) {
         const workload work =
             packed_workload(read_lengths(texts.lengths, input.sequence_len),
                             input.sequence_len, attention_cost{1, 0});
-        for (const std::string& note : notes_on_lengths(work, input.sequence_len))
-            input.notes.push_back(note);
+        note_lengths(work, input.sequence_len, input.notes);
         return work.attention_length();
     }
     check_no_length_options(texts.lengths);
@@ -120,19 +119,12 @@ mfu_input parse(const mfu_texts& texts) {
     }
     input.tokens_per_second =
         app::parse_option_real("--tokens-per-second-per-gpu", texts.tokens_per_second);
-    if (!texts.convention.empty()) {
-        input.convention = conventions.at(app::parse_choice(
-            "--convention", "convention", texts.convention, flop_convention_names));
-    }
-    if (!texts.precision.empty()) {
-        input.precision = static_cast<precision_kind>(app::parse_choice(
-            "--precision", "precision", texts.precision, precision_names));
-    }
-    if (!texts.checkpointing.empty()) {
-        input.checkpointing = static_cast<checkpointing_kind>(
-            app::parse_choice("--activation-checkpointing", "checkpointing",
-                              texts.checkpointing, checkpointing_names));
-    }
+    app::set_choice("--convention", "convention", texts.convention, flop_convention_names,
+                    input.convention);
+    app::set_choice("--precision", "precision", texts.precision, precision_names,
+                    input.precision);
+    app::set_choice("--activation-checkpointing", "checkpointing", texts.checkpointing,
+                    checkpointing_names, input.checkpointing);
     if (!texts.claimed.empty())
         input.claimed = parse_share("--claimed-mfu", texts.claimed);
     input.attention_length = parse_attention_length(texts, input);
@@ -236,22 +228,19 @@ void add_mfu_command(CLI::App& program, action& chosen) {
     CLI::App& command = add_command(program, "mfu", description, footer, chosen,
                                     [texts] { run(*texts); });
     add_model_argument(command, texts->model);
-    const auto option = [&](const char* names, std::string& text, const char* type,
-                            const char* what) {
-        add_text_option(command, "Throughput", names, text, type, what);
-    };
-    option("--tokens-per-second-per-gpu", texts->tokens_per_second, "X",
-           "What was measured or claimed");
-    option("--sequence-len", texts->sequence_len, "N", "Tokens a row");
-    option("--attention-length", texts->attention_length, "X",
-           "s of the formulas (default --sequence-len)");
-    option("--convention", texts->convention, "NAME", "A (default), B or C");
-    option("--precision", texts->precision, "NAME",
-           "Whose peak counts: bf16-mixed (default), bf16, fp32, fp64");
-    option("--activation-checkpointing", texts->checkpointing, "NAME",
-           "For HFU: none (default), selective, full");
-    option("--claimed-mfu", texts->claimed, "X",
-           "A published MFU, 0.568 or 56.8%, to hold against the throughput");
+    const option_group group(command, "Throughput");
+    group.text("--tokens-per-second-per-gpu", texts->tokens_per_second, "X",
+               "What was measured or claimed");
+    group.text("--sequence-len", texts->sequence_len, "N", "Tokens a row");
+    group.text("--attention-length", texts->attention_length, "X",
+               "s of the formulas (default --sequence-len)");
+    group.text("--convention", texts->convention, "NAME", "A (default), B or C");
+    group.text("--precision", texts->precision, "NAME",
+               "Whose peak counts: bf16-mixed (default), bf16, fp32, fp64");
+    group.text("--activation-checkpointing", texts->checkpointing, "NAME",
+               "For HFU: none (default), selective, full");
+    group.text("--claimed-mfu", texts->claimed, "X",
+               "A published MFU, 0.568 or 56.8%, to hold against the throughput");
     add_device_options(command, texts->gpu);
     add_length_options(command, texts->lengths);
     add_output_options(command, texts->output);

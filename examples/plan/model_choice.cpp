@@ -10,21 +10,12 @@
 #include <packkit/model_presets.hpp>
 
 #include <filesystem>
-#include <string_view>
 #include <system_error>
-#include <vector>
 
 namespace packkit::plan {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<std::string_view> model_names() {
-    std::vector<std::string_view> names;
-    for (const named_model& model : named_models())
-        names.push_back(model.name);
-    return names;
-}
 
 /// "llama" of "models/llama/config.json" and of "models/llama/".
 std::string name_of(const fs::path& path) {
@@ -72,7 +63,7 @@ chosen_model choose_model(const std::string& name) {
                            "unknown model " + app::in_quotes(name) +
                                "; expected a name of packkit-plan models, or a Hugging "
                                "Face config.json or its folder" +
-                               app::did_you_mean(name, model_names()));
+                               app::did_you_mean(name, names_of(named_models())));
 }
 
 }  // namespace packkit::plan

@@ -117,26 +117,16 @@ const plan_estimate& runnable_plan(const search_report& report) {
 std::string yaml_text(const search_texts& texts, search_report& report) {
     const plan_estimate& plan = runnable_plan(report);
     const auto rank = &plan - report.found.plans.data() + 1;
-    const plan_subject& subject = report.subject;
     if (rank > 1) {
         report.notes.push_back("The configuration is of plan " + std::to_string(rank) +
                                ", " + mesh_text(plan.setup.mesh) +
                                ": the first that packkit-train runs.");
     }
-    const yaml_run config{
-        subject.model,
-        subject.packed,
-        subject.epochs,
-        subject.drop_last,
-        has_lengths(texts.subject.lengths) ? &texts.subject.lengths : nullptr,
-        {subject.model.name + " on " + app::grouped(subject.gpus.gpus) + " x " +
-             std::string(subject.gpus.gpu.name) + ": " + mesh_text(plan.setup.mesh) +
-             ", number " + std::to_string(rank) + " of a search",
-         "Expected: " +
-             app::bytes_text(static_cast<std::uint64_t>(plan.memory.bytes.total())) +
-             " of " + app::bytes_text(static_cast<std::uint64_t>(plan.capacity_bytes)) +
-             " a GPU; " + app::duration_text(plan.seconds.step) + " a step"}};
-    return render_yaml(texts.yaml, plan.setup, config);
+    return render_yaml(
+        texts.yaml,
+        {report.subject, plan,
+         has_lengths(texts.subject.lengths) ? &texts.subject.lengths : nullptr,
+         ", number " + std::to_string(rank) + " of a search"});
 }
 
 void run(const search_texts& texts) {
@@ -155,13 +145,13 @@ void run(const search_texts& texts) {
     const search_options options = options_of(texts, choice, subject);
     report.notes = choice.notes;
     const auto lengths = set_workload(texts.subject, choice.setup, subject, report.notes);
-    constexpr std::size_t usual = 10;
-    report.shown = texts.top.empty() ? (format == app::output_format::table ||
-                                                format == app::output_format::markdown
-                                            ? usual
-                                            : std::size_t{1} << 20U)
-                                     : static_cast<std::size_t>(app::parse_option_integer(
-                                           "--top", texts.top, 1, 1 << 20));
+    constexpr std::int64_t usual = 10;
+    constexpr std::int64_t most = 1 << 20;
+    const bool table =
+        format == app::output_format::table || format == app::output_format::markdown;
+    report.shown =
+        static_cast<std::size_t>(app::parse_given_integer("--top", texts.top, 1, most)
+                                     .value_or(table ? usual : most));
 
     const model_layout layout(subject.model.shape);
     report.found = search(layout, subject.gpus.gpu, options, subject.work);
@@ -201,20 +191,16 @@ void add_search_command(CLI::App& program, action& chosen) {
                                     [texts] { run(*texts); });
     add_subject_options(command, texts->subject);
     add_training_options(command, texts->training);
-    const auto option = [&](const char* group, const char* names, std::string& text,
-                            const char* type, const char* what) {
-        add_text_option(command, group, names, text, type, what);
-    };
-    const char* group = "Search";
-    option(group, "--top", texts->top, "N",
-           "Plans to list (default: 10 in tables, all in JSON and CSV)");
-    option(group, "--min-global-tokens", texts->min_tokens, "X",
-           "Accumulate until a step has as many tokens, as 4e6");
-    option(group, "--max-global-tokens", texts->max_tokens, "X",
-           "Refuse meshes whose step has more");
+    option_group group(command, "Search");
+    group.text("--top", texts->top, "N",
+               "Plans to list (default: 10 in tables, all in JSON and CSV)");
+    group.text("--min-global-tokens", texts->min_tokens, "X",
+               "Accumulate until a step has as many tokens, as 4e6");
+    group.text("--max-global-tokens", texts->max_tokens, "X",
+               "Refuse meshes whose step has more");
     add_output_options(command, texts->output);
-    option("Results", "--html", texts->html, "FILE",
-           "Write a self-contained report with plots");
+    option_group(command, "Results")
+        .text("--html", texts->html, "FILE", "Write a self-contained report with plots");
     add_yaml_options(command, texts->yaml);
 }
 

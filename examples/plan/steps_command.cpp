@@ -10,7 +10,6 @@
 #include <packkit/mesh.hpp>
 #include <packkit/workload.hpp>
 
-#include <limits>
 #include <memory>
 #include <optional>
 
@@ -18,7 +17,6 @@ namespace packkit::plan {
 namespace {
 
 using app::grouped;
-using app::parse_option_integer;
 using app::parse_option_real;
 using app::usage_error;
 
@@ -55,8 +53,7 @@ struct steps_texts {
 };
 
 std::optional<std::int64_t> size(const char* option, const std::string& text) {
-    if (text.empty()) return std::nullopt;
-    return parse_option_integer(option, text, 1, largest_size);
+    return app::parse_given_integer(option, text, 1, largest_size);
 }
 
 /// Seconds a step, lowest and highest: "0.65" or "0.5-0.8".
@@ -207,21 +204,18 @@ void add_rows(const steps_texts& texts, std::optional<std::int64_t> samples,
     facts.push_back({"packed", true, "", ""});
     facts.push_back({"packing_efficiency", packed.efficiency, "packing efficiency",
                      app::percent(packed.efficiency)});
-    for (const std::string& note : notes_on_lengths(packed, *capacity))
-        notes.push_back(note);
+    note_lengths(packed, *capacity, notes);
 }
 
 void run(const steps_texts& texts) {
     check_output_paths({{"--output", texts.output.output}}, texts.lengths.paths);
     const app::output_format format = parse_format(texts.output);
-    std::optional<std::int64_t> samples;
-    if (!texts.samples.empty()) {
-        samples = parse_option_integer("--samples", texts.samples, 1);
-    } else if (!has_lengths(texts.lengths)) {
+    const auto samples = app::parse_given_integer("--samples", texts.samples, 1);
+    if (!samples && !has_lengths(texts.lengths)) {
         throw usage_error("--samples or --lengths is missing: what is trained on");
     }
-    const double epochs =
-        texts.epochs.empty() ? 1.0 : parse_option_real("--epochs", texts.epochs);
+    double epochs = 1;
+    app::set_given_real("--epochs", texts.epochs, epochs);
     if (texts.drop_last && texts.keep_last)
         throw usage_error("--dataloader-drop-last and --keep-last exclude each other");
     const batch_choice batch = parse_batch(texts);
@@ -233,16 +227,14 @@ void run(const steps_texts& texts) {
     const epoch_steps epoch = steps_of_epoch(rows, batch.global);
     const std::int64_t per_epoch = epoch.count(texts.drop_last);
     const std::int64_t steps = steps_of(per_epoch, epochs);
+    const auto add = [&](const char* key, std::int64_t value, const char* label) {
+        facts.push_back({key, value, label, grouped(value)});
+    };
     if (batch.parts) {
-        facts.push_back({"micro_batch_size", batch.parts->micro_batch_size,
-                         "micro_batch_size", grouped(batch.parts->micro_batch_size)});
-        facts.push_back({"gradient_accumulation_steps",
-                         batch.parts->gradient_accumulation_steps,
-                         "gradient_accumulation_steps",
-                         grouped(batch.parts->gradient_accumulation_steps)});
-        facts.push_back({"data_parallel_size", batch.parts->data_parallel_size,
-                         "data-parallel ranks",
-                         grouped(batch.parts->data_parallel_size)});
+        const auto& [micro, accumulation, ranks] = *batch.parts;
+        add("micro_batch_size", micro, "micro_batch_size");
+        add("gradient_accumulation_steps", accumulation, "gradient_accumulation_steps");
+        add("data_parallel_size", ranks, "data-parallel ranks");
     }
     facts.push_back({"global_batch_size", batch.global, "global batch size",
                      grouped(batch.global) + " rows"});
@@ -250,7 +242,7 @@ void run(const steps_texts& texts) {
     facts.push_back({"drop_last", texts.drop_last, "", ""});
     facts.push_back({"steps_per_epoch", per_epoch, "steps an epoch",
                      steps_text(epoch, texts.drop_last)});
-    facts.push_back({"steps", steps, "steps", grouped(steps)});
+    add("steps", steps, "steps");
     add_time(texts, steps, facts);
     facts.push_back({"full_steps_per_epoch", epoch.full, "", ""});
     facts.push_back({"last_step_rows", epoch.last_rows, "", ""});
@@ -275,35 +267,29 @@ void add_steps_command(CLI::App& program, action& chosen) {
     const auto texts = std::make_shared<steps_texts>();
     CLI::App& command = add_command(program, "steps", description, footer, chosen,
                                     [texts] { run(*texts); });
-    const auto option = [&](const char* group, const char* names, std::string& text,
-                            const char* type, const char* what) {
-        add_text_option(command, group, names, text, type, what);
-    };
-    const char* group = "Data";
-    option(group, "--samples", texts->samples, "N", "Samples of an epoch, one a row");
-    option(group, "--epochs,--num-epochs", texts->epochs, "X",
-           "Epochs, also parts of one (default 1)");
-    option(group, "--sequence-len", texts->sequence_len, "N",
-           "Tokens a row, for --lengths");
+    option_group group(command, "Data");
+    group.text("--samples", texts->samples, "N", "Samples of an epoch, one a row");
+    group.text("--epochs,--num-epochs", texts->epochs, "X",
+               "Epochs, also parts of one (default 1)");
+    group.text("--sequence-len", texts->sequence_len, "N", "Tokens a row, for --lengths");
     add_drop_last_switch(command, texts->drop_last);
-    add_switch(command, group, "--keep-last", texts->keep_last,
-               "Keep that step: the default");
-    group = "Batch";
-    option(group, "--global-batch-size", texts->global, "N", "Rows a step in all");
-    option(group, "--micro-batch-size", texts->micro, "N", "Rows a micro-batch");
-    option(group, "--gradient-accumulation-steps", texts->accumulation, "N",
-           "Micro-batches a step (default 1)");
-    option(group, "--dp-replicate-size", texts->replicate, "N", "Replicas (default 1)");
-    option(group, "--dp-shard-size", texts->shard, "N", "Shards (default 1)");
-    option(group, "--context-parallel-size", texts->cp, "N",
-           "Ranks that share a row; they do not count");
-    option(group, "--tensor-parallel-size", texts->tp, "N",
-           "Ranks that share matrices; they do not count");
-    option(group, "--gpus", texts->gpus, "N",
-           "All ranks: what is not set of the mesh follows from them");
-    group = "Time";
-    option(group, "--seconds-per-step", texts->seconds, "S", "0.65, or a range: 0.5-0.8");
-    option(group, "--price-per-gpu-hour", texts->price, "X", "Cost, for --gpus");
+    group.flag("--keep-last", texts->keep_last, "Keep that step: the default");
+    group = {command, "Batch"};
+    group.text("--global-batch-size", texts->global, "N", "Rows a step in all");
+    group.text("--micro-batch-size", texts->micro, "N", "Rows a micro-batch");
+    group.text("--gradient-accumulation-steps", texts->accumulation, "N",
+               "Micro-batches a step (default 1)");
+    group.text("--dp-replicate-size", texts->replicate, "N", "Replicas (default 1)");
+    group.text("--dp-shard-size", texts->shard, "N", "Shards (default 1)");
+    group.text("--context-parallel-size", texts->cp, "N",
+               "Ranks that share a row; they do not count");
+    group.text("--tensor-parallel-size", texts->tp, "N",
+               "Ranks that share matrices; they do not count");
+    group.text("--gpus", texts->gpus, "N",
+               "All ranks: what is not set of the mesh follows from them");
+    group = {command, "Time"};
+    group.text("--seconds-per-step", texts->seconds, "S", "0.65, or a range: 0.5-0.8");
+    group.text("--price-per-gpu-hour", texts->price, "X", "Cost, for --gpus");
     add_length_options(command, texts->lengths);
     add_output_options(command, texts->output);
 }

@@ -15,6 +15,7 @@
 namespace packkit::plan {
 namespace {
 
+using app::set_choice;
 using app::usage_error;
 
 /// Sizes above this are mistakes, and their products must fit 64 bits.
@@ -24,16 +25,7 @@ constexpr std::int64_t longest_row = std::numeric_limits<std::int32_t>::max();
 
 std::optional<std::int64_t> size(const char* option, const std::string& text,
                                  std::int64_t largest = largest_size) {
-    if (text.empty()) return std::nullopt;
-    return app::parse_option_integer(option, text, 1, largest);
-}
-
-template <class Kind, class Names>
-bool set_choice(const char* option, const char* what, const std::string& text,
-                const Names& names, Kind& kind) {
-    if (text.empty()) return false;
-    kind = static_cast<Kind>(app::parse_choice(option, what, text, names));
-    return true;
+    return app::parse_given_integer(option, text, 1, largest);
 }
 
 void set_sequence_len(const training_texts& texts, const chosen_model& model,
@@ -80,42 +72,37 @@ void check_heads(const training_setup& setup, const model_shape& shape) {
 }  // namespace
 
 void add_training_options(CLI::App& command, training_texts& texts) {
-    const auto option = [&](const char* group, const char* names, std::string& text,
-                            const char* type, const char* what) {
-        add_text_option(command, group, names, text, type, what);
-    };
-    const char* group = "Batch";
-    option(group, "--sequence-len", texts.sequence_len, "N",
-           "Tokens a row (default: the model's context length, at most 8192)");
-    option(group, "--micro-batch-size", texts.micro, "N",
-           "Rows a micro-batch (default 1)");
-    option(group, "--gradient-accumulation-steps", texts.accumulation, "N",
-           "Micro-batches a step (default 1)");
-    option(group, "--global-batch-size", texts.global, "N",
-           "Rows a step in all: the accumulation follows from it");
-    group = "Mesh";
-    option(group, "--dp-replicate-size", texts.replicate, "N",
-           "Replicas of the sharded model");
-    option(group, "--dp-shard-size", texts.shard, "N",
-           "Ranks that share parameters, gradients and optimizer state");
-    option(group, "--context-parallel-size", texts.cp, "N",
-           "Ranks that share each row (default 1)");
-    option(group, "--tensor-parallel-size", texts.tp, "N",
-           "Ranks that share each matrix (default 1)");
-    group = "Training";
-    option(group, "--sharding", texts.sharding, "NAME",
-           "ddp, zero1, zero2 or fsdp (default)");
-    add_switch(command, group, "--no-reshard", texts.no_reshard,
+    option_group group(command, "Batch");
+    group.text("--sequence-len", texts.sequence_len, "N",
+               "Tokens a row (default: the model's context length, at most 8192)");
+    group.text("--micro-batch-size", texts.micro, "N", "Rows a micro-batch (default 1)");
+    group.text("--gradient-accumulation-steps", texts.accumulation, "N",
+               "Micro-batches a step (default 1)");
+    group.text("--global-batch-size", texts.global, "N",
+               "Rows a step in all: the accumulation follows from it");
+    group = {command, "Mesh"};
+    group.text("--dp-replicate-size", texts.replicate, "N",
+               "Replicas of the sharded model");
+    group.text("--dp-shard-size", texts.shard, "N",
+               "Ranks that share parameters, gradients and optimizer state");
+    group.text("--context-parallel-size", texts.cp, "N",
+               "Ranks that share each row (default 1)");
+    group.text("--tensor-parallel-size", texts.tp, "N",
+               "Ranks that share each matrix (default 1)");
+    group = {command, "Training"};
+    group.text("--sharding", texts.sharding, "NAME",
+               "ddp, zero1, zero2 or fsdp (default)");
+    group.flag("--no-reshard", texts.no_reshard,
                "reshard_after_forward: false, gathered parameters stay until backward");
-    option(group, "--activation-checkpointing", texts.checkpointing, "NAME",
-           "none (default), selective or full");
-    option(group, "--precision", texts.precision, "NAME",
-           "fp64, fp32, bf16-mixed (default) or bf16");
-    option(group, "--optimizer", texts.optimizer, "NAME",
-           "adamw (default), adamw_8bit or sgd");
-    add_switch(command, group, "--sequence-parallel", texts.sequence_parallel,
+    group.text("--activation-checkpointing", texts.checkpointing, "NAME",
+               "none (default), selective or full");
+    group.text("--precision", texts.precision, "NAME",
+               "fp64, fp32, bf16-mixed (default) or bf16");
+    group.text("--optimizer", texts.optimizer, "NAME",
+               "adamw (default), adamw_8bit or sgd");
+    group.flag("--sequence-parallel", texts.sequence_parallel,
                "tp also cuts norms and residuals by tokens");
-    add_switch(command, group, "--offload-optimizer", texts.offload_optimizer,
+    group.flag("--offload-optimizer", texts.offload_optimizer,
                "Master weights and optimizer state in host memory");
 }
 

@@ -8,8 +8,6 @@
 #include <packkit/plan_refusal.hpp>
 #include <packkit/plan_search.hpp>
 
-#include <algorithm>
-
 namespace packkit::plan {
 namespace {
 

@@ -75,10 +75,10 @@ bool holds(const std::string& folder, std::initializer_list<const char*> names) 
 
 void add_model(const yaml_texts& texts, const yaml_run& run, yaml_lines& lines) {
     const std::string& folder =
-        texts.base_model.empty() ? run.model.folder : texts.base_model;
+        texts.base_model.empty() ? run.subject.model.folder : texts.base_model;
     if (folder.empty()) {
         lines.key("base_model", quoted("--base-model", "model"),
-                  "to fill in: a Hugging Face folder of " + run.model.name);
+                  "to fill in: a Hugging Face folder of " + run.subject.model.name);
     } else {
         lines.key("base_model", quoted("--base-model", from_config(texts.path, folder)));
     }
@@ -158,10 +158,10 @@ void add_model_gaps(const model_shape& model, std::vector<std::string>& gaps) {
 
 void add_batch(const training_setup& setup, const yaml_run& run, yaml_lines& lines) {
     lines.key("sequence_len", setup.sequence_len, "tokens a row");
-    lines.key("sample_packing", run.packed ? "true" : "false",
-              run.packed ? "" : "one sample a row, padded");
+    lines.key("sample_packing", run.subject.packed ? "true" : "false",
+              run.subject.packed ? "" : "one sample a row, padded");
     lines.key("pad_to_sequence_len", "true", "rows are planned at their full length");
-    if (run.packed && setup.micro_batch_size > 1) {
+    if (run.subject.packed && setup.micro_batch_size > 1) {
         lines.key("multipack_real_batches", "true",
                   "rows of sequence_len each, not one long row");
     }
@@ -222,19 +222,18 @@ void add_precision(const training_setup& setup, yaml_lines& lines) {
 }  // namespace
 
 void add_yaml_options(CLI::App& command, yaml_texts& texts) {
-    const auto option = [&](const char* names, std::string& text, const char* type,
-                            const char* what) {
-        add_text_option(command, "Configuration", names, text, type, what);
-    };
-    option("--yaml", texts.path, "FILE", "Write the plan as a config for packkit-train");
-    add_repeated_option(command, "Configuration", "--dataset", texts.datasets, "PATH",
-                        "datasets: a .jsonl or .txt file; may be given several times");
-    option("--base-model", texts.base_model, "PATH",
-           "base_model: the folder of a built-in MODEL");
-    option("--base-tokenizer", texts.tokenizer, "PATH",
-           "tokenizer_type: bytes, or a tokenizer's file or folder");
-    option("--output-dir", texts.output_dir, "PATH", "output_dir (default out)");
-    option("--learning-rate", texts.learning_rate, "X", "learning_rate (default 1e-4)");
+    const option_group group(command, "Configuration");
+    group.text("--yaml", texts.path, "FILE",
+               "Write the plan as a config for packkit-train");
+    group.repeated("--dataset", texts.datasets, "PATH",
+                   "datasets: a .jsonl or .txt file; may be given several times");
+    group.text("--base-model", texts.base_model, "PATH",
+               "base_model: the folder of a built-in MODEL");
+    group.text("--base-tokenizer", texts.tokenizer, "PATH",
+               "tokenizer_type: bytes, or a tokenizer's file or folder");
+    group.text("--output-dir", texts.output_dir, "PATH", "output_dir (default out)");
+    group.text("--learning-rate", texts.learning_rate, "X",
+               "learning_rate (default 1e-4)");
 }
 
 std::vector<std::string> trainer_gaps(const training_setup& setup,
@@ -267,21 +266,27 @@ void check_trainer_runs(const training_setup& setup, const model_shape& model) {
     throw usage_error("--yaml", "packkit-train does not run this plan: " + list);
 }
 
-std::string render_yaml(const yaml_texts& texts, const training_setup& setup,
-                        const yaml_run& run) {
+std::string render_yaml(const yaml_texts& texts, const yaml_run& run) {
+    const plan_estimate& plan = run.plan;
+    const training_setup& setup = plan.setup;
     yaml_lines lines;
     lines.comment("Planned by packkit-plan " PACKKIT_VERSION
                   ". Sizes are the plan's; lines marked \"to fill in\" are not known to "
                   "it.");
-    for (const std::string& line : run.headlines)
-        lines.comment(line);
+    lines.comment(run.subject.model.name + " on " + app::grouped(run.subject.gpus.gpus) +
+                  " x " + std::string(run.subject.gpus.gpu.name) + ": " +
+                  mesh_text(setup.mesh) + run.origin);
+    lines.comment("Expected: " + app::bytes_text(plan.memory.bytes.total()) + " of " +
+                  app::bytes_text(plan.capacity_bytes) + " a GPU" +
+                  (plan.fits ? "" : ", which does not fit") + "; " +
+                  app::duration_text(plan.seconds.step) + " a step");
     lines.blank();
     add_model(texts, run, lines);
     add_data(texts, run, lines);
     lines.blank();
     add_batch(setup, run, lines);
-    lines.key("num_epochs", app::shortest(run.epochs));
-    if (run.drop_last) lines.key("dataloader_drop_last", "true");
+    lines.key("num_epochs", app::shortest(run.subject.epochs));
+    if (run.subject.drop_last) lines.key("dataloader_drop_last", "true");
     lines.blank();
     add_mesh(setup, lines);
     lines.blank();

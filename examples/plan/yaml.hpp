@@ -4,7 +4,7 @@
 /// A plan as a configuration for packkit-train.
 
 #include "length_options.hpp"
-#include "model_choice.hpp"
+#include "report.hpp"
 
 #include "common/command_line.hpp"
 
@@ -27,12 +27,10 @@ void add_yaml_options(CLI::App& command, yaml_texts& texts);
 
 /// What a configuration says besides the setup.
 struct yaml_run {
-    chosen_model model;
-    bool packed = true;  ///< several samples a row
-    double epochs = 1;
-    bool drop_last = false;                 ///< an epoch's last, smaller step is left out
+    const plan_subject& subject;
+    const plan_estimate& plan;
     const length_texts* lengths = nullptr;  ///< where samples are, if that was given
-    std::vector<std::string> headlines;     ///< comments at the top, without #
+    std::string origin{};                   ///< of the plan, for its first comment
 };
 
 /// Why packkit-train does not run this; empty when it does. One phrase each, as
@@ -45,7 +43,6 @@ void check_trainer_runs(const training_setup& setup, const model_shape& model);
 
 /// The file's text. Paths in it are relative to the folder of `texts.path`, as
 /// packkit-train reads them. @throws usage_error for paths that are not UTF-8
-std::string render_yaml(const yaml_texts& texts, const training_setup& setup,
-                        const yaml_run& run);
+std::string render_yaml(const yaml_texts& texts, const yaml_run& run);
 
 }  // namespace packkit::plan

@@ -66,6 +66,16 @@ struct activation_tensor {
     std::int64_t count = 1;
 };
 
+namespace detail::activation_lists {
+
+// The words that the lists of tensors are written in.
+using enum activation_width;
+using enum activation_element;
+using enum activation_cut;
+using enum checkpointing_kind;
+
+}  // namespace detail::activation_lists
+
 /// How sharded weights and their gradients are moved.
 struct weight_traffic {
     /// Blocks whose gathered weights are held at once: 2 where the next is fetched while

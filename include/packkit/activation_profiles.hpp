@@ -5,110 +5,81 @@
 
 #include <packkit/activation_profile.hpp>
 
-#include <array>
-
 namespace packkit {
 
 namespace detail::activation_lists {
 
-using width = activation_width;
-using element = activation_element;
-using cut = activation_cut;
-inline constexpr auto never_recomputed = checkpointing_kind::full;
-inline constexpr auto kept_by_selective = checkpointing_kind::selective;
-
 // Korthikanti et al. 2022, arXiv 2205.05198, section 4.1, in its order; 5 a s / h is what
 // selective recomputation drops (section 5).
 inline constexpr activation_tensor megatron_block[] = {
-    {"block input", width::hidden, element::compute, cut::sequence, never_recomputed},
-    {"query, key, value input", width::hidden, element::compute, cut::sequence,
-     kept_by_selective},
-    {"query", width::query, element::compute, cut::tensor, kept_by_selective},
-    {"key and value", width::key_value, element::compute, cut::tensor, kept_by_selective,
-     2},
-    {"softmax output", width::scores},
-    {"softmax dropout mask", width::scores, element::mask},
-    {"softmax dropout output", width::scores},
-    {"projection input", width::query, element::compute, cut::tensor, kept_by_selective},
-    {"attention dropout mask", width::hidden, element::mask, cut::sequence,
-     kept_by_selective},
-    {"second norm's input", width::hidden, element::compute, cut::sequence,
-     kept_by_selective},
-    {"feed-forward input", width::hidden, element::compute, cut::sequence,
-     kept_by_selective},
-    {"GeLU input", width::intermediate, element::compute, cut::tensor, kept_by_selective},
-    {"GeLU output", width::intermediate, element::compute, cut::tensor,
-     kept_by_selective},
-    {"feed-forward dropout mask", width::hidden, element::mask, cut::sequence,
-     kept_by_selective},
+    {"block input", hidden, compute, sequence, full},
+    {"query, key, value input", hidden, compute, sequence, selective},
+    {"query", query, compute, tensor, selective},
+    {"key and value", key_value, compute, tensor, selective, 2},
+    {"softmax output", scores},
+    {"softmax dropout mask", scores, mask},
+    {"softmax dropout output", scores},
+    {"projection input", query, compute, tensor, selective},
+    {"attention dropout mask", hidden, mask, sequence, selective},
+    {"second norm's input", hidden, compute, sequence, selective},
+    {"feed-forward input", hidden, compute, sequence, selective},
+    {"GeLU input", intermediate, compute, tensor, selective},
+    {"GeLU output", intermediate, compute, tensor, selective},
+    {"feed-forward dropout mask", hidden, mask, sequence, selective},
 };
 inline constexpr activation_tensor megatron_block_backward[] = {
-    {"gradients inside feed-forward", width::intermediate, element::compute, cut::tensor,
-     never_recomputed, 2},
-    {"gradients of input and output", width::hidden, element::compute, cut::sequence,
-     never_recomputed, 2},
+    {"gradients inside feed-forward", intermediate, compute, tensor, full, 2},
+    {"gradients of input and output", hidden, compute, sequence, full, 2},
 };
 
 // Linear layers save their input, a product both factors, silu its input; rotary
 // embedding saves only its tables; flash attention q, k, v, its output and log-sum-exp.
 inline constexpr activation_tensor pytorch_block[] = {
-    {"block input", width::hidden, element::compute, cut::sequence, never_recomputed},
-    {"norms' statistics", width::one, element::accumulation, cut::sequence,
-     checkpointing_kind::none, 2},
-    {"attention input", width::hidden, element::compute, cut::sequence},
-    {"query before its norm", width::normed_query},
-    {"key before its norm", width::normed_key},
-    {"query", width::query, element::compute, cut::tensor, kept_by_selective},
-    {"key and value", width::key_value, element::compute, cut::tensor, kept_by_selective,
-     2},
-    {"attention output", width::query, element::compute, cut::tensor, kept_by_selective},
-    {"log-sum-exp", width::heads, element::accumulation, cut::tensor, kept_by_selective},
-    {"inputs of norms at the end", width::post_norm, element::compute, cut::sequence,
-     checkpointing_kind::none, 2},
-    {"second norm's input", width::hidden, element::compute, cut::sequence,
-     kept_by_selective},
-    {"router's logits and probabilities", width::experts, element::accumulation,
-     cut::sequence, checkpointing_kind::none, 2},
-    {"feed-forward input", width::hidden, element::compute, cut::sequence},
-    {"tokens sent to experts", width::routed_hidden, element::compute, cut::sequence},
-    {"results of experts", width::routed_hidden, element::compute, cut::sequence},
-    {"gate", width::gate, element::compute, cut::tensor, kept_by_selective},
-    {"activation of the gate", width::gate},
-    {"up, or the activation's input", width::intermediate, element::compute, cut::tensor,
-     kept_by_selective},
-    {"down's input", width::intermediate},
+    {"block input", hidden, compute, sequence, full},
+    {"norms' statistics", one, accumulation, sequence, none, 2},
+    {"attention input", hidden, compute, sequence},
+    {"query before its norm", normed_query},
+    {"key before its norm", normed_key},
+    {"query", query, compute, tensor, selective},
+    {"key and value", key_value, compute, tensor, selective, 2},
+    {"attention output", query, compute, tensor, selective},
+    {"log-sum-exp", heads, accumulation, tensor, selective},
+    {"inputs of norms at the end", post_norm, compute, sequence, none, 2},
+    {"second norm's input", hidden, compute, sequence, selective},
+    {"router's logits and probabilities", experts, accumulation, sequence, none, 2},
+    {"feed-forward input", hidden, compute, sequence},
+    {"tokens sent to experts", routed_hidden, compute, sequence},
+    {"results of experts", routed_hidden, compute, sequence},
+    {"gate", gate, compute, tensor, selective},
+    {"activation of the gate", gate},
+    {"up, or the activation's input", intermediate, compute, tensor, selective},
+    {"down's input", intermediate},
 };
 // At the feed-forward's product: gradients of both factors and of the product.
 inline constexpr activation_tensor pytorch_block_backward[] = {
-    {"gradients of up and down's input", width::intermediate, element::compute,
-     cut::tensor, never_recomputed, 2},
-    {"gradient of the gate", width::gate},
-    {"gradients of experts' tokens", width::routed_hidden},
-    {"gradients of residual and output", width::hidden, element::compute, cut::sequence,
-     never_recomputed, 2},
+    {"gradients of up and down's input", intermediate, compute, tensor, full, 2},
+    {"gradient of the gate", gate},
+    {"gradients of experts' tokens", routed_hidden},
+    {"gradients of residual and output", hidden, compute, sequence, full, 2},
 };
 // The block in use and the one on its way; in backward their gradients travel too.
 inline constexpr activation_tensor pytorch_ring[] = {
-    {"keys and values of other ranks", width::key_value, element::compute, cut::tensor,
-     never_recomputed, 4},
-    {"their gradients", width::key_value, element::accumulation, cut::tensor,
-     never_recomputed, 4},
+    {"keys and values of other ranks", key_value, compute, tensor, full, 4},
+    {"their gradients", key_value, accumulation, tensor, full, 4},
 };
 inline constexpr activation_tensor pytorch_row[] = {
-    {"ids, positions, targets", width::one, element::index, cut::never, never_recomputed,
-     3},
-    {"rotary tables", width::rotary, element::compute, cut::never, never_recomputed, 2},
+    {"ids, positions, targets", one, index, never, full, 3},
+    {"rotary tables", rotary, compute, never, full, 2},
 };
 inline constexpr activation_tensor pytorch_head[] = {
-    {"final norm's input", width::hidden, element::compute, cut::sequence},
-    {"final norm's statistics", width::one, element::accumulation, cut::sequence},
-    {"head's input", width::hidden, element::compute, cut::sequence},
+    {"final norm's input", hidden, compute, sequence},
+    {"final norm's statistics", one, accumulation, sequence},
+    {"head's input", hidden, compute, sequence},
 };
 // When log-softmax is differentiated: its output and both gradients.
 inline constexpr activation_tensor pytorch_loss[] = {
-    {"logits", width::vocabulary},
-    {"log-probabilities and their gradients", width::vocabulary, element::accumulation,
-     cut::tensor, never_recomputed, 3},
+    {"logits", vocabulary},
+    {"log-probabilities and their gradients", vocabulary, accumulation, tensor, full, 3},
 };
 
 }  // namespace detail::activation_lists

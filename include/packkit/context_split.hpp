@@ -14,7 +14,6 @@
 #include <packkit/error.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -13,7 +13,6 @@
 #include <packkit/error.hpp>
 #include <packkit/training_setup.hpp>
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>

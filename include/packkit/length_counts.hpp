@@ -5,7 +5,6 @@
 
 #include <packkit/detail/lengths.hpp>
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>

@@ -11,9 +11,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 

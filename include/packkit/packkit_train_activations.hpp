@@ -18,92 +18,60 @@ namespace detail::activation_lists {
 // computes again what matrices take in, and keeps what they and attention give; full
 // keeps the input.
 inline constexpr activation_tensor packkit_train_block[] = {
-    {"block's and first norm's input", activation_width::hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::full},
-    {"input of q, k and v", activation_width::hidden, activation_element::compute,
-     activation_cut::never},
-    {"query before its norm", activation_width::normed_query, activation_element::compute,
-     activation_cut::tensor, checkpointing_kind::selective},
-    {"key before its norm", activation_width::normed_key, activation_element::compute,
-     activation_cut::key_value_heads, checkpointing_kind::selective},
-    {"query", activation_width::query, activation_element::compute,
-     activation_cut::tensor, checkpointing_kind::selective},
-    {"key and value", activation_width::key_value, activation_element::compute,
-     activation_cut::key_value_heads, checkpointing_kind::selective, 2},
-    {"attention's output", activation_width::query, activation_element::compute,
-     activation_cut::tensor, checkpointing_kind::selective},
-    {"log-sum-exp", activation_width::heads, activation_element::accumulation,
-     activation_cut::tensor, checkpointing_kind::selective},
-    {"inputs of norms at the end", activation_width::post_norm,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::selective,
-     2},
-    {"second norm's input", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence, checkpointing_kind::selective},
-    {"input of gate and up", activation_width::hidden, activation_element::compute,
-     activation_cut::never},
-    {"router's probabilities", activation_width::experts,
-     activation_element::accumulation, activation_cut::never,
-     checkpointing_kind::selective},
-    {"tokens sent to experts", activation_width::routed_hidden,
-     activation_element::compute, activation_cut::never},
-    {"results of experts and weighted", activation_width::routed_hidden,
-     activation_element::compute, activation_cut::never, checkpointing_kind::selective,
-     2},
-    {"gate", activation_width::gate, activation_element::compute, activation_cut::tensor,
-     checkpointing_kind::selective},
-    {"up", activation_width::intermediate, activation_element::compute,
-     activation_cut::tensor, checkpointing_kind::selective},
-    {"input of down", activation_width::intermediate},
+    {"block's and first norm's input", hidden, compute, sequence, full},
+    {"input of q, k and v", hidden, compute, never},
+    {"query before its norm", normed_query, compute, tensor, selective},
+    {"key before its norm", normed_key, compute, key_value_heads, selective},
+    {"query", query, compute, tensor, selective},
+    {"key and value", key_value, compute, key_value_heads, selective, 2},
+    {"attention's output", query, compute, tensor, selective},
+    {"log-sum-exp", heads, accumulation, tensor, selective},
+    {"inputs of norms at the end", post_norm, compute, sequence, selective, 2},
+    {"second norm's input", hidden, compute, sequence, selective},
+    {"input of gate and up", hidden, compute, never},
+    {"router's probabilities", experts, accumulation, never, selective},
+    {"tokens sent to experts", routed_hidden, compute, never},
+    {"results of experts and weighted", routed_hidden, compute, never, selective, 2},
+    {"gate", gate, compute, tensor, selective},
+    {"up", intermediate, compute, tensor, selective},
+    {"input of down", intermediate},
 };
 // At silu(gate) x up: gradients of the product (in place of down's input, which is gone),
 // of gate and of up; the block's output and its gradient.
 inline constexpr activation_tensor packkit_train_working[] = {
-    {"gradients of gate and up", activation_width::intermediate,
-     activation_element::compute, activation_cut::tensor, checkpointing_kind::full, 2},
-    {"block's output and its gradient", activation_width::hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 2},
+    {"gradients of gate and up", intermediate, compute, tensor, full, 2},
+    {"block's output and its gradient", hidden, compute, sequence, full, 2},
 };
 inline constexpr activation_tensor packkit_train_boundary[] = {
-    {"gradient between blocks", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence, checkpointing_kind::full},
+    {"gradient between blocks", hidden, compute, sequence, full},
 };
 // Before the first norm, at the last of the three projections to be differentiated: the
 // block's input and output, the gradient of the output, that of the residual.
 inline constexpr activation_tensor packkit_train_block_end[] = {
-    {"input, output and gradients", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence, checkpointing_kind::full, 4},
-    {"norm's output, its gradients from queries and from keys and values",
-     activation_width::hidden, activation_element::compute, activation_cut::never,
-     checkpointing_kind::full, 3},
-    {"gradient of queries", activation_width::query, activation_element::compute,
-     activation_cut::tensor},
+    {"input, output and gradients", hidden, compute, sequence, full, 4},
+    {"norm's output, its gradients from queries and from keys and values", hidden,
+     compute, never, full, 3},
+    {"gradient of queries", query, compute, tensor},
 };
 inline constexpr activation_tensor packkit_train_row[] = {
-    {"ids and targets", activation_width::one, activation_element::index,
-     activation_cut::never, checkpointing_kind::full, 2},
-    {"rotary tables", activation_width::rotary, activation_element::compute,
-     activation_cut::never, checkpointing_kind::full, 2},
+    {"ids and targets", one, index, never, full, 2},
+    {"rotary tables", rotary, compute, never, full, 2},
 };
 inline constexpr activation_tensor packkit_train_head[] = {
-    {"final norm's input", activation_width::hidden, activation_element::compute,
-     activation_cut::sequence},
-    {"head's input and its gradient", activation_width::hidden,
-     activation_element::compute, activation_cut::never, checkpointing_kind::none, 2},
+    {"final norm's input", hidden, compute, sequence},
+    {"head's input and its gradient", hidden, compute, never, none, 2},
 };
 // Of a chunk of tokens: logits, over which their gradient is written.
 inline constexpr activation_tensor packkit_train_loss[] = {
-    {"logits", activation_width::vocabulary},
-    {"head's input", activation_width::hidden, activation_element::compute,
-     activation_cut::never},
-    {"its gradient from each slice of the vocabulary", activation_width::hidden,
-     activation_element::accumulation, activation_cut::never, checkpointing_kind::none,
+    {"logits", vocabulary},
+    {"head's input", hidden, compute, never},
+    {"its gradient from each slice of the vocabulary", hidden, accumulation, never, none,
      loss_slices},
-    {"largest logit, sum of powers and target's logit", activation_width::one,
-     activation_element::index, activation_cut::never, checkpointing_kind::none, 3},
+    {"largest logit, sum of powers and target's logit", one, index, never, none, 3},
 };
 inline constexpr activation_tensor packkit_train_head_end[] = {
-    {"final norm's input, gradients of its output and input", activation_width::hidden,
-     activation_element::compute, activation_cut::sequence, checkpointing_kind::full, 3},
+    {"final norm's input, gradients of its output and input", hidden, compute, sequence,
+     full, 3},
 };
 
 }  // namespace detail::activation_lists

@@ -33,7 +33,6 @@
 #include <packkit/lower_bound.hpp>
 #include <packkit/packing_plan.hpp>
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>

@@ -9,7 +9,6 @@
 #include <packkit/run_cost.hpp>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -18,11 +18,9 @@
 #include <packkit/workload.hpp>
 
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace packkit {

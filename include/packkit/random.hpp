@@ -8,13 +8,11 @@
 #include <packkit/hash.hpp>
 
 #include <array>
-#include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <numeric>
 #include <string_view>
 #include <utility>
 #include <vector>

@@ -19,96 +19,83 @@ namespace detail::activation_lists {
 
 // --- torchtitan's Llama: FSDP2 around each block, the rest one unit --------------------
 
-inline constexpr auto saved = checkpointing_kind::selective;
-inline constexpr auto recomputed = checkpointing_kind::none;
 // Selective checkpointing ("op") keeps attention and every second matrix product of q, k,
 // v, o, gate, up, down: q, v, gate and down
 // (torchtitan/parallelisms/parallelize_llama.py, _save_list).
 inline constexpr activation_tensor torchtitan_block[] = {
-    {"block input", width::hidden, element::compute, cut::sequence, never_recomputed},
-    {"norms' statistics", width::one, element::accumulation, cut::sequence, recomputed,
-     2},
-    {"attention input", width::hidden, element::compute, cut::sequence},
-    {"q", width::query, element::compute, cut::tensor, saved},
-    {"v", width::key_value, element::compute, cut::tensor, saved},
-    {"rotated q, repeated k and v", width::query, element::compute, cut::tensor,
-     recomputed, 3},
-    {"attention output", width::query, element::compute, cut::tensor, saved},
-    {"log-sum-exp", width::heads, element::accumulation, cut::tensor, saved},
-    {"second norm's input", width::hidden, element::compute, cut::sequence},
-    {"feed-forward input", width::hidden, element::compute, cut::sequence},
-    {"gate", width::gate, element::compute, cut::tensor, saved},
-    {"activation of the gate", width::gate},
-    {"up", width::intermediate},
-    {"down's input", width::intermediate},
-    {"down's output", width::hidden, element::compute, cut::sequence, saved},
+    {"block input", hidden, compute, sequence, full},
+    {"norms' statistics", one, accumulation, sequence, none, 2},
+    {"attention input", hidden, compute, sequence},
+    {"q", query, compute, tensor, selective},
+    {"v", key_value, compute, tensor, selective},
+    {"rotated q, repeated k and v", query, compute, tensor, none, 3},
+    {"attention output", query, compute, tensor, selective},
+    {"log-sum-exp", heads, accumulation, tensor, selective},
+    {"second norm's input", hidden, compute, sequence},
+    {"feed-forward input", hidden, compute, sequence},
+    {"gate", gate, compute, tensor, selective},
+    {"activation of the gate", gate},
+    {"up", intermediate},
+    {"down's input", intermediate},
+    {"down's output", hidden, compute, sequence, selective},
 };
 inline constexpr activation_tensor torchtitan_head[] = {
-    {"final norm's input", width::hidden, element::compute, cut::sequence},
-    {"head's input", width::hidden, element::compute, cut::sequence},
-    {"head's input, gathered, and its gradient", width::hidden, element::compute,
-     cut::gathered, recomputed, 2},
+    {"final norm's input", hidden, compute, sequence},
+    {"head's input", hidden, compute, sequence},
+    {"head's input, gathered, and its gradient", hidden, compute, gathered, none, 2},
 };
 // cross_entropy(pred.flatten(0, 1).float(), ...) with pred deleted before backward:
 // log-probabilities and two gradients; the allocator keeps the freed logits' block for
 // their gradient.
 inline constexpr activation_tensor torchtitan_loss[] = {
-    {"logits or their gradient", width::vocabulary},
-    {"log-probabilities and gradients", width::vocabulary, element::accumulation,
-     cut::tensor, recomputed, 3},
+    {"logits or their gradient", vocabulary},
+    {"log-probabilities and gradients", vocabulary, accumulation, tensor, none, 3},
 };
 // Of logits that tp cuts (torch/distributed/tensor/parallel/loss.py): backward holds
 // log-probabilities, the gradient of nll_loss, their exponentials and the sum of both.
 inline constexpr activation_tensor torchtitan_cut_loss[] = {
-    {"logits or their gradient", width::vocabulary},
-    {"log-probabilities, gradients, exponentials", width::vocabulary,
-     element::accumulation, cut::tensor, recomputed, 4},
+    {"logits or their gradient", vocabulary},
+    {"log-probabilities, gradients, exponentials", vocabulary, accumulation, tensor, none,
+     4},
 };
 // A compiled loss fuses the casts.
 inline constexpr activation_tensor bf16_loss[] = {
-    {"logits and their gradient", width::vocabulary, element::compute, cut::tensor,
-     recomputed, 2},
+    {"logits and their gradient", vocabulary, compute, tensor, none, 2},
 };
 
 // --- LLM Foundry's MPT: no dropout, fused attention and fused cross entropy
 // -------------
 
 inline constexpr activation_tensor mpt_block[] = {
-    {"block input", width::hidden, element::compute, cut::sequence, never_recomputed},
-    {"norms' statistics", width::one, element::accumulation, cut::sequence, recomputed,
-     4},
-    {"attention input", width::hidden, element::compute, cut::sequence},
-    {"query", width::query},
-    {"key and value", width::key_value, element::compute, cut::tensor, recomputed, 2},
-    {"attention output", width::query},
-    {"log-sum-exp", width::heads, element::accumulation},
-    {"second norm's input", width::hidden, element::compute, cut::sequence},
-    {"feed-forward input", width::hidden, element::compute, cut::sequence},
-    {"GeLU input and output", width::intermediate, element::compute, cut::tensor,
-     recomputed, 2},
+    {"block input", hidden, compute, sequence, full},
+    {"norms' statistics", one, accumulation, sequence, none, 4},
+    {"attention input", hidden, compute, sequence},
+    {"query", query},
+    {"key and value", key_value, compute, tensor, none, 2},
+    {"attention output", query},
+    {"log-sum-exp", heads, accumulation},
+    {"second norm's input", hidden, compute, sequence},
+    {"feed-forward input", hidden, compute, sequence},
+    {"GeLU input and output", intermediate, compute, tensor, none, 2},
 };
 
 // --- torchtune on one GPU: norms in float32, keys and values expanded
 // -------------------
 
 inline constexpr activation_tensor torchtune_block[] = {
-    {"block input", width::hidden, element::compute, cut::sequence, never_recomputed},
-    {"norms' input in float32", width::hidden, element::accumulation, cut::sequence,
-     recomputed, 2},
+    {"block input", hidden, compute, sequence, full},
+    {"norms' input in float32", hidden, accumulation, sequence, none, 2},
     // Of these there are four; without checkpointing the block's input is not kept.
-    {"normed and scaled", width::hidden, element::compute, cut::sequence, recomputed, 3},
-    {"q, expanded k and v", width::query, element::compute, cut::tensor, recomputed, 3},
-    {"attention output", width::query},
-    {"log-sum-exp", width::heads, element::accumulation},
-    {"gate and its activation", width::gate, element::compute, cut::tensor, recomputed,
-     2},
-    {"up and down's input", width::intermediate, element::compute, cut::tensor,
-     recomputed, 2},
+    {"normed and scaled", hidden, compute, sequence, none, 3},
+    {"q, expanded k and v", query, compute, tensor, none, 3},
+    {"attention output", query},
+    {"log-sum-exp", heads, accumulation},
+    {"gate and its activation", gate, compute, tensor, none, 2},
+    {"up and down's input", intermediate, compute, tensor, none, 2},
 };
 // The caller deletes the logits before backward.
 inline constexpr activation_tensor torchtune_loss[] = {
-    {"log-probabilities and gradients", width::vocabulary, element::accumulation,
-     cut::tensor, recomputed, 3},
+    {"log-probabilities and gradients", vocabulary, accumulation, tensor, none, 3},
 };
 
 inline constexpr weight_traffic fsdp2 = {.gathered_blocks = 2,

@@ -19,7 +19,6 @@
 #include <iterator>
 #include <limits>
 #include <span>
-#include <utility>
 #include <vector>
 
 namespace packkit {

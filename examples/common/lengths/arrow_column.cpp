@@ -3,9 +3,7 @@
 
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
-#include "common/utf8.hpp"
 
-#include <concepts>
 #include <span>
 #include <string_view>
 
@@ -14,16 +12,6 @@ namespace {
 
 using arrow::Type;
 
-bool is_text(const arrow::DataType& type) {
-    return type.id() == Type::STRING || type.id() == Type::LARGE_STRING ||
-           type.id() == Type::STRING_VIEW;
-}
-
-bool is_list(const arrow::DataType& type) {
-    return type.id() == Type::LIST || type.id() == Type::LARGE_LIST ||
-           type.id() == Type::FIXED_SIZE_LIST;
-}
-
 /// What a row of the column holds. @throws input_error for a type that is none of them
 row_content content_of(const arrow::DataType& type, const std::string& place) {
     const arrow::DataType* value = &type;
@@ -31,8 +19,8 @@ row_content content_of(const arrow::DataType& type, const std::string& place) {
         value = static_cast<const arrow::DictionaryType&>(type).value_type().get();
     }
     if (arrow::is_integer(value->id())) return row_content::length;
-    if (is_text(*value)) return row_content::text;
-    if (is_list(type) && arrow::is_integer(type.field(0)->type()->id())) {
+    if (holds_text(value->id())) return row_content::text;
+    if (holds_list(type.id()) && arrow::is_integer(type.field(0)->type()->id())) {
         return row_content::ids;
     }
     throw input_error(place, "holds " + type.ToString() +
@@ -74,88 +62,59 @@ struct piece_place {
     throw input_error(place.row(i), std::string("null; expected ") + expected);
 }
 
-/// Calls f with the array as that of its own integer type.
-template <class Function>
-void with_integers(const arrow::Array& values, const Function& f) {
-    switch (values.type_id()) {
-        case Type::INT8:
-            return f(static_cast<const arrow::Int8Array&>(values));
-        case Type::UINT8:
-            return f(static_cast<const arrow::UInt8Array&>(values));
-        case Type::INT16:
-            return f(static_cast<const arrow::Int16Array&>(values));
-        case Type::UINT16:
-            return f(static_cast<const arrow::UInt16Array&>(values));
-        case Type::INT32:
-            return f(static_cast<const arrow::Int32Array&>(values));
-        case Type::UINT32:
-            return f(static_cast<const arrow::UInt32Array&>(values));
-        case Type::INT64:
-            return f(static_cast<const arrow::Int64Array&>(values));
-        default:
-            return f(static_cast<const arrow::UInt64Array&>(values));
-    }
-}
-
-void add_lengths(const arrow::Array& values, const piece_place& place,
-                 sample_sink& sink) {
+template <class Integers>
+void add_lengths(const Integers& values, const piece_place& place, sample_sink& sink) {
     for (std::int64_t i = 0; values.null_count() > 0 && i < values.length(); ++i) {
         if (values.IsNull(i)) refuse_null(place, i, "a length: a whole number ≥ 1");
     }
-    with_integers(values, [&](const auto& integers) {
-        const auto count = static_cast<std::size_t>(integers.length());
-        sink.add_all(std::span(integers.raw_values(), count), [&](std::size_t i) {
-            return place.row(static_cast<std::int64_t>(i));
-        });
-    });
+    const auto count = static_cast<std::size_t>(values.length());
+    sink.add_all(std::span(values.raw_values(), count),
+                 [&](std::size_t i) { return place.row(static_cast<std::int64_t>(i)); });
 }
 
 /// The lists of `lists` as samples: their ids are checked, their sizes kept.
-template <class Lists>
-void add_id_lists(const Lists& lists, const piece_place& place, const row_options& rows,
-                  sample_sink& sink) {
-    const std::shared_ptr<arrow::Array> ids = lists.values();
+template <class Lists, class Integers>
+void add_id_lists(const Lists& lists, const Integers& integers, const piece_place& place,
+                  const row_options& rows, sample_sink& sink) {
     const auto fault = [&](std::int64_t row, std::int64_t k, const std::string& what) {
         throw input_error(place.row(row) + "[" + std::to_string(k) + "]", what);
     };
-    with_integers(*ids, [&](const auto& integers) {
-        using id = typename std::remove_cvref_t<decltype(integers)>::value_type;
-        // Negative ids are huge ones as unsigned numbers of 64 bits.
-        const auto limit = static_cast<std::uint64_t>(
-            rows.vocab_size.value_or(std::numeric_limits<std::int64_t>::max()));
-        const id* const raw = integers.raw_values();
-        for (std::int64_t row = 0; row < lists.length(); ++row) {
-            if (lists.IsNull(row)) refuse_null(place, row, "a list of token ids");
-            const std::int64_t begin = lists.value_offset(row);
-            const std::int64_t count = lists.value_length(row);
-            bool all_fine = true;
-            for (std::int64_t k = 0; k < count; ++k) {
-                all_fine &= static_cast<std::uint64_t>(raw[begin + k]) < limit;
+    using id = typename Integers::value_type;
+    // Negative ids are huge ones as unsigned numbers of 64 bits.
+    const auto limit = static_cast<std::uint64_t>(
+        rows.vocab_size.value_or(std::numeric_limits<std::int64_t>::max()));
+    const id* const raw = integers.raw_values();
+    for (std::int64_t row = 0; row < lists.length(); ++row) {
+        if (lists.IsNull(row)) refuse_null(place, row, "a list of token ids");
+        const std::int64_t begin = lists.value_offset(row);
+        const std::int64_t count = lists.value_length(row);
+        bool all_fine = true;
+        for (std::int64_t k = 0; k < count; ++k) {
+            all_fine &= static_cast<std::uint64_t>(raw[begin + k]) < limit;
+        }
+        for (std::int64_t k = 0; (!all_fine || integers.null_count() > 0) && k < count;
+             ++k) {
+            if (integers.IsNull(begin + k)) {
+                fault(row, k, "null is not a token id; expected a whole number ≥ 0");
             }
-            for (std::int64_t k = 0;
-                 (!all_fine || integers.null_count() > 0) && k < count; ++k) {
-                if (integers.IsNull(begin + k)) {
-                    fault(row, k, "null is not a token id; expected a whole number ≥ 0");
-                }
-                const id value = raw[begin + k];
-                const std::string shown = "id " + std::to_string(value);
-                if (std::cmp_less(value, 0)) {
-                    fault(row, k, shown + " is negative; expected a whole number ≥ 0");
-                }
-                if (std::cmp_greater_equal(value, limit)) {
-                    fault(row, k,
-                          shown + " is outside the vocabulary of " +
-                              std::to_string(limit) + "; expected an id below");
-                }
+            const id value = raw[begin + k];
+            const std::string shown = "id " + std::to_string(value);
+            if (std::cmp_less(value, 0)) {
+                fault(row, k, shown + " is negative; expected a whole number ≥ 0");
             }
-            const auto at = [&] { return place.row(row); };
-            if (count == 0) {
-                sink.add_empty(at);
-            } else {
-                sink.add(count, at);
+            if (std::cmp_greater_equal(value, limit)) {
+                fault(row, k,
+                      shown + " is outside the vocabulary of " + std::to_string(limit) +
+                          "; expected an id below");
             }
         }
-    });
+        const auto at = [&] { return place.row(row); };
+        if (count == 0) {
+            sink.add_empty(at);
+        } else {
+            sink.add(count, at);
+        }
+    }
 }
 
 template <class Strings>
@@ -164,15 +123,8 @@ void add_texts(const Strings& texts, const piece_place& place,
     for (std::int64_t i = 0; i < texts.length(); ++i) {
         if (texts.IsNull(i)) refuse_null(place, i, "a text");
         const std::string_view text = texts.GetView(i);
-        for (std::size_t at = 0; at < text.size();) {
-            const std::size_t length = utf8_length_at(text, at);
-            if (length == 0) {
-                throw input_error(place.row(i),
-                                  "the text is not UTF-8 at byte " + std::to_string(at));
-            }
-            at += length;
-        }
         const auto here = [&] { return place.row(i); };
+        check_utf8(text, here);
         if (text.empty()) {
             sink.add_empty(here);
         } else {
@@ -236,13 +188,8 @@ column_path find_column(const arrow::Schema& schema, const row_options& rows,
             std::vector<std::string> names;
             for (const auto& field : *level)
                 names.push_back(field->name());
-            const std::string has = names.empty() ? "none"
-                                    : names.size() > 8
-                                        ? std::to_string(names.size()) + " others"
-                                        : name_list(names);
             throw input_error(file, "no column " + in_quotes(column.name) +
-                                        "; the file has " + escaped(has) +
-                                        did_you_mean(part, names) +
+                                        "; the file has " + names_there(part, names) +
                                         (given ? "" : "; --column names one"));
         }
         const arrow::Field& field = *(*level)[static_cast<std::size_t>(at)];
@@ -296,28 +243,18 @@ void column_reader::read(const arrow::RecordBatch& batch, const std::string& par
     if (values->type_id() == Type::DICTIONARY) {
         values = without_dictionary(*values, begin);
     }
-    switch (values->type_id()) {
-        case Type::LIST:
-            return add_id_lists(static_cast<const arrow::ListArray&>(*values), place,
-                                rows_, sink_);
-        case Type::LARGE_LIST:
-            return add_id_lists(static_cast<const arrow::LargeListArray&>(*values), place,
-                                rows_, sink_);
-        case Type::FIXED_SIZE_LIST:
-            return add_id_lists(static_cast<const arrow::FixedSizeListArray&>(*values),
-                                place, rows_, sink_);
-        case Type::STRING:
-            return add_texts(static_cast<const arrow::StringArray&>(*values), place,
-                             count_tokens_, sink_);
-        case Type::LARGE_STRING:
-            return add_texts(static_cast<const arrow::LargeStringArray&>(*values), place,
-                             count_tokens_, sink_);
-        case Type::STRING_VIEW:
-            return add_texts(static_cast<const arrow::StringViewArray&>(*values), place,
-                             count_tokens_, sink_);
-        default:
-            return add_lengths(*values, place, sink_);
-    }
+    with_type(*values, [&]<Type::type type>(const auto& typed) {
+        if constexpr (holds_list(type)) {
+            with_type(*typed.values(), [&]<Type::type id>(const auto& ids) {
+                if constexpr (arrow::is_integer(id))
+                    add_id_lists(typed, ids, place, rows_, sink_);
+            });
+        } else if constexpr (holds_text(type)) {
+            add_texts(typed, place, count_tokens_, sink_);
+        } else if constexpr (arrow::is_integer(type)) {
+            add_lengths(typed, place, sink_);
+        }
+    });
 }
 
 }  // namespace packkit::app

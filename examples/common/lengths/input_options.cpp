@@ -10,7 +10,6 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
-#include <limits>
 #include <utility>
 
 namespace packkit::app {
@@ -74,9 +73,7 @@ row_options parse_row_options(const input_option_texts& texts,
         }
     }
     rows.tokenizer = texts.tokenizer;
-    if (!texts.vocab_size.empty()) {
-        rows.vocab_size = parse_option_integer("--vocab-size", texts.vocab_size, 1);
-    }
+    rows.vocab_size = parse_given_integer("--vocab-size", texts.vocab_size, 1);
     if (rows.vocab_size && rows.content != row_content::ids) {
         throw usage_error("--vocab-size",
                           "is for token ids, not with " + std::string(given));

@@ -160,19 +160,13 @@ npy_integer parse_npy_integer(std::string_view descr, const std::string& place) 
     if (kind.starts_with('f')) refuse("floating-point numbers");
     if (kind.starts_with('b')) refuse("booleans");
     if (kind.starts_with('O')) refuse("pickled objects");
-    if (kind == "i1" || kind == "u1") {
-        type.bytes = 1;
-    } else if (kind == "i2" || kind == "u2") {
-        type.bytes = 2;
-    } else if (kind == "i4" || kind == "u4") {
-        type.bytes = 4;
-    } else if (kind == "i8" || kind == "u8") {
-        type.bytes = 8;
-    } else {
-        refuse("an unknown type");
-    }
-    if (order == '|' && type.bytes > 1) refuse("integers of unknown byte order");
     type.is_signed = kind.starts_with('i');
+    for (const char size : {'1', '2', '4', '8'}) {
+        if (kind == std::string{type.is_signed ? 'i' : 'u', size})
+            type.bytes = static_cast<std::size_t>(size - '0');
+    }
+    if (type.bytes == 0) refuse("an unknown type");
+    if (order == '|' && type.bytes > 1) refuse("integers of unknown byte order");
     return type;
 }
 

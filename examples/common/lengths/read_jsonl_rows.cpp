@@ -38,12 +38,9 @@ const json& find_field(const json& row, const std::string& field,
         if (found == at->end()) {
             const auto names =
                 at->is_object() ? field_names(*at) : std::vector<std::string>();
-            std::string has = names.size() > 8 ? std::to_string(names.size()) + " others"
-                              : names.empty()  ? "none"
-                                               : name_list(names);
             throw input_error(reader.place(), "no field " + in_quotes(field) +
-                                                  "; the row has " + escaped(has) +
-                                                  did_you_mean(part, names));
+                                                  "; the row has " +
+                                                  names_there(part, names));
         }
         if (point == rest.npos) return *found;
         at = &*found;

@@ -3,7 +3,6 @@
 /// Writing whole cache lines past the cache, where the processor can.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 #if defined(__SSE2__)

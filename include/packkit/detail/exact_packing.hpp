@@ -5,7 +5,6 @@
 
 #include <packkit/detail/lengths.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>

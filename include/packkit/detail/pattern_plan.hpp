@@ -10,7 +10,6 @@
 #include <packkit/length_counts.hpp>
 #include <packkit/packing_plan.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -18,7 +18,6 @@
 #include <limits>
 #include <span>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 namespace packkit::detail {

@@ -41,9 +41,11 @@ bool trainer_takes(const with_model& files, const packkit::training_setup& setup
     plan::yaml_texts texts;
     texts.path = files.folder / "run.yaml";
     texts.datasets = {files.folder / "data.jsonl"};
-    plan::yaml_run run;
-    run.model.folder = files.folder / "model";
-    files.folder.write("run.yaml", plan::render_yaml(texts, setup, run));
+    plan::plan_subject subject;
+    subject.model.folder = files.folder / "model";
+    packkit::plan_estimate planned;
+    planned.setup = setup;
+    files.folder.write("run.yaml", plan::render_yaml(texts, {subject, planned}));
     try {
         static_cast<void>(files.load());
         return true;
