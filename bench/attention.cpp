@@ -5,7 +5,7 @@
 /// other. Operations are those of the pairs that the causal mask leaves: 4 d a pair and
 /// head forward, 10 d backward.
 
-#include <packkit/torch/cpu_attention.hpp>
+#include <packkit/torch/ops/cpu_attention.hpp>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>

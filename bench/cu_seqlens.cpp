@@ -6,7 +6,7 @@
 
 #include "lengths.hpp"
 
-#include <packkit/cu_seqlens.hpp>
+#include <packkit/sequence/cu_seqlens.hpp>
 
 #include <benchmark/benchmark.h>
 

@@ -2,10 +2,10 @@
 /// @file
 /// The plan of N samples: making it from lengths and from bins, and reading its steps.
 
-#include <packkit/distributed_plan.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/plan_reader.hpp>
-#include <packkit/random.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/sampling/distributed_plan.hpp>
+#include <packkit/sampling/plan_reader.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <benchmark/benchmark.h>
 

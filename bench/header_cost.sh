@@ -26,12 +26,13 @@ if (($# == 0)) || [[ $1 == --std ]]; then
     headers+=(packkit/multipack.hpp packkit/packkit.hpp)
     while read -r header; do
         headers+=("$header")
-    done < <(cd include && printf '%s\n' packkit/*.hpp | grep -vE '/(multipack|packkit)\.hpp$')
+    done < <(cd include && find packkit -name '*.hpp' |
+        grep -vE '/(torch|detail)/|/(multipack|packkit)\.hpp$' | sort)
     if [[ ${1:-} == --std ]]; then
         while read -r header; do
             headers+=("$header")
-        done < <(sed -nE 's/^#include <([a-z_]+)>.*/\1/p' include/packkit/*.hpp \
-            include/packkit/detail/*.hpp | sort -u)
+        done < <(find include/packkit -name '*.hpp' -not -path '*/torch/*' -exec \
+            sed -nE 's/^#include <([a-z_]+)>.*/\1/p' {} + | sort -u)
     fi
 else
     headers=("$@")

@@ -5,7 +5,7 @@
 /// operations that IEEE 754 rounds exactly.
 #pragma once
 
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <array>

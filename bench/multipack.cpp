@@ -7,10 +7,10 @@
 #include "item_by_item.hpp"
 #include "packing.hpp"
 
-#include <packkit/expand.hpp>
-#include <packkit/length_counts.hpp>
-#include <packkit/packing_plan.hpp>
-#include <packkit/pattern_fit.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/packing/assign_samples.hpp>
+#include <packkit/packing/packing_plan.hpp>
+#include <packkit/packing/pattern_fit.hpp>
 
 #include <memory>
 

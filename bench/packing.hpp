@@ -6,6 +6,7 @@
 
 #include "lengths.hpp"
 
+#include <packkit/packing/efficiency.hpp>
 #include <packkit/packkit.hpp>
 
 #include <benchmark/benchmark.h>

@@ -11,10 +11,10 @@
 #include "lengths.hpp"
 #include "npy.hpp"
 
-#include <packkit/length_counts.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/packing_plan.hpp>
-#include <packkit/samples_by_length.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/lengths/samples_by_length.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/packing/packing_plan.hpp>
 
 #include <chrono>
 #include <cstdio>

@@ -2,9 +2,9 @@
 /// @file
 /// The planner: single estimates, the workload of a length histogram, whole searches.
 
-#include <packkit/model_presets.hpp>
+#include <packkit/model/presets.hpp>
 #include <packkit/planner.hpp>
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <benchmark/benchmark.h>
 

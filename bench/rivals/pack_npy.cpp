@@ -13,7 +13,7 @@
 
 #include <packkit/packkit.hpp>
 
-#include <packkit/pattern_fit.hpp>
+#include <packkit/packing/pattern_fit.hpp>
 
 #include <chrono>
 #include <cstdint>

@@ -36,9 +36,9 @@ namespace packkit::app {
 
 /// The candidate nearest to `name`, or an empty string when none is near enough: at most
 /// one edit in three bytes, at least one allowed, or else the first that begins with
-/// `name`, if that has three bytes. Upper case, '-' and '_' make no difference. Of equally
-/// near candidates the first wins.
-/// `candidates`: any range whose elements convert to std::string_view.
+/// `name`, if that has three bytes. Upper case, '-' and '_' make no difference. Of
+/// equally near candidates the first wins. `candidates`: any range whose elements convert
+/// to std::string_view.
 template <class Candidates>
 [[nodiscard]] std::string closest_name(std::string_view name,
                                        const Candidates& candidates) {

@@ -3,7 +3,7 @@
 /// @file
 /// The mesh as people draw it: which rank sits where.
 
-#include <packkit/mesh_shape.hpp>
+#include <packkit/mesh/mesh_shape.hpp>
 
 #include <algorithm>
 #include <cstddef>

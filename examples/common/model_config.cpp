@@ -9,6 +9,8 @@
 #include "window_config.hpp"
 
 #include <packkit/error.hpp>
+#include <packkit/model/check_model_shape.hpp>
+#include <packkit/model/model_traits.hpp>
 
 #include <array>
 #include <cmath>

@@ -3,7 +3,7 @@
 /// @file
 /// config.json of a Hugging Face model folder, as Transformers 4 and 5 write it.
 
-#include <packkit/model_shape.hpp>
+#include <packkit/model/model_shape.hpp>
 
 #include <string>
 #include <string_view>

@@ -3,7 +3,7 @@
 
 #include "did_you_mean.hpp"
 #include "errors.hpp"
-#include "report/svg.hpp"
+#include "html.hpp"
 
 #include <algorithm>
 #include <cmath>

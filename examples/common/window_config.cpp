@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "window_config.hpp"
 
+#include <packkit/model/model_traits.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <optional>

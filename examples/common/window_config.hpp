@@ -5,7 +5,7 @@
 
 #include "document_field.hpp"
 
-#include <packkit/model_shape.hpp>
+#include <packkit/model/model_shape.hpp>
 
 namespace packkit::app {
 

@@ -3,7 +3,7 @@
 
 #include "common/numbers.hpp"
 
-#include <packkit/batch_size.hpp>
+#include <packkit/utility/batch_size.hpp>
 
 #include <cstdint>
 #include <string>

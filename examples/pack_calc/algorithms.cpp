@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "algorithms.hpp"
 
-#include <packkit/axolotl.hpp>
-#include <packkit/lazy_bins.hpp>
-#include <packkit/length_counts.hpp>
-#include <packkit/pattern_fit.hpp>
-#include <packkit/window_fit.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/packing/axolotl.hpp>
+#include <packkit/packing/lazy_bin_list.hpp>
+#include <packkit/packing/next_k_fit.hpp>
+#include <packkit/packing/pattern_fit.hpp>
 
 #include <algorithm>
 #include <array>

@@ -3,10 +3,10 @@
 /// @file
 /// The packing algorithms by name.
 
-#include <packkit/bins.hpp>
-#include <packkit/length_counts.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/packing_plan.hpp>
+#include <packkit/bin_list.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/packing/packing_plan.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -10,11 +10,13 @@
 #include "common/numbers.hpp"
 #include "common/progress.hpp"
 
-#include <packkit/certificate.hpp>
-#include <packkit/length_counts.hpp>
-#include <packkit/lower_bound.hpp>
-#include <packkit/packing_plan.hpp>
-#include <packkit/random.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/packing/bound/lower_bound.hpp>
+#include <packkit/packing/certificate.hpp>
+#include <packkit/packing/efficiency.hpp>
+#include <packkit/packing/packing_plan.hpp>
+#include <packkit/sampling/imbalance.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "packed_rows.hpp"
 
-#include <packkit/squared_lengths.hpp>
+#include <packkit/lengths/squared_lengths.hpp>
 
 #include <algorithm>
 #include <numeric>

@@ -6,8 +6,8 @@
 
 #include "report.hpp"
 
-#include <packkit/bins.hpp>
-#include <packkit/packing_plan.hpp>
+#include <packkit/bin_list.hpp>
+#include <packkit/packing/packing_plan.hpp>
 
 #include <cstddef>
 #include <cstdint>

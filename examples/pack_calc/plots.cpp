@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plots.hpp"
 
+#include "common/html.hpp"
 #include "common/numbers.hpp"
 #include "common/report/svg.hpp"
 

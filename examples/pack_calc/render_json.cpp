@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render.hpp"
 
+#include <packkit/packing/efficiency.hpp>
+#include <packkit/sampling/imbalance.hpp>
+
 #include <array>
 #include <charconv>
 

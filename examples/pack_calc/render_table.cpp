@@ -6,6 +6,8 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
+#include <packkit/packing/efficiency.hpp>
+#include <packkit/sampling/imbalance.hpp>
 #include <packkit/version.hpp>
 
 #include <algorithm>

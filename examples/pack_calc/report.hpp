@@ -5,9 +5,11 @@
 
 #include "settings.hpp"
 
-#include <packkit/bins.hpp>
-#include <packkit/excess_length.hpp>
-#include <packkit/stats.hpp>
+#include <packkit/bin_list.hpp>
+#include <packkit/lengths/excess_length.hpp>
+#include <packkit/lengths/summary.hpp>
+#include <packkit/packing/efficiency.hpp>
+#include <packkit/sampling/imbalance.hpp>
 
 #include <array>
 #include <cstddef>

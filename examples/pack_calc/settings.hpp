@@ -6,7 +6,7 @@
 #include "common/lengths/input.hpp"
 #include "common/outputs.hpp"
 
-#include <packkit/excess_length.hpp>
+#include <packkit/lengths/excess_length.hpp>
 
 #include <cstddef>
 #include <cstdint>

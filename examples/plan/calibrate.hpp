@@ -6,7 +6,7 @@
 ///
 ///     seconds = flops / rate + bytes / bandwidth + collectives x latency + fixed
 
-#include <packkit/device.hpp>
+#include <packkit/estimate/device.hpp>
 
 #include <array>
 #include <cstddef>

@@ -10,8 +10,8 @@
 
 #include "common/json.hpp"
 
-#include <packkit/device.hpp>
-#include <packkit/training_setup.hpp>
+#include <packkit/estimate/device.hpp>
+#include <packkit/estimate/training_setup.hpp>
 
 #include <string>
 

@@ -5,8 +5,8 @@
 
 #include "common/command_line.hpp"
 
-#include <packkit/device.hpp>
-#include <packkit/training_setup.hpp>
+#include <packkit/estimate/device.hpp>
+#include <packkit/estimate/training_setup.hpp>
 
 #include <cstdint>
 #include <optional>

@@ -8,8 +8,8 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
-#include <packkit/flops.hpp>
-#include <packkit/system_profiles.hpp>
+#include <packkit/estimate/flops.hpp>
+#include <packkit/estimate/profile/systems.hpp>
 
 #include <cmath>
 #include <utility>

@@ -4,7 +4,7 @@
 
 #include "common/numbers.hpp"
 
-#include <packkit/device.hpp>
+#include <packkit/estimate/device.hpp>
 
 #include <memory>
 #include <string>

@@ -8,8 +8,8 @@
 #include "common/lengths/input_options.hpp"
 #include "common/lengths/length_census.hpp"
 
-#include <packkit/attention_cost.hpp>
-#include <packkit/workload.hpp>
+#include <packkit/estimate/workload.hpp>
+#include <packkit/model/document_cost.hpp>
 
 #include <cstdint>
 #include <string>

@@ -8,8 +8,8 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
-#include <packkit/flops.hpp>
-#include <packkit/model_layout.hpp>
+#include <packkit/estimate/flops.hpp>
+#include <packkit/model/layout.hpp>
 
 #include <array>
 #include <cmath>

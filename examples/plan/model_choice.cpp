@@ -7,7 +7,7 @@
 #include "common/errors.hpp"
 #include "common/model_config.hpp"
 
-#include <packkit/model_presets.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <filesystem>
 #include <system_error>

@@ -5,8 +5,8 @@
 
 #include "common/command_line.hpp"
 
-#include <packkit/model_layout.hpp>
-#include <packkit/model_shape.hpp>
+#include <packkit/model/layout.hpp>
+#include <packkit/model/model_shape.hpp>
 
 #include <cstdint>
 #include <string>

@@ -5,8 +5,8 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
-#include <packkit/model_parameters.hpp>
-#include <packkit/model_presets.hpp>
+#include <packkit/model/parameters.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <memory>
 #include <string>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report.hpp"
 
-#include <packkit/run_cost.hpp>
+#include <packkit/planner/training_cost.hpp>
 
 #include <cmath>
 

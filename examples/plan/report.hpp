@@ -6,10 +6,10 @@
 #include "cluster_options.hpp"
 #include "model_choice.hpp"
 
-#include <packkit/packkit_train_activations.hpp>
-#include <packkit/plan_estimate.hpp>
-#include <packkit/plan_search.hpp>
-#include <packkit/workload.hpp>
+#include <packkit/estimate/profile/packkit_train.hpp>
+#include <packkit/estimate/workload.hpp>
+#include <packkit/planner/evaluate.hpp>
+#include <packkit/planner/search.hpp>
 
 #include <cstdint>
 #include <optional>

@@ -10,9 +10,9 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
-#include <packkit/plan_advice.hpp>
-#include <packkit/plan_search.hpp>
-#include <packkit/plan_suggestions.hpp>
+#include <packkit/planner/advice.hpp>
+#include <packkit/planner/search.hpp>
+#include <packkit/planner/suggestions.hpp>
 
 #include <algorithm>
 #include <memory>

@@ -6,9 +6,9 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
-#include <packkit/batch_size.hpp>
+#include <packkit/estimate/workload.hpp>
 #include <packkit/mesh.hpp>
-#include <packkit/workload.hpp>
+#include <packkit/utility/batch_size.hpp>
 
 #include <memory>
 #include <optional>

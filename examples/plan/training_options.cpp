@@ -6,8 +6,8 @@
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
 
-#include <packkit/attention_cut.hpp>
-#include <packkit/batch_size.hpp>
+#include <packkit/mesh/attention_heads.hpp>
+#include <packkit/utility/batch_size.hpp>
 
 #include <algorithm>
 #include <limits>

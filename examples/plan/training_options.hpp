@@ -8,8 +8,8 @@
 
 #include "common/command_line.hpp"
 
+#include <packkit/estimate/training_setup.hpp>
 #include <packkit/mesh.hpp>
-#include <packkit/training_setup.hpp>
 
 #include <cstdint>
 #include <optional>

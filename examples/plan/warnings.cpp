@@ -5,8 +5,8 @@
 
 #include "common/numbers.hpp"
 
-#include <packkit/plan_refusal.hpp>
-#include <packkit/plan_search.hpp>
+#include <packkit/planner/rejection.hpp>
+#include <packkit/planner/search.hpp>
 
 namespace packkit::plan {
 namespace {

@@ -7,7 +7,8 @@
 #include "common/json.hpp"
 #include "common/numbers.hpp"
 
-#include <packkit/attention_cut.hpp>
+#include <packkit/mesh/attention_heads.hpp>
+#include <packkit/model/model_traits.hpp>
 #include <packkit/version.hpp>
 
 #include <algorithm>

@@ -8,7 +8,7 @@
 
 #include "common/command_line.hpp"
 
-#include <packkit/training_setup.hpp>
+#include <packkit/estimate/training_setup.hpp>
 
 #include <string>
 #include <vector>

@@ -3,7 +3,7 @@
 /// Which mesh to train Llama-3 8B on, on 16 H100: the three fastest, why one was refused,
 /// and why the first is the first.
 
-#include <packkit/model_presets.hpp>
+#include <packkit/model/presets.hpp>
 #include <packkit/planner.hpp>
 
 #include <iostream>

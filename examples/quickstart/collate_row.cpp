@@ -3,7 +3,8 @@
 /// What a packed row needs beside its tokens: boundaries, positions that restart, labels
 /// shifted inside each document.
 
-#include <packkit/cu_seqlens.hpp>
+#include <packkit/sequence/cu_seqlens.hpp>
+#include <packkit/sequence/labels.hpp>
 
 #include <iostream>
 #include <vector>

@@ -4,6 +4,7 @@
 /// README.
 
 // example-begin readme
+#include <packkit/packing/efficiency.hpp>
 #include <packkit/packkit.hpp>
 
 #include <iostream>

@@ -3,8 +3,8 @@
 /// Ten samples for two ranks: every rank gets the same number of steps, and a run that
 /// stopped after step 2 goes on with the samples that it has not seen.
 
-#include <packkit/multipack.hpp>
-#include <packkit/plan_reader.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/sampling/plan_reader.hpp>
 
 #include <iostream>
 #include <set>

@@ -2,23 +2,23 @@
 /// \file
 /// packkit-train: trains decoders with packed rows over several processes.
 
-#include "check_command.hpp"
-#include "checkpoint/export.hpp"
+#include "commands/check.hpp"
+#include "commands/export.hpp"
+#include "commands/logits.hpp"
+#include "commands/plan.hpp"
 #include "common/command_line.hpp"
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
 #include "config/config.hpp"
 #include "config/schema.hpp"
 #include "data/tokenizer.hpp"
-#include "model/logits.hpp"
-#include "prediction/plan_command.hpp"
-#include "ranks/environment.hpp"
-#include "ranks/launch.hpp"
-#include "ranks/status.hpp"
+#include "run/failure_exchange.hpp"
+#include "run/launcher.hpp"
+#include "run/rank_environment.hpp"
 #include "run/trainer.hpp"
 
-#include <packkit/torch/communicator.hpp>
-#include <packkit/torch/instruction_set.hpp>
+#include <packkit/torch/communication/communicator.hpp>
+#include <packkit/torch/ops/instruction_set.hpp>
 #include <packkit/version.hpp>
 
 #include <c10/util/Exception.h>

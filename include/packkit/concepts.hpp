@@ -9,7 +9,7 @@
 ///   `p(lengths, limits, first, bins)` appends bins
 #pragma once
 
-#include <packkit/bins.hpp>
+#include <packkit/bin_list.hpp>
 
 #include <algorithm>  // std::identity, as every library declares it there
 #include <concepts>

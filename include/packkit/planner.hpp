@@ -17,10 +17,12 @@
 /// - `compare_rows`, `cost_of_run`: packed against padded, hours and money
 #pragma once
 
-#include <packkit/plan_advice.hpp>
-#include <packkit/plan_choices.hpp>
-#include <packkit/plan_estimate.hpp>
-#include <packkit/plan_refusal.hpp>
-#include <packkit/plan_search.hpp>
-#include <packkit/plan_suggestions.hpp>
-#include <packkit/run_cost.hpp>
+// IWYU pragma: begin_exports
+#include <packkit/planner/advice.hpp>
+#include <packkit/planner/evaluate.hpp>
+#include <packkit/planner/rejection.hpp>
+#include <packkit/planner/search.hpp>
+#include <packkit/planner/search_options.hpp>
+#include <packkit/planner/suggestions.hpp>
+#include <packkit/planner/training_cost.hpp>
+// IWYU pragma: end_exports

@@ -3,7 +3,7 @@
 #
 # Example programs share examples/common and nothing else: a file of examples/X includes, in quotes,
 # files of examples/X and of examples/common, a file of examples/common only files of
-# examples/common. Nobody uses what packkit keeps for itself (packkit::detail, <packkit/detail/…>).
+# examples/common. Nobody uses what packkit keeps for itself (packkit::detail, <packkit/…/detail/…>).
 cmake_minimum_required(VERSION 3.25)
 
 # Instantiates the kernels of the LibTorch layer once for all files of the trainer.
@@ -43,8 +43,8 @@ foreach(_file IN LISTS _files)
         list(APPEND _faults "${_file}:${_number}: may not include \"${_included}\"")
       endif()
     endif()
-    if(_line MATCHES "packkit::detail::|<packkit/detail/"
-        OR (_line MATCHES "<packkit/torch/detail/|lt::detail" AND NOT _file MATCHES "^${_instantiations}$"))
+    if(_line MATCHES "packkit::detail::|lt::detail|<packkit/([a-z_]+/)*detail/"
+        AND NOT (_line MATCHES "<packkit/torch/|lt::detail" AND _file MATCHES "^${_instantiations}$"))
       list(APPEND _faults "${_file}:${_number}: reaches into packkit: ${_line}")
     endif()
   endforeach()

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What holds at compile time. If this compiles, it has passed.
+#include <packkit/packing/efficiency.hpp>
 #include <packkit/packkit.hpp>
+#include <packkit/sequence/labels.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packs five lengths and checks the bins: the program of each consuming project.
-#include <packkit/multipack.hpp>
+#include <packkit/packing/pack.hpp>
 #include <packkit/packkit.hpp>
 
 #include <cstdint>

@@ -5,7 +5,7 @@
 
 #include "training_run.hpp"
 
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>

@@ -4,15 +4,15 @@
 /// weights and moments to the bit, and losses that go on as if nothing had happened.
 /// Ranks as threads.
 
-#include "counted_memory.hpp"
 #include "bounds.hpp"
+#include "counted_memory.hpp"
 #include "small_training.hpp"
 
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/weight_files.hpp"
 #include "run_process.hpp"
 
-#include <packkit/torch/memory_counter.hpp>
+#include <packkit/torch/memory/memory_counter.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -7,7 +7,7 @@
 #include "bounds.hpp"
 #include "small_training.hpp"
 
-#include <packkit/mesh_factorizations.hpp>
+#include <packkit/mesh/factorizations.hpp>
 
 #include <ATen/ATen.h>
 

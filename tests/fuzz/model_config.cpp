@@ -6,7 +6,8 @@
 #include "common/model_config.hpp"
 #include "common/errors.hpp"
 
-#include <packkit/model_parameters.hpp>
+#include <packkit/model/model_traits.hpp>
+#include <packkit/model/parameters.hpp>
 
 #include <cstddef>
 #include <cstdint>

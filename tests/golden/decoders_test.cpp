@@ -6,7 +6,7 @@
 #include "bounds.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "common/json.hpp"
-#include "model/model_config.hpp"
+#include "config/model_config.hpp"
 #include "step/train_step.hpp"
 
 #include <ATen/ATen.h>

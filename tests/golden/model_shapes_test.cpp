@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parameters by name and shape as Transformers makes them: make_model_shapes.py.
-#include <packkit/model_parameters.hpp>
-#include <packkit/model_presets.hpp>
+#include <packkit/model/parameters.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <common/json.hpp>
 #include <common/model_config.hpp>

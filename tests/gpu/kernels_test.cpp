@@ -4,14 +4,14 @@
 
 #include "gpu.hpp"
 
-#include <packkit/torch/attention_reference.hpp>
-#include <packkit/torch/cross_entropy.hpp>
-#include <packkit/torch/dropout.hpp>
-#include <packkit/torch/gated_activation.hpp>
-#include <packkit/torch/linear_cross_entropy.hpp>
-#include <packkit/torch/rms_norm.hpp>
-#include <packkit/torch/rotary.hpp>
-#include <packkit/torch/varlen_attention.hpp>
+#include <packkit/torch/ops/attention_reference.hpp>
+#include <packkit/torch/ops/cross_entropy.hpp>
+#include <packkit/torch/ops/dropout.hpp>
+#include <packkit/torch/ops/gated_activation.hpp>
+#include <packkit/torch/ops/linear_cross_entropy.hpp>
+#include <packkit/torch/ops/rms_norm.hpp>
+#include <packkit/torch/ops/rotary.hpp>
+#include <packkit/torch/ops/varlen_attention.hpp>
 
 #include <functional>
 #include <vector>

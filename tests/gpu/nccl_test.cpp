@@ -5,7 +5,7 @@
 
 #include "gpu.hpp"
 
-#include <packkit/torch/process_group.hpp>
+#include <packkit/torch/communication/process_group.hpp>
 
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 

@@ -7,8 +7,8 @@
 
 #include "step/train_step.hpp"
 
-#include <packkit/random.hpp>
-#include <packkit/torch/adamw.hpp>
+#include <packkit/torch/optim/adamw.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/axolotl.hpp>
-#include <packkit/grouped.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/padded_length.hpp>
-#include <packkit/vector_packing.hpp>
-#include <packkit/window_fit.hpp>
+#include <packkit/lengths/padded_length.hpp>
+#include <packkit/packing/axolotl.hpp>
+#include <packkit/packing/grouped.hpp>
+#include <packkit/packing/next_k_fit.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/packing/two_resource.hpp>
 
 #include <algorithm>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/context_split.hpp>
-#include <packkit/cu_seqlens.hpp>
+#include <packkit/sequence/context_split.hpp>
+#include <packkit/sequence/cu_seqlens.hpp>
 
 #include <cstdint>
 #include <vector>

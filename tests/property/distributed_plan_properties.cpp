@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/distributed_plan.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/permutation.hpp>
-#include <packkit/plan_reader.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/sampling/distributed_plan.hpp>
+#include <packkit/sampling/plan_reader.hpp>
+#include <packkit/utility/permutation.hpp>
 
 #include <algorithm>
 #include <cstdint>

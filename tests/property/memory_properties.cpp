@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/activation_profiles.hpp>
-#include <packkit/memory.hpp>
-#include <packkit/packkit_train_activations.hpp>
-#include <packkit/rational.hpp>
-#include <packkit/shard.hpp>
+#include <packkit/estimate/memory.hpp>
+#include <packkit/estimate/profile/megatron_pytorch.hpp>
+#include <packkit/estimate/profile/packkit_train.hpp>
+#include <packkit/mesh/shard.hpp>
+#include <packkit/model/model_traits.hpp>
+#include <packkit/utility/rational.hpp>
 
 #include <algorithm>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/batch_size.hpp>
 #include <packkit/mesh.hpp>
+#include <packkit/utility/batch_size.hpp>
 
 #include <algorithm>
 #include <cstdint>

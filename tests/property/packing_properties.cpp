@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/excess_length.hpp>
-#include <packkit/lower_bound.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/stats.hpp>
+#include <packkit/lengths/excess_length.hpp>
+#include <packkit/packing/bound/lower_bound.hpp>
+#include <packkit/packing/efficiency.hpp>
+#include <packkit/packing/pack.hpp>
 
 #include <algorithm>
 #include <cstdint>

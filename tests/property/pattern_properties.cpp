@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/certificate.hpp>
-#include <packkit/length_counts.hpp>
-#include <packkit/linear_bound.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/pattern_fit.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/packing/bound/linear_bound.hpp>
+#include <packkit/packing/certificate.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/packing/pattern_fit.hpp>
 
 #include <algorithm>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/model_presets.hpp>
-#include <packkit/multipack.hpp>
+#include <packkit/model/presets.hpp>
+#include <packkit/packing/pack.hpp>
 #include <packkit/planner.hpp>
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/claim_check.hpp>
-#include <packkit/flops.hpp>
-#include <packkit/model_presets.hpp>
-#include <packkit/step_time.hpp>
+#include <packkit/estimate/flops.hpp>
+#include <packkit/estimate/step_time.hpp>
+#include <packkit/estimate/throughput_claim.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <cmath>
 #include <cstdint>

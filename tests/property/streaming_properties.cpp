@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/streaming.hpp>
+#include <packkit/packing/streaming.hpp>
 
 #include <cstdint>
 #include <iterator>

@@ -3,8 +3,8 @@
 /// @file
 /// Fixtures of suites that must act before their first tensor.
 
-#include <packkit/torch/memory_counter.hpp>
-#include <packkit/torch/reproducible_products.hpp>
+#include <packkit/torch/memory/memory_counter.hpp>
+#include <packkit/torch/ops/reproducible_products.hpp>
 
 namespace packkit::test {
 

@@ -8,10 +8,10 @@
 
 #include "step/train_step.hpp"
 
-#include <packkit/mesh_shape.hpp>
-#include <packkit/random.hpp>
-#include <packkit/torch/adamw.hpp>
-#include <packkit/torch/mesh_view.hpp>
+#include <packkit/mesh/mesh_shape.hpp>
+#include <packkit/torch/communication/mesh_view.hpp>
+#include <packkit/torch/optim/adamw.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <cstdint>

@@ -11,7 +11,7 @@
 #include <numeric>
 #include <vector>
 
-#include <packkit/bins.hpp>
+#include <packkit/bin_list.hpp>
 
 namespace textbook {
 

@@ -3,7 +3,7 @@
 /// @file
 /// For tests of parallel code: runs a function once per rank, each rank a thread.
 
-#include <packkit/torch/in_process.hpp>
+#include <packkit/torch/communication/in_process.hpp>
 
 #include <ATen/core/grad_mode.h>
 

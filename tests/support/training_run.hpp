@@ -9,7 +9,7 @@
 #include "common/json.hpp"
 #include "common/jsonl.hpp"
 
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <cmath>
 #include <filesystem>

@@ -8,7 +8,7 @@
 
 #include "common/command_line.hpp"
 
-#include <packkit/excess_length.hpp>
+#include <packkit/lengths/excess_length.hpp>
 
 #include <cstdint>
 #include <string>

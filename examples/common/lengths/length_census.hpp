@@ -6,8 +6,8 @@
 
 #include "sample_table.hpp"
 
-#include <packkit/excess_length.hpp>
-#include <packkit/length_counts.hpp>
+#include <packkit/lengths/excess_length.hpp>
+#include <packkit/lengths/length_counts.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sample_table.hpp"
 
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 

@@ -3,6 +3,7 @@
 /// A report as a self-contained page: it needs neither scripts nor a network, and follows
 /// light and dark.
 
+#include "common/html.hpp"
 #include "report.hpp"
 #include "svg.hpp"
 

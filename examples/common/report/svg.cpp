@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "svg.hpp"
 
+#include "common/html.hpp"
 #include "common/numbers.hpp"
 #include "common/table.hpp"
 
@@ -68,33 +69,6 @@ double step_of(const std::vector<double>& ticks) {
 }
 
 }  // namespace
-
-std::string html_escaped(std::string_view text) {
-    std::string result;
-    result.reserve(text.size());
-    for (const char c : text) {
-        switch (c) {
-            case '&':
-                result += "&amp;";
-                break;
-            case '<':
-                result += "&lt;";
-                break;
-            case '>':
-                result += "&gt;";
-                break;
-            case '"':
-                result += "&quot;";
-                break;
-            case '\'':
-                result += "&#39;";
-                break;
-            default:
-                result += c;
-        }
-    }
-    return result;
-}
 
 std::vector<double> round_ticks(double from, double to, std::size_t count) {
     const double rough =

@@ -11,9 +11,6 @@
 
 namespace packkit::app {
 
-/// `text` with the five characters that mean something in HTML replaced.
-std::string html_escaped(std::string_view text);
-
 /// One bar or column. `style`: a class of the page ("best", "packed", "unpacked").
 struct chart_mark {
     std::string label;

@@ -41,8 +41,11 @@ public:
 
 [[nodiscard]] std::unique_ptr<const token_model> read_bpe(const document_field& field,
                                                           bool of_bytes);
-[[nodiscard]] std::unique_ptr<const token_model> read_unigram(const document_field& field);
-[[nodiscard]] std::unique_ptr<const token_model> read_word_piece(const document_field& field);
-[[nodiscard]] std::unique_ptr<const token_model> read_word_level(const document_field& field);
+[[nodiscard]] std::unique_ptr<const token_model> read_unigram(
+    const document_field& field);
+[[nodiscard]] std::unique_ptr<const token_model> read_word_piece(
+    const document_field& field);
+[[nodiscard]] std::unique_ptr<const token_model> read_word_level(
+    const document_field& field);
 
 }  // namespace packkit::app

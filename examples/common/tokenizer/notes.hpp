@@ -3,8 +3,8 @@
 /// @file
 /// What lies beside a tokenizer's file: tokenizer_config.json, special_tokens_map.json.
 
-#include "common/tokenizer.hpp"
 #include "common/document_field.hpp"
+#include "common/tokenizer.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -39,7 +39,8 @@ struct tokenizer_notes {
 [[nodiscard]] tokenizer_notes read_tokenizer_notes(const std::string& tokenizer_path);
 
 [[nodiscard]] std::unique_ptr<const tokenizer> make_hugging_face(
-    const document_field& document, const std::string& name, const tokenizer_notes& notes);
+    const document_field& document, const std::string& name,
+    const tokenizer_notes& notes);
 
 [[nodiscard]] std::unique_ptr<const tokenizer> make_sentence_piece(
     std::string_view bytes, const std::string& file, const std::string& name,

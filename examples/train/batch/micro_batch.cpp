@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "batch/micro_batch.hpp"
 
-#include <packkit/cu_seqlens.hpp>
-#include <packkit/squared_lengths.hpp>
+#include <packkit/lengths/squared_lengths.hpp>
+#include <packkit/sequence/cu_seqlens.hpp>
+#include <packkit/sequence/labels.hpp>
 
 #include <algorithm>
 #include <numeric>

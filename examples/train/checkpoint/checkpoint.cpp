@@ -4,11 +4,11 @@
 #include "checkpoint/shard_index.hpp"
 #include "checkpoint/tensors.hpp"
 #include "checkpoint/weight_files.hpp"
-#include "checksum.hpp"
 #include "common/atomic_file.hpp"
-#include "model/model_config.hpp"
+#include "config/model_config.hpp"
+#include "data/checksum.hpp"
 
-#include <packkit/torch/upload.hpp>
+#include <packkit/torch/memory/to_device.hpp>
 
 #include <unistd.h>
 

@@ -9,7 +9,7 @@
 #include "config/config.hpp"
 #include "model/model.hpp"
 
-#include <packkit/torch/adamw.hpp>
+#include <packkit/torch/optim/adamw.hpp>
 
 #include <cstdint>
 #include <string>

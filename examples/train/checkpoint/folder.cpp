@@ -2,11 +2,11 @@
 #include "checkpoint/folder.hpp"
 
 #include "checkpoint/shard_index.hpp"
-#include "checksum.hpp"
 #include "common/atomic_file.hpp"
 #include "common/document_field.hpp"
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
+#include "data/checksum.hpp"
 
 #include <fmt/format.h>
 

@@ -63,8 +63,9 @@ output_folder::output_folder(const std::string& path, bool resume, bool overwrit
     try {
         if (!resume && !overwrite && holds_a_run(path)) {
             throw app::usage_error(
-                "output_dir", path + " holds an earlier run; give --resume to go on with "
-                                     "it or --overwrite to replace it");
+                "output_dir", path +
+                                  " holds an earlier run; give --resume to go on with "
+                                  "it or --overwrite to replace it");
         }
         char host[64] = "unknown host";
         gethostname(host, sizeof host - 1);

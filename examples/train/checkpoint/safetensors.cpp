@@ -182,7 +182,7 @@ safetensors_file::safetensors_file(const std::string& path) : path_(path) {
         }
     } const file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
     if (file.descriptor < 0) refuse("cannot be opened");
-    struct stat status {};
+    struct stat status{};
     if (::fstat(file.descriptor, &status) != 0 || !S_ISREG(status.st_mode))
         throw input_error(path_, "is no regular file");
     const auto bytes = static_cast<std::uint64_t>(status.st_size);

@@ -4,8 +4,8 @@
 /// Files of tensors in the safetensors format: a JSON header and the tensors' bytes one
 /// behind the other. https://github.com/huggingface/safetensors#format
 
-#include "checksum.hpp"
 #include "common/atomic_file.hpp"
+#include "data/checksum.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -12,7 +12,7 @@
 /// A piece is a tensor of the same name in its file. Ranges are half-open, of the whole
 /// tensor seen as a matrix (`tensor_slice`): dimension 0, times all others.
 
-#include <packkit/tensor_slice.hpp>
+#include <packkit/mesh/tensor_slice.hpp>
 
 #include <cstddef>
 #include <cstdint>

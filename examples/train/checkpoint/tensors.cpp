@@ -2,8 +2,8 @@
 #include "checkpoint/tensors.hpp"
 
 #include "checkpoint/safetensors.hpp"
-#include "checksum.hpp"
 #include "common/errors.hpp"
+#include "data/checksum.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

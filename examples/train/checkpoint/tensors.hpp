@@ -9,7 +9,7 @@
 #include "checkpoint/weight_files.hpp"
 #include "model/model.hpp"
 
-#include <packkit/torch/adamw.hpp>
+#include <packkit/torch/optim/adamw.hpp>
 
 #include <cstdint>
 #include <filesystem>

@@ -5,12 +5,12 @@
 
 #include "config/names.hpp"
 
-#include <packkit/context_traffic.hpp>
-#include <packkit/distributed_plan_options.hpp>
-#include <packkit/excess_length.hpp>
-#include <packkit/learning_rate.hpp>
+#include <packkit/estimate/context_traffic.hpp>
+#include <packkit/estimate/training_setup.hpp>
+#include <packkit/lengths/excess_length.hpp>
 #include <packkit/mesh.hpp>
-#include <packkit/training_setup.hpp>
+#include <packkit/sampling/distributed_plan_options.hpp>
+#include <packkit/utility/learning_rate.hpp>
 
 #include <array>
 #include <cstdint>
@@ -27,8 +27,8 @@ namespace packkit::train {
 /// of all turns, of the last trained turn, of none.
 enum class train_on : std::uint8_t { turn, all, last, none };
 template <>
-inline constexpr auto names_of<train_on> = in_order<train_on>("turn", "all", "last",
-                                                              "none");
+inline constexpr auto names_of<train_on> =
+    in_order<train_on>("turn", "all", "last", "none");
 
 /// How the rows of a dataset become samples.
 enum class dataset_type : std::uint8_t {
@@ -39,22 +39,20 @@ enum class dataset_type : std::uint8_t {
     chat_template
 };
 template <>
-inline constexpr auto names_of<dataset_type> = in_order<dataset_type>("completion",
-                                                                      "tokens", "alpaca",
-                                                                      "input_output",
-                                                                      "chat_template");
+inline constexpr auto names_of<dataset_type> = in_order<dataset_type>(
+    "completion", "tokens", "alpaca", "input_output", "chat_template");
 
 /// Part of a .txt file that makes a sample.
 enum class text_unit : std::uint8_t { line, paragraph, document };
 template <>
-inline constexpr auto names_of<text_unit> = in_order<text_unit>("line", "paragraph",
-                                                                "document");
+inline constexpr auto names_of<text_unit> =
+    in_order<text_unit>("line", "paragraph", "document");
 
 /// Format of a dataset's file; json has one object per line.
 enum class file_format : std::uint8_t { json, parquet, arrow, text };
 template <>
-inline constexpr auto names_of<file_format> = in_order<file_format>("json", "parquet",
-                                                                    "arrow", "text");
+inline constexpr auto names_of<file_format> =
+    in_order<file_format>("json", "parquet", "arrow", "text");
 
 /// dtype of the parameters, of the optimizer's state and of the checkpoint.
 enum class dtype : std::uint8_t { float32, float64 };
@@ -77,18 +75,18 @@ inline constexpr auto names_of<optimizer_name> =
 /// Device of the model; automatic selects a GPU if there is one.
 enum class device_choice : std::uint8_t { automatic, cpu, cuda };
 template <>
-inline constexpr auto names_of<device_choice> = in_order<device_choice>("auto", "cpu",
-                                                                        "cuda");
+inline constexpr auto names_of<device_choice> =
+    in_order<device_choice>("auto", "cpu", "cuda");
 
 /// Quantity by which packed rows are balanced over data-parallel ranks.
 template <>
-inline constexpr auto names_of<plan_balance> = in_order<plan_balance>("cost", "tokens",
-                                                                      "none");
+inline constexpr auto names_of<plan_balance> =
+    in_order<plan_balance>("cost", "tokens", "none");
 
 /// The name of a value in a configuration.
 template <class Enum>
-requires(!names_of<Enum>.empty()) [[nodiscard]] constexpr std::string_view
-    to_string(Enum value) {
+    requires(!names_of<Enum>.empty())
+[[nodiscard]] constexpr std::string_view to_string(Enum value) {
     return name_of(value);
 }
 
@@ -101,7 +99,7 @@ struct role_name {
 };
 
 /// What of a dataset of type chat_template says where its messages are and what of them
-/// is trained (chat/rows.hpp).
+/// is trained (data/chat_rows.hpp).
 struct chat_config {
     std::string
         chat_template;  ///< name; the top-level key unless the dataset has its own

@@ -28,10 +28,8 @@ constexpr auto other_types =
 constexpr named<bool> splits[] = {{"train", true}};
 
 template <class Value>
-auto in_chat(Value chat_config::*member) {
-    return [member](auto& data) -> auto& {
-        return data.chat.*member;
-    };
+auto in_chat(Value chat_config::* member) {
+    return [member](auto& data) -> auto& { return data.chat.*member; };
 }
 
 bool is_chat(const dataset_config& data) {

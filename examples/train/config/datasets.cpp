@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/rules.hpp"
+#include "config/tokenizer_type.hpp"
 
 #include "config/schema.hpp"
-#include "data/tokenizer.hpp"
 
 #include <fmt/format.h>
 

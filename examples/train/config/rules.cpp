@@ -5,8 +5,8 @@
 #include "config/fsdp.hpp"
 #include "config/kinds.hpp"
 
-#include <packkit/batch_size.hpp>
 #include <packkit/error.hpp>
+#include <packkit/utility/batch_size.hpp>
 
 #include <fmt/format.h>
 

@@ -51,10 +51,8 @@ constexpr rejected_name other_forms[] = {
      "SHARDED_STATE_DICT"}};
 
 /// A member of the mesh that is asked for.
-auto in_mesh(std::optional<std::int64_t> mesh_request::*size) {
-    return [size](auto& config) -> auto& {
-        return config.mesh.*size;
-    };
+auto in_mesh(std::optional<std::int64_t> mesh_request::* size) {
+    return [size](auto& config) -> auto& { return config.mesh.*size; };
 }
 
 constexpr auto from_model = "the model's config.json says what it is"sv;
@@ -62,7 +60,6 @@ constexpr auto own_shards = "each rank makes or reads its own shards"sv;
 constexpr auto one_ahead =
     "and has no effect: one unit is gathered ahead, or none with `prefetch_gathers: "
     "false`"sv;
-
 
 key_table<train_config> checkpointing_keys() {
     static const std::vector<K> keys = {

@@ -29,8 +29,8 @@ enum class key_status : std::uint8_t {
     rejected,  ///< would change the result: only a value that switches it off passes
 };
 template <>
-inline constexpr auto names_of<key_status> = in_order<key_status>("done", "noted",
-                                                                  "rejected");
+inline constexpr auto names_of<key_status> =
+    in_order<key_status>("done", "noted", "rejected");
 
 /// What a setting decides besides the run itself.
 enum class key_effect : std::uint8_t {
@@ -40,8 +40,8 @@ enum class key_effect : std::uint8_t {
     data_and_run
 };
 template <>
-inline constexpr auto names_of<key_effect> = in_order<key_effect>("", "data", "resume",
-                                                                  "data, resume");
+inline constexpr auto names_of<key_effect> =
+    in_order<key_effect>("", "data", "resume", "data, resume");
 
 /// A setting as text.
 struct setting {
@@ -163,7 +163,7 @@ struct config_key {
 
 private:
     template <class Member, class Value>
-    config_key with(Member config_key::*member, Value value) {
+    config_key with(Member config_key::* member, Value value) {
         this->*member = value;
         return std::move(*this);
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/dataset.hpp"
 
-#include "checksum.hpp"
+#include "data/checksum.hpp"
 
-#include <packkit/cu_seqlens.hpp>
+#include <packkit/sequence/labels.hpp>
 
 #include <algorithm>
 

@@ -115,7 +115,7 @@ using bad_input = std::function<void(const std::string& path, const app::input_e
 /// - tokens: rows {"input_ids": […], "labels": […]}; labels are optional,
 ///   unshifted, ignored_label where there is no target. Nothing is added.
 /// - alpaca and input_output: instruction_rows.hpp. chat_template:
-///   chat/rows.hpp. Only the answers are targets.
+///   data/chat_rows.hpp. Only the answers are targets.
 ///
 /// Rows are objects of a .jsonl file, or those of a .parquet or .arrow file, of which the
 /// columns that are needed are read some rows at a time (common/column_rows.hpp).

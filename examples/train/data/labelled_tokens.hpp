@@ -3,7 +3,7 @@
 /// \file
 /// Tokens and labels of one sample while it is put together.
 
-#include <packkit/cu_seqlens.hpp>
+#include <packkit/sequence/labels.hpp>
 
 #include <cstdint>
 #include <span>

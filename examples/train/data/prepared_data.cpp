@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/prepared_data.hpp"
 
-#include "checksum.hpp"
 #include "common/atomic_file.hpp"
 #include "common/errors.hpp"
 #include "common/input_file.hpp"
 #include "common/tokenizer.hpp"
 #include "config/schema.hpp"
+#include "data/checksum.hpp"
 
 #include <array>
 #include <cstring>

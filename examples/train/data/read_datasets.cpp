@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/dataset.hpp"
 
-#include "chat/rows.hpp"
 #include "common/column_rows.hpp"
 #include "common/errors.hpp"
 #include "common/input_file.hpp"
 #include "common/json.hpp"
 #include "common/jsonl.hpp"
 #include "common/problems.hpp"
+#include "data/chat_rows.hpp"
 #include "data/instruction_rows.hpp"
 #include "data/prepared_data.hpp"
 #include "data/row_fields.hpp"
 #include "data/token_rows.hpp"
 
-#include <packkit/excess_length.hpp>
+#include <packkit/lengths/excess_length.hpp>
 
 #include <fmt/format.h>
 

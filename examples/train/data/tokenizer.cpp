@@ -17,13 +17,6 @@ void encode_document(const tokenizer& tokens, std::string_view text,
     if (eos && (ids.size() == begin || ids.back() != *eos)) ids.push_back(*eos);
 }
 
-std::string tokenizer_type_problem(const std::string& tokenizer_type) {
-    try {
-        static_cast<void>(app::tokenizer_file(tokenizer_type));
-    } catch (const app::input_error& fault) { return fault.what(); }
-    return {};
-}
-
 std::string tokenize_lines(const tokenizer& tokens, const std::string& path) {
     std::string result;
     std::vector<std::int32_t> ids;

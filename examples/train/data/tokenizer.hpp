@@ -22,9 +22,6 @@ using app::tokenizer;
 void encode_document(const tokenizer& tokens, std::string_view text,
                      std::vector<std::int32_t>& ids);
 
-/// Why `tokenizer_type` cannot be loaded, or "" when its file is there.
-std::string tokenizer_type_problem(const std::string& tokenizer_type);
-
 /// `packkit-train tokenize`: for each line of a file ("-": standard input) the ids of its
 /// text, as "[1, 2]", in a line of the result. No ids are put around the text.
 /// \throws app::input_error with the line for text that the tokenizer refuses.

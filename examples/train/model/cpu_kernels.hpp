@@ -5,10 +5,10 @@
 /// three types: cpu_kernels.cpp compiles them, and whoever includes this does not compile
 /// them again.
 
-#include <packkit/torch/detail/attention_dispatch.hpp>
-#include <packkit/torch/detail/elementwise_dispatch.hpp>
-#include <packkit/torch/detail/storage.hpp>
-#include <packkit/torch/detail/token_loss_dispatch.hpp>
+#include <packkit/torch/memory/detail/storage.hpp>
+#include <packkit/torch/ops/detail/attention_dispatch.hpp>
+#include <packkit/torch/ops/detail/elementwise_dispatch.hpp>
+#include <packkit/torch/ops/detail/token_loss_dispatch.hpp>
 
 #include <vector>
 

@@ -12,17 +12,18 @@
 
 #include "model/rotary.hpp"
 
-#include <packkit/attention_cut.hpp>
-#include <packkit/model_shape.hpp>
-#include <packkit/torch/activation_checkpoint.hpp>
-#include <packkit/torch/context_parallel.hpp>
-#include <packkit/torch/dropout.hpp>
-#include <packkit/torch/gated_activation.hpp>
-#include <packkit/torch/linear_cross_entropy.hpp>
-#include <packkit/torch/memory_counter.hpp>
-#include <packkit/torch/rms_norm.hpp>
-#include <packkit/torch/tensor_parallel.hpp>
-#include <packkit/torch/varlen_attention.hpp>
+#include <packkit/mesh/attention_heads.hpp>
+#include <packkit/model/model_shape.hpp>
+#include <packkit/model/model_traits.hpp>
+#include <packkit/torch/memory/memory_counter.hpp>
+#include <packkit/torch/ops/dropout.hpp>
+#include <packkit/torch/ops/gated_activation.hpp>
+#include <packkit/torch/ops/linear_cross_entropy.hpp>
+#include <packkit/torch/ops/rms_norm.hpp>
+#include <packkit/torch/ops/varlen_attention.hpp>
+#include <packkit/torch/parallel/activation_checkpoint.hpp>
+#include <packkit/torch/parallel/context_parallel.hpp>
+#include <packkit/torch/parallel/tensor_parallel.hpp>
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>

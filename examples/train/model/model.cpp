@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/model.hpp"
 
-#include "data/row_split.hpp"
+#include "batch/row_split.hpp"
 
-#include <packkit/random.hpp>
+#include <packkit/model/model_traits.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <ATen/Parallel.h>
 

@@ -6,8 +6,8 @@
 #include "batch/micro_batch.hpp"
 #include "model/decoder.hpp"
 
-#include <packkit/model_parameters.hpp>
-#include <packkit/torch/fully_shard.hpp>
+#include <packkit/model/parameters.hpp>
+#include <packkit/torch/parallel/fully_shard.hpp>
 
 #include <cstdint>
 #include <functional>

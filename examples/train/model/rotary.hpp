@@ -7,8 +7,8 @@
 /// T tokens of a packed row, H heads, D head_dim.
 
 #include <packkit/error.hpp>
-#include <packkit/model_shape.hpp>
-#include <packkit/torch/rotary.hpp>
+#include <packkit/model/model_shape.hpp>
+#include <packkit/torch/ops/rotary.hpp>
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>

@@ -4,10 +4,10 @@
 /// What a run and the checkpoint that it goes on from must have in common.
 
 #include "config/config.hpp"
-#include "data/data_plan.hpp"
-#include "data/inputs.hpp"
+#include "plan/data_plan.hpp"
+#include "plan/inputs.hpp"
 
-#include <packkit/mesh_shape.hpp>
+#include <packkit/mesh/mesh_shape.hpp>
 
 #include <map>
 #include <string>

@@ -5,16 +5,16 @@
 /// of ranks, derived once: `check`, `plan` and `train` read it.
 
 #include "config/config.hpp"
-#include "data/data_plan.hpp"
-#include "data/inputs.hpp"
+#include "plan/data_plan.hpp"
 #include "plan/identity.hpp"
-#include "prediction/prediction.hpp"
+#include "plan/inputs.hpp"
+#include "plan/prediction.hpp"
 
-#include <packkit/flops.hpp>
-#include <packkit/learning_rate.hpp>
-#include <packkit/mesh_shape.hpp>
-#include <packkit/model_layout.hpp>
-#include <packkit/training_setup.hpp>
+#include <packkit/estimate/flops.hpp>
+#include <packkit/estimate/training_setup.hpp>
+#include <packkit/mesh/mesh_shape.hpp>
+#include <packkit/model/layout.hpp>
+#include <packkit/utility/learning_rate.hpp>
 
 #include <memory>
 

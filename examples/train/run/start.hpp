@@ -4,13 +4,13 @@
 /// How a run starts: anew, from weights, or from a checkpoint.
 
 #include "checkpoint/output_folder.hpp"
-#include "metrics.hpp"
 #include "model/model.hpp"
 #include "plan/run_plan.hpp"
-#include "ranks/meeting.hpp"
-#include "run_log.hpp"
+#include "record/metrics.hpp"
+#include "record/run_log.hpp"
+#include "run/meeting.hpp"
 
-#include <packkit/torch/adamw.hpp>
+#include <packkit/torch/optim/adamw.hpp>
 
 #include <cstdint>
 #include <memory>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/step_checks.hpp"
 
-#include <packkit/torch/replica_check.hpp>
+#include <packkit/torch/parallel/replica_check.hpp>
 
 #include <cmath>
 #include <stdexcept>

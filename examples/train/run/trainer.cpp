@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/trainer.hpp"
 
+#include "batch/prefetch.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
-#include "data/inputs.hpp"
-#include "interruption.hpp"
-#include "metrics.hpp"
-#include "model/device.hpp"
-#include "model/mesh.hpp"
 #include "model/model.hpp"
 #include "model/options.hpp"
-#include "phase_timer.hpp"
+#include "plan/inputs.hpp"
+#include "plan/mesh.hpp"
 #include "plan/run_plan.hpp"
-#include "prediction/measured_memory.hpp"
-#include "prediction/memory_check.hpp"
-#include "prediction/report.hpp"
-#include "prefetch.hpp"
-#include "ranks/environment.hpp"
-#include "ranks/meeting.hpp"
-#include "ranks/report.hpp"
+#include "record/measured_memory.hpp"
+#include "record/metrics.hpp"
+#include "record/report.hpp"
+#include "record/run_log.hpp"
+#include "record/slowest_rank.hpp"
+#include "run/device.hpp"
+#include "run/interruption.hpp"
+#include "run/meeting.hpp"
+#include "run/memory_check.hpp"
+#include "run/rank_environment.hpp"
 #include "run/step_checks.hpp"
-#include "run_log.hpp"
+#include "step/phase_timer.hpp"
 #include "step/train_step.hpp"
 
-#include <packkit/torch/canonical_sum.hpp>
-#include <packkit/torch/memory_reuse.hpp>
-#include <packkit/torch/reproducible_products.hpp>
+#include <packkit/torch/communication/reproducible_sum.hpp>
+#include <packkit/torch/memory/malloc_tuning.hpp>
+#include <packkit/torch/ops/reproducible_products.hpp>
 
 #include <unistd.h>
 
@@ -220,10 +220,10 @@ step_metrics training_loop::measure(std::int64_t step, const rank_step& work,
                        .optimizer = seconds[3],
                        .communication = sent.waited.count(),
                        .step = seconds[0] + seconds[1] + seconds[2] + seconds[3]};
-    metrics.sent = {sent[lt::collective::all_reduce], sent[lt::collective::all_gather],
-                    sent[lt::collective::reduce_scatter],
-                    sent[lt::collective::all_to_all], sent[lt::collective::send_recv],
-                    sent.collectives};
+    metrics.sent = {
+        sent[lt::collective::all_reduce],     sent[lt::collective::all_gather],
+        sent[lt::collective::reduce_scatter], sent[lt::collective::all_to_all],
+        sent[lt::collective::send_recv],      sent.collectives};
     metrics.tokens_per_second =
         static_cast<double>(metrics.tokens) / metrics.seconds.step;
     metrics.mfu = flops_of(plan, work.all) / (metrics.seconds.step * peak_flops);

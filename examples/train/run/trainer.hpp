@@ -5,7 +5,7 @@
 /// checkpoints.
 
 #include "config/config.hpp"
-#include "ranks/status.hpp"
+#include "run/failure_exchange.hpp"
 #include "run/start.hpp"
 
 namespace packkit::train {

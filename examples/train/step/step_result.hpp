@@ -3,7 +3,7 @@
 /// \file
 /// What is known of an optimizer step once it is done, equal on all ranks.
 
-#include <packkit/communication.hpp>
+#include <packkit/estimate/communication.hpp>
 
 #include <cmath>
 #include <vector>

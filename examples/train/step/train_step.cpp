@@ -2,10 +2,10 @@
 // T tokens of a micro-batch, R ranks of the job.
 #include "step/train_step.hpp"
 
-#include <packkit/loss_weights.hpp>
-#include <packkit/torch/canonical_sum.hpp>
-#include <packkit/torch/gradient_norm.hpp>
-#include <packkit/torch/upload.hpp>
+#include <packkit/sequence/loss_weights.hpp>
+#include <packkit/torch/communication/reproducible_sum.hpp>
+#include <packkit/torch/memory/to_device.hpp>
+#include <packkit/torch/optim/gradient_norm.hpp>
 
 #include <algorithm>
 #include <numeric>

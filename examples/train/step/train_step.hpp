@@ -5,11 +5,11 @@
 /// gradients of its own micro-batches; collectives inside make them those of the step.
 
 #include "model/model.hpp"
-#include "phase_timer.hpp"
+#include "step/phase_timer.hpp"
 #include "step/step_result.hpp"
 
-#include <packkit/torch/adamw.hpp>
-#include <packkit/torch/mesh_view.hpp>
+#include <packkit/torch/communication/mesh_view.hpp>
+#include <packkit/torch/optim/adamw.hpp>
 
 #include <cstdint>
 #include <span>

@@ -4,8 +4,8 @@
 #include <common/lengths/length_census.hpp>
 #include <packed_rows.hpp>
 
-#include <packkit/lower_bound.hpp>
-#include <packkit/stats.hpp>
+#include <packkit/lengths/summary.hpp>
+#include <packkit/packing/bound/lower_bound.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -8,9 +8,9 @@
 
 #include "common/errors.hpp"
 #include "common/model_config.hpp"
-#include "model/model_config.hpp"
+#include "config/model_config.hpp"
 
-#include <packkit/model_presets.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <filesystem>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // refused: Index is an integer type
 // Bins hold indices.
-#include <packkit/bins.hpp>
+#include <packkit/bin_list.hpp>
 
 #ifdef PACKKIT_REFUSED
 using index = double;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // refused: length_(range|value)
 // A range of bools holds no lengths.
-#include <packkit/lower_bound.hpp>
+#include <packkit/packing/bound/lower_bound.hpp>
 
 #include <deque>
 

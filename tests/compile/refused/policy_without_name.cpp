@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // refused: packing_policy
 // A policy has a name and appends bins.
-#include <packkit/multipack.hpp>
+#include <packkit/packing/pack.hpp>
 
 #include <string_view>
 #include <vector>

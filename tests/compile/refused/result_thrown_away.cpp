@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // refused: nodiscard
 // A packing that nobody looks at is a mistake.
-#include <packkit/multipack.hpp>
+#include <packkit/packing/pack.hpp>
 
 #include <vector>
 

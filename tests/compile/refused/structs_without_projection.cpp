@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // refused: length_range
 // A range of structs needs a projection that says where the length is.
-#include <packkit/multipack.hpp>
+#include <packkit/packing/pack.hpp>
 
 #include <vector>
 

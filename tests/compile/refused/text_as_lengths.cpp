@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // refused: length_(range|value)
 // A text is not taken for a list of lengths.
-#include <packkit/multipack.hpp>
+#include <packkit/packing/pack.hpp>
 
 #include <string>
 

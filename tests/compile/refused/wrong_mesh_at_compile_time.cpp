@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // refused: (throw_invalid_argument|constant expression)
 // A mesh that does not divide is an error already when compiling.
-#include <packkit/mesh_request.hpp>
+#include <packkit/mesh/mesh_request.hpp>
 
 #ifdef PACKKIT_REFUSED
 constexpr auto shape = packkit::resolve_mesh(8, {.tp = 3, .fully_sharded = true});

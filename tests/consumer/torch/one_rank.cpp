@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A communicator of one rank: the headers of packkit::torch compile, and LibTorch is
 // linked.
-#include <packkit/torch/communicator.hpp>
+#include <packkit/torch/communication/communicator.hpp>
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/zeros_like.h>

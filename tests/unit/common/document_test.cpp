@@ -157,9 +157,8 @@ BOOST_AUTO_TEST_CASE(a_wrong_value_is_named_with_its_line_and_way) {
                "f:4: a.n: expected a number >= 0, found -1");
     BOOST_TEST(in_a([](const auto& a) { a.only("n", true); }) ==
                "f:4: a.n: -1 is not supported; expected true");
-    BOOST_TEST(in_a([](const auto& a) {
-                   a.only({"b", "N"});
-               }) == "f:1: a: key 'n' is not supported; did you mean 'N'?");
+    BOOST_TEST(in_a([](const auto& a) { a.only({"b", "N"}); }) ==
+               "f:1: a: key 'n' is not supported; did you mean 'N'?");
     BOOST_TEST(in_a([](const auto& a) { a.fail("n", "is wrong"); }) ==
                "f:4: a.n: is wrong");
     BOOST_TEST(

@@ -4,8 +4,9 @@
 #include <common/errors.hpp>
 #include <common/model_config.hpp>
 
-#include <packkit/model_parameters.hpp>
-#include <packkit/model_presets.hpp>
+#include <packkit/model/model_traits.hpp>
+#include <packkit/model/parameters.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <run_process.hpp>
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/activation_memory.hpp>
-#include <packkit/activation_profiles.hpp>
-#include <packkit/model_presets.hpp>
+#include <packkit/estimate/activation_formulas.hpp>
+#include <packkit/estimate/activation_memory.hpp>
+#include <packkit/estimate/profile/megatron_pytorch.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <array>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/axolotl.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/random.hpp>
+#include <packkit/packing/axolotl.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <cstdint>

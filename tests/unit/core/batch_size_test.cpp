@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/batch_size.hpp>
+#include <packkit/utility/batch_size.hpp>
 
 #include <cstdint>
 #include <limits>

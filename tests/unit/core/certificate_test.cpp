@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/certificate.hpp>
-#include <packkit/length_counts.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/packing/certificate.hpp>
 
 #include <cstdint>
 #include <vector>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/communication.hpp>
+#include <packkit/estimate/communication.hpp>
+#include <packkit/estimate/communication_formulas.hpp>
 
-#include <packkit/attention_cost.hpp>
-#include <packkit/model_presets.hpp>
-#include <packkit/shard.hpp>
+#include <packkit/mesh/shard.hpp>
+#include <packkit/model/document_cost.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <cstdint>
 #include <string>

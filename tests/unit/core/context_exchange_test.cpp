@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/context_blocks.hpp>
-#include <packkit/context_traffic.hpp>
-#include <packkit/random.hpp>
+#include <packkit/estimate/context_traffic.hpp>
+#include <packkit/sequence/attention_blocks.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/context_split.hpp>
-#include <packkit/random.hpp>
+#include <packkit/sequence/context_split.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <array>

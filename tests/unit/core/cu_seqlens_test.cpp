@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/cu_seqlens.hpp>
+#include <packkit/sequence/cu_seqlens.hpp>
+#include <packkit/sequence/labels.hpp>
 
 #include <array>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/device.hpp>
+#include <packkit/estimate/device.hpp>
 
 #include <limits>
 #include <set>

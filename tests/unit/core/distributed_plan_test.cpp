@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/best_fit_decreasing.hpp>
-#include <packkit/distributed_plan.hpp>
-#include <packkit/flops.hpp>
-#include <packkit/length_counts.hpp>
-#include <packkit/model_presets.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/packing_plan.hpp>
-#include <packkit/plan_reader.hpp>
-#include <packkit/random.hpp>
-#include <packkit/samples_by_length.hpp>
+#include <packkit/estimate/flops.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/lengths/samples_by_length.hpp>
+#include <packkit/model/presets.hpp>
+#include <packkit/packing/best_fit_decreasing.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/packing/packing_plan.hpp>
+#include <packkit/sampling/distributed_plan.hpp>
+#include <packkit/sampling/plan_reader.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <cmath>

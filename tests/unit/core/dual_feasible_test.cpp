@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/dual_feasible.hpp>
-#include <packkit/length_counts.hpp>
-#include <packkit/lower_bound.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/packing/bound/dual_feasible.hpp>
+#include <packkit/packing/bound/lower_bound.hpp>
 
 #include <algorithm>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/excess_length.hpp>
+#include <packkit/lengths/excess_length.hpp>
 
 #include <cstdint>
 #include <string>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/attention_cost.hpp>
-#include <packkit/flops.hpp>
-#include <packkit/model_presets.hpp>
+#include <packkit/estimate/flops.hpp>
+#include <packkit/model/document_cost.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <cmath>
 #include <limits>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/grouped.hpp>
-#include <packkit/window_fit.hpp>
+#include <packkit/packing/grouped.hpp>
+#include <packkit/packing/next_k_fit.hpp>
 
 #include <array>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/length_counts.hpp>
-#include <packkit/linear_bound.hpp>
-#include <packkit/pattern_fit.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/packing/bound/linear_bound.hpp>
+#include <packkit/packing/pattern_fit.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/loss_weights.hpp>
+#include <packkit/sequence/loss_weights.hpp>
 
 #include <array>
 #include <cmath>

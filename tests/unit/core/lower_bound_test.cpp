@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/lower_bound.hpp>
+#include <packkit/packing/bound/lower_bound.hpp>
 
 #include <cstdint>
 #include <limits>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/activation_profiles.hpp>
-#include <packkit/memory.hpp>
-#include <packkit/model_presets.hpp>
+#include <packkit/estimate/memory.hpp>
+#include <packkit/estimate/profile/megatron_pytorch.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <algorithm>
 #include <array>

@@ -2,8 +2,8 @@
 /// @file
 /// The walk through a step against what packkit-train's allocator counted, written down
 /// here; tests/distributed/witness_test.cpp runs the trainer itself.
-#include <packkit/memory.hpp>
-#include <packkit/packkit_train_activations.hpp>
+#include <packkit/estimate/memory.hpp>
+#include <packkit/estimate/profile/packkit_train.hpp>
 
 #include <array>
 #include <cmath>

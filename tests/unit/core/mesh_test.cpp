@@ -223,11 +223,8 @@ BOOST_AUTO_TEST_CASE(tp_is_innermost) {
                                          "rank is 120, expected 0 to 119");
     expect::message_of<invalid_argument>([&] { (void)coordinates_of(shape, -1); },
                                          "rank is -1");
-    expect::message_of<invalid_argument>(
-        [&] {
-            (void)rank_of(shape, {0, 3, 0, 0});
-        },
-        "dp_shard coordinate is 3, expected 0 to 2");
+    expect::message_of<invalid_argument>([&] { (void)rank_of(shape, {0, 3, 0, 0}); },
+                                         "dp_shard coordinate is 3, expected 0 to 2");
 }
 
 BOOST_AUTO_TEST_CASE(ranks_of_a_data_rank_differ_in_cp_and_tp) {

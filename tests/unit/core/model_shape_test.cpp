@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Families, their parameters and the published models. That names and shapes are those of
 // Transformers is tests/golden/model_shapes_test.cpp.
-#include <packkit/model_layout.hpp>
-#include <packkit/model_parameters.hpp>
-#include <packkit/model_presets.hpp>
+#include <packkit/model/check_model_shape.hpp>
+#include <packkit/model/layout.hpp>
+#include <packkit/model/model_traits.hpp>
+#include <packkit/model/parameters.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <algorithm>
 #include <array>

@@ -2,15 +2,15 @@
 #include "expect.hpp"
 #include "textbook.hpp"
 
-#include <packkit/best_fit_decreasing.hpp>
-#include <packkit/expand.hpp>
-#include <packkit/first_fit_decreasing.hpp>
-#include <packkit/lazy_bins.hpp>
-#include <packkit/length_counts.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/packing_plan.hpp>
-#include <packkit/random.hpp>
-#include <packkit/samples_by_length.hpp>
+#include <packkit/lengths/length_counts.hpp>
+#include <packkit/lengths/samples_by_length.hpp>
+#include <packkit/packing/assign_samples.hpp>
+#include <packkit/packing/best_fit_decreasing.hpp>
+#include <packkit/packing/first_fit_decreasing.hpp>
+#include <packkit/packing/lazy_bin_list.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/packing/packing_plan.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/padded_cu_seqlens.hpp>
+#include <packkit/sequence/padded_cu_seqlens.hpp>
 
 #include <array>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/lower_bound.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/padded_length.hpp>
+#include <packkit/lengths/padded_length.hpp>
+#include <packkit/packing/bound/lower_bound.hpp>
+#include <packkit/packing/pack.hpp>
 
 #include <array>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/permutation.hpp>
+#include <packkit/utility/permutation.hpp>
 
 #include <cmath>
 #include <cstddef>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Distributed plans of bins that any policy packed: orders, balance, the last step,
 // padding, and the idle share of ranks.
-#include <packkit/flops.hpp>
-#include <packkit/distributed_plan.hpp>
-#include <packkit/model_presets.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/plan_from_bins.hpp>
-#include <packkit/plan_reader.hpp>
-#include <packkit/random.hpp>
+#include <packkit/estimate/flops.hpp>
+#include <packkit/model/presets.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/packing/plan_from_bins.hpp>
+#include <packkit/sampling/distributed_plan.hpp>
+#include <packkit/sampling/plan_reader.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -274,11 +274,8 @@ BOOST_AUTO_TEST_CASE(the_last_step_is_split_kept_or_dropped) {
     BOOST_TEST(few.steps_per_epoch() == 0u);
     BOOST_TEST(few.left_out() == 1001u);
     BOOST_TEST(rank_idle(few, 0, 4) == 0.0);
-    expect::message_of<invalid_argument>(
-        [&] {
-            (void)few.window_at({0, 0});
-        },
-        "step is 0, an epoch has 0");
+    expect::message_of<invalid_argument>([&] { (void)few.window_at({0, 0}); },
+                                         "step is 0, an epoch has 0");
 }
 
 // --- balance
@@ -444,7 +441,8 @@ BOOST_AUTO_TEST_CASE(balanced_ranks_of_an_8b_model_are_hardly_idle) {
                                                     cost);
             const double balanced = 100 * packkit::rank_idle(plan, 0, ranks);
             const double by_tokens =
-                100 * packkit::rank_idle(plan, 0, ranks, {.balance = plan_balance::tokens});
+                100 *
+                packkit::rank_idle(plan, 0, ranks, {.balance = plan_balance::tokens});
             const double unbalanced =
                 100 * packkit::rank_idle(plan, 0, ranks, {.balance = plan_balance::none});
             BOOST_TEST_MESSAGE(
@@ -465,21 +463,12 @@ BOOST_AUTO_TEST_CASE(bins_must_hold_every_sample_once) {
         return make_distributed_plan(lengths, list_of(bins), {}, some_cost);
     };
     BOOST_TEST(plan({{0, 2}, {1}}).size() == 2u);
-    expect::message_of<invalid_argument>(
-        [&] {
-            (void)plan({{0, 1}});
-        },
-        "no bin holds sample 2");
-    expect::message_of<invalid_argument>(
-        [&] {
-            (void)plan({{0, 1}, {2, 0}});
-        },
-        "hold sample 0 twice");
-    expect::message_of<invalid_argument>(
-        [&] {
-            (void)plan({{0, 1}, {3}});
-        },
-        "bin 1 holds item 3, but there are 3 lengths");
+    expect::message_of<invalid_argument>([&] { (void)plan({{0, 1}}); },
+                                         "no bin holds sample 2");
+    expect::message_of<invalid_argument>([&] { (void)plan({{0, 1}, {2, 0}}); },
+                                         "hold sample 0 twice");
+    expect::message_of<invalid_argument>([&] { (void)plan({{0, 1}, {3}}); },
+                                         "bin 1 holds item 3, but there are 3 lengths");
     expect::message_of<invalid_argument>(
         [] {
             (void)make_distributed_plan(std::vector<int>{4, -1}, list_of({{0, 1}}), {},

@@ -3,9 +3,9 @@
 /// @file
 /// Models, devices and searches that tests of the planner share.
 
-#include <packkit/model_presets.hpp>
+#include <packkit/model/presets.hpp>
 #include <packkit/planner.hpp>
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <cmath>
 #include <cstdint>

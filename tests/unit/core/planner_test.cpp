@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/model_presets.hpp>
+#include <packkit/model/presets.hpp>
 #include <packkit/planner.hpp>
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -2,9 +2,9 @@
 // Runs that other people published: measured peaks within 10 %, and nothing refused that
 // is known to have fitted. The tables say where they come from; profiles describe
 // systems, no figure is fitted to a row.
-#include <packkit/memory.hpp>
-#include <packkit/model_presets.hpp>
-#include <packkit/system_profiles.hpp>
+#include <packkit/estimate/memory.hpp>
+#include <packkit/estimate/profile/systems.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <algorithm>
 #include <cstdint>

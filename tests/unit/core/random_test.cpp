@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <array>

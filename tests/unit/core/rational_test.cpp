@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/rational.hpp>
+#include <packkit/utility/rational.hpp>
 
 #include <cstdint>
 #include <limits>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/state_memory.hpp>
+#include <packkit/estimate/state_memory.hpp>
 
 #include <array>
 #include <cstdint>

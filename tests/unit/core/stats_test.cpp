@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/stats.hpp>
+#include <packkit/lengths/summary.hpp>
+#include <packkit/packing/efficiency.hpp>
+#include <packkit/sampling/imbalance.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -9,7 +11,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <packkit/multipack.hpp>
+#include <packkit/packing/pack.hpp>
 
 #include "expect.hpp"
 

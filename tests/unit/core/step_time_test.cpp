@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/model_presets.hpp>
-#include <packkit/step_time.hpp>
+#include <packkit/estimate/step_time.hpp>
+#include <packkit/model/model_traits.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <algorithm>
 #include <cmath>

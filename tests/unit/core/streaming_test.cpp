@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/lower_bound.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/random.hpp>
-#include <packkit/streaming.hpp>
+#include <packkit/packing/bound/lower_bound.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/packing/streaming.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <array>
@@ -388,16 +388,11 @@ BOOST_AUTO_TEST_CASE(is_unchanged_by_what_it_refuses) {
         streaming_packer packer(options);
         packer.add({3, 20}, ignore);
         const words_t before = saved(packer);
-        expect::message_of<invalid_argument>(
-            [&] {
-                packer.add({8, 51}, ignore);
-            },
-            "sample 1 (id 8) has length 51", "capacity of 50");
-        expect::message_of<invalid_argument>(
-            [&] {
-                packer.add({8, 0}, ignore);
-            },
-            "has length 0");
+        expect::message_of<invalid_argument>([&] { packer.add({8, 51}, ignore); },
+                                             "sample 1 (id 8) has length 51",
+                                             "capacity of 50");
+        expect::message_of<invalid_argument>([&] { packer.add({8, 0}, ignore); },
+                                             "has length 0");
         BOOST_TEST((saved(packer) == before));
     }
     const auto making = [](streaming_options options) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/attention_cut.hpp>
-#include <packkit/tensor_slice.hpp>
+#include <packkit/mesh/attention_heads.hpp>
+#include <packkit/mesh/tensor_slice.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/distributed_plan.hpp>
-#include <packkit/excess_length.hpp>
-#include <packkit/multipack.hpp>
-#include <packkit/random.hpp>
-#include <packkit/workload.hpp>
+#include <packkit/estimate/workload.hpp>
+#include <packkit/lengths/excess_length.hpp>
+#include <packkit/packing/pack.hpp>
+#include <packkit/sampling/distributed_plan.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -4,9 +4,9 @@
 
 #include "common/errors.hpp"
 
-#include <packkit/communication.hpp>
-#include <packkit/model_presets.hpp>
-#include <packkit/step_time.hpp>
+#include <packkit/estimate/communication.hpp>
+#include <packkit/estimate/step_time.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <cmath>
 #include <cstdint>

@@ -2,14 +2,15 @@
 /// @file
 /// Activation checkpointing: the same bits as without, less memory, no more bytes sent.
 
+#include "config/model_config.hpp"
 #include "counted_memory.hpp"
-#include "model/model_config.hpp"
 #include "step/train_step.hpp"
 #include "thread_ranks.hpp"
 
-#include <packkit/activation_memory.hpp>
-#include <packkit/packkit_train_activations.hpp>
-#include <packkit/random.hpp>
+#include <packkit/estimate/activation_memory.hpp>
+#include <packkit/estimate/profile/packkit_train.hpp>
+#include <packkit/model/model_traits.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "thread_ranks.hpp"
 
-#include <packkit/torch/adamw.hpp>
-#include <packkit/torch/cross_entropy.hpp>
-#include <packkit/torch/gradient_norm.hpp>
+#include <packkit/torch/ops/cross_entropy.hpp>
+#include <packkit/torch/optim/adamw.hpp>
+#include <packkit/torch/optim/gradient_norm.hpp>
 
 #include <ATen/ATen.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "thread_ranks.hpp"
 
-#include <packkit/torch/rendezvous.hpp>
+#include <packkit/torch/communication/rendezvous.hpp>
 
 #include <ATen/ATen.h>
 #include <torch/csrc/distributed/c10d/HashStore.hpp>

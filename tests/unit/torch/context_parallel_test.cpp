@@ -3,9 +3,9 @@
 // bytes sent against those of the split.
 #include "thread_ranks.hpp"
 
-#include <packkit/cu_seqlens.hpp>
-#include <packkit/random.hpp>
-#include <packkit/torch/context_parallel.hpp>
+#include <packkit/sequence/cu_seqlens.hpp>
+#include <packkit/torch/parallel/context_parallel.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>

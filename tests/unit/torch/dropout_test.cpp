@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "expect.hpp"
 
-#include <packkit/torch/dropout.hpp>
+#include <packkit/torch/ops/dropout.hpp>
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>

@@ -3,10 +3,10 @@
 /// The fused elementwise kernels of every instruction set that this machine has, against
 /// LibTorch's operations in float64, and their gradients, memory and threads.
 
-#include <packkit/torch/gated_activation.hpp>
-#include <packkit/torch/memory_counter.hpp>
-#include <packkit/torch/rms_norm.hpp>
-#include <packkit/torch/rotary.hpp>
+#include <packkit/torch/memory/memory_counter.hpp>
+#include <packkit/torch/ops/gated_activation.hpp>
+#include <packkit/torch/ops/rms_norm.hpp>
+#include <packkit/torch/ops/rotary.hpp>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

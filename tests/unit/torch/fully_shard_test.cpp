@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "thread_ranks.hpp"
 
-#include <packkit/torch/adamw.hpp>
-#include <packkit/torch/fully_shard.hpp>
+#include <packkit/torch/optim/adamw.hpp>
+#include <packkit/torch/parallel/fully_shard.hpp>
 
 #include <ATen/ATen.h>
 

@@ -3,10 +3,10 @@
 #include "expect.hpp"
 #include "thread_ranks.hpp"
 
-#include <packkit/shard.hpp>
-#include <packkit/torch/cross_entropy.hpp>
-#include <packkit/torch/linear_cross_entropy.hpp>
-#include <packkit/torch/memory_counter.hpp>
+#include <packkit/mesh/shard.hpp>
+#include <packkit/torch/memory/memory_counter.hpp>
+#include <packkit/torch/ops/cross_entropy.hpp>
+#include <packkit/torch/ops/linear_cross_entropy.hpp>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/torch/cross_entropy.hpp>
-#include <packkit/torch/memory_counter.hpp>
-#include <packkit/torch/rms_norm.hpp>
+#include <packkit/torch/memory/memory_counter.hpp>
+#include <packkit/torch/ops/cross_entropy.hpp>
+#include <packkit/torch/ops/rms_norm.hpp>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -5,11 +5,11 @@
 
 #include "thread_ranks.hpp"
 
-#include "model/model_config.hpp"
+#include "config/model_config.hpp"
 #include "step/train_step.hpp"
 
-#include <packkit/random.hpp>
-#include <packkit/torch/gradient_norm.hpp>
+#include <packkit/torch/optim/gradient_norm.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <ATen/ATen.h>
 

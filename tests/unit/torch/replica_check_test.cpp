@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "thread_ranks.hpp"
 
-#include <packkit/torch/replica_check.hpp>
+#include <packkit/torch/parallel/replica_check.hpp>
 
 #include <boost/test/unit_test.hpp>
 

@@ -6,10 +6,10 @@
 #include "counted_memory.hpp"
 #include "step/train_step.hpp"
 
-#include <packkit/random.hpp>
-#include <packkit/shard.hpp>
-#include <packkit/torch/adamw.hpp>
-#include <packkit/torch/memory_counter.hpp>
+#include <packkit/mesh/shard.hpp>
+#include <packkit/torch/memory/memory_counter.hpp>
+#include <packkit/torch/optim/adamw.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <ATen/ATen.h>
 

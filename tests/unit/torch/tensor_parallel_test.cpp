@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "thread_ranks.hpp"
 
-#include <packkit/communication.hpp>
-#include <packkit/torch/tensor_parallel.hpp>
+#include <packkit/estimate/communication_formulas.hpp>
+#include <packkit/torch/parallel/tensor_parallel.hpp>
 
 #include <ATen/ATen.h>
 

@@ -4,7 +4,7 @@
 
 #include "small_training.hpp"
 
-#include <packkit/torch/canonical_sum.hpp>
+#include <packkit/torch/communication/reproducible_sum.hpp>
 
 #include <ATen/ATen.h>
 

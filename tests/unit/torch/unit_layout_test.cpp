@@ -3,7 +3,7 @@
 /// Where elements lie: every element of every parameter on one rank of each replica, and
 /// the way there and back.
 
-#include <packkit/torch/unit_layout.hpp>
+#include <packkit/torch/parallel/unit_layout.hpp>
 
 #include "expect.hpp"
 

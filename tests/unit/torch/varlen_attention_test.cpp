@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/torch/attention_reference.hpp>
-#include <packkit/torch/cpu_attention.hpp>
-#include <packkit/torch/varlen_attention.hpp>
+#include <packkit/torch/ops/attention_reference.hpp>
+#include <packkit/torch/ops/cpu_attention.hpp>
+#include <packkit/torch/ops/varlen_attention.hpp>
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of conversations and instructions as tokens and labels, compared with Axolotl's
 // own (chat/masks.json, chat/instructions.json by chat/make_goldens.py).
-#include <chat/encoder.hpp>
-#include <chat/rows.hpp>
+#include <data/chat_encoder.hpp>
+#include <data/chat_rows.hpp>
 #include <data/dataset.hpp>
 #include <data/instruction_rows.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <checksum.hpp>
+#include <data/checksum.hpp>
 
 #include "train_test.hpp"
 

@@ -3,7 +3,7 @@
 #include <config/config.hpp>
 #include <config/tree.hpp>
 
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include "train_test.hpp"
 

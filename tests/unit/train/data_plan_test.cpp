@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "data/data_plan.hpp"
+#include "plan/data_plan.hpp"
 
 #include "common/errors.hpp"
 
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <boost/test/unit_test.hpp>
 

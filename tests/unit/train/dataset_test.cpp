@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <data/dataset.hpp>
 
-#include <packkit/excess_length.hpp>
-#include <packkit/random.hpp>
+#include <packkit/lengths/excess_length.hpp>
+#include <packkit/utility/random.hpp>
 
 #include "train_test.hpp"
 

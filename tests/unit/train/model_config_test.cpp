@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the trainer takes of a model's config.json, and what it writes; how the file is
 // read is tests/unit/common/model_config_test.cpp.
-#include <model/model_config.hpp>
+#include <config/model_config.hpp>
 
 #include <packkit/error.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <common/errors.hpp>
-#include <ranks/node_address.hpp>
+#include <run/node_address.hpp>
 
 #include "expect.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <prefetch.hpp>
+#include <batch/prefetch.hpp>
 
 #include "train_test.hpp"
 

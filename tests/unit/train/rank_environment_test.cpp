@@ -3,8 +3,8 @@
 /// Ranks as launchers describe them.
 
 #include <common/errors.hpp>
-#include <ranks/environment.hpp>
-#include <ranks/slurm.hpp>
+#include <run/rank_environment.hpp>
+#include <run/slurm.hpp>
 
 #include "expect.hpp"
 

@@ -6,8 +6,8 @@
 
 #include "common/errors.hpp"
 
-#include <packkit/model_parameters.hpp>
-#include <packkit/random.hpp>
+#include <packkit/model/parameters.hpp>
+#include <packkit/utility/random.hpp>
 
 #include <boost/test/unit_test.hpp>
 

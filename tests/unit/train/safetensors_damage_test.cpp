@@ -3,7 +3,7 @@
 // say.
 #include <checkpoint/safetensors.hpp>
 
-#include <packkit/random.hpp>
+#include <packkit/utility/random.hpp>
 
 #include "train_test.hpp"
 

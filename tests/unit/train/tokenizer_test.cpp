@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <config/tokenizer_type.hpp>
 #include <data/tokenizer.hpp>
 
 #include "train_test.hpp"

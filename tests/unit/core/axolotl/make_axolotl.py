@@ -13,7 +13,7 @@ nothing of it is kept here), with empty stand-ins for what that file imports and
 PyTorch's sampler classes, logging, and the exchange between ranks.
 
 Lengths and orders are not stored: they follow from a seed by Philox 4x32-10, as in
-packkit/random.hpp (`lengths` and `order` below; axolotl_test.cpp has the same). A line is
+packkit/utility/random.hpp (`lengths` and `order` below; axolotl_test.cpp has the same). A line is
 
     case SEED COUNT SHAPE ORDER CAPACITY GROUP_SIZE BIN_SIZE SEQUENTIAL BATCH_SIZE DROP_LAST
          BINS BINS_HASH BATCHES BATCHES_HASH

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Systems as published runs found them, where they differ from `system_profiles.hpp`.
+/// Systems as published runs found them, where they differ from
+/// `estimate/profile/systems.hpp`.
 #pragma once
 
-#include <packkit/system_profiles.hpp>
+#include <packkit/estimate/profile/systems.hpp>
 
 namespace published {
 

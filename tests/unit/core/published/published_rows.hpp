@@ -2,12 +2,12 @@
 // Reads throughput.csv: what published runs were, and how fast.
 #pragma once
 
-#include <packkit/device.hpp>
-#include <packkit/flops.hpp>
-#include <packkit/model_presets.hpp>
-#include <packkit/step_time.hpp>
-#include <packkit/training_setup.hpp>
-#include <packkit/workload.hpp>
+#include <packkit/estimate/device.hpp>
+#include <packkit/estimate/flops.hpp>
+#include <packkit/estimate/step_time.hpp>
+#include <packkit/estimate/training_setup.hpp>
+#include <packkit/estimate/workload.hpp>
+#include <packkit/model/presets.hpp>
 
 #include <cstdint>
 #include <fstream>

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+/// \file
+/// What a run reads: the model's shape and the samples.
+
+#include "common/json.hpp"
+#include "config/config.hpp"
+#include "data/dataset.hpp"
+#include "data/tokenizer.hpp"
+
+#include <packkit/mesh/mesh_shape.hpp>
+#include <packkit/model/model_shape.hpp>
+
+#include <cstdint>
+#include <memory>
+
+namespace packkit::train {
+
+/// Model shape and samples, read and checked.
+struct run_inputs {
+    model_shape shape;
+    app::ordered_json model_config;  ///< config.json that the shape was read from
+    std::unique_ptr<const tokenizer> tokens;
+    token_store samples;
+    std::uint64_t content_hash = 0;  ///< of the samples
+};
+
+/// Reads model folder and data sets, and checks that the model fits the mesh
+/// (`check_cut`). `show_progress`: a bar on a terminal.
+run_inputs read_inputs(const train_config& config, const mesh_shape& mesh,
+                       bool show_progress);
+
+}  // namespace packkit::train
