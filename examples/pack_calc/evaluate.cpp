@@ -6,7 +6,7 @@
 #include "run_tasks.hpp"
 
 #include "common/errors.hpp"
-#include "common/lengths/length_census.hpp"
+#include "common/lengths/length_histogram.hpp"
 #include "common/numbers.hpp"
 #include "common/progress.hpp"
 
@@ -62,13 +62,13 @@ struct packing_task {
 };
 
 /// Equal buckets, or ones that grow by the same factor when the lengths span much.
-std::vector<histogram_bucket> plotted_lengths(const length_census& census,
+std::vector<histogram_bucket> plotted_lengths(const length_histogram& histogram,
                                               bool& logarithmic) {
     std::int64_t shortest = 0;
-    census.for_each([&](std::int64_t length, std::uint64_t) {
+    histogram.for_each([&](std::int64_t length, std::uint64_t) {
         if (shortest == 0) shortest = length;
     });
-    const std::int64_t longest = census.longest();
+    const std::int64_t longest = histogram.longest();
     logarithmic = longest / shortest >= 30;
     std::vector<histogram_bucket> buckets;
     const double ratio = static_cast<double>(longest + 1) / static_cast<double>(shortest);
@@ -90,7 +90,7 @@ std::vector<histogram_bucket> plotted_lengths(const length_census& census,
         lo = hi;
     }
     std::size_t at = 0;
-    census.for_each([&](std::int64_t length, std::uint64_t count) {
+    histogram.for_each([&](std::int64_t length, std::uint64_t count) {
         while (buckets[at].hi <= length)
             ++at;
         buckets[at].count += count;
@@ -117,11 +117,11 @@ named_bound lower_bound_of(const packing_task& task) {
     return {proven.lower_bound, proven.bound};
 }
 
-packing_task prepare(const sample_table& samples, const length_census& census,
+packing_task prepare(const sample_table& samples, const length_histogram& histogram,
                      std::int64_t capacity, const settings& options) {
     packing_task task{
         .options = options, .report = {}, .fitted = {}, .counts = {}, .lower_bound = {}};
-    task.fitted = fit_samples(samples, census, capacity, options.excess);
+    task.fitted = fit_samples(samples, histogram, capacity, options.excess);
     const fitted_samples& fitted = task.fitted;
     capacity_report& result = task.report;
     result.capacity = capacity;
@@ -139,7 +139,7 @@ packing_task prepare(const sample_table& samples, const length_census& census,
     }
     result.tokens = fitted.tokens;
     const auto start = clock::now();
-    task.counts = fitted_counts(census, capacity, options.excess);
+    task.counts = fitted_counts(histogram, capacity, options.excess);
     task.counting_seconds = seconds_since(start);
     if (task.counts.count.empty()) {
         result.lengths = summarize(fitted.lengths);
@@ -277,11 +277,11 @@ const algorithm_result& best_result(const capacity_report& capacity) {
 report evaluate(sample_table samples, const settings& options) {
     if (options.seed) samples.shuffle(*options.seed);
     const auto start = clock::now();
-    const length_census census = count_samples(samples);
+    const length_histogram histogram = count_samples(samples);
     const double counting_seconds = seconds_since(start);
     report result;
     if (!samples.lengths.empty()) {
-        result.all_lengths = plotted_lengths(census, result.log_lengths);
+        result.all_lengths = plotted_lengths(histogram, result.log_lengths);
     }
     const auto algorithms =
         chosen_algorithms(options, samples.lengths.size(), result.left_out);
@@ -290,7 +290,7 @@ report evaluate(sample_table samples, const settings& options) {
     const bool wants_bins = !options.bins_path.empty();
     progress_bar progress("packing", tasks);
     for (std::size_t i = 0; i < options.capacities.size(); ++i) {
-        packing_task task = prepare(samples, census, options.capacities[i], options);
+        packing_task task = prepare(samples, histogram, options.capacities[i], options);
         task.counting_seconds += counting_seconds;
         std::vector<algorithm_result> results(algorithms.size());
         bin_list<> bins;
@@ -313,7 +313,7 @@ report evaluate(sample_table samples, const settings& options) {
     if (wants_bins && !one_capacity) {
         // Packed once more: which capacity is reported is known only now.
         const packing_task task =
-            prepare(samples, census, result.main().capacity, options);
+            prepare(samples, histogram, result.main().capacity, options);
         result.bins =
             in_input_order(algorithms.front()->run(task.fitted.lengths,
                                                    task.report.capacity, task.how()),

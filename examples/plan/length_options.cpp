@@ -18,7 +18,7 @@ using app::usage_error;
 
 /// The counts that fit a capacity; those of samples that do not go into `work`.
 length_counts fitting(const length_data& data, std::int64_t capacity, workload& work) {
-    data.census.for_each([&](std::int64_t length, std::uint64_t count) {
+    data.histogram.for_each([&](std::int64_t length, std::uint64_t count) {
         if (length <= capacity) return;
         const auto samples = static_cast<std::int64_t>(count);
         if (data.excess == excess_length_strategy::drop) {
@@ -28,7 +28,7 @@ length_counts fitting(const length_data& data, std::int64_t capacity, workload& 
             work.cut_tokens += samples * (length - capacity);
         }
     });
-    length_counts counts = app::fitted_counts(data.census, capacity, data.excess);
+    length_counts counts = app::fitted_counts(data.histogram, capacity, data.excess);
     if (counts.samples == 0) {
         throw app::input_error(
             "--lengths", "no sample fits --sequence-len " + std::to_string(capacity) +
@@ -87,7 +87,7 @@ length_data read_lengths(const length_texts& texts, std::int64_t capacity) {
     const std::int64_t longest = data.excess == excess_length_strategy::raise
                                      ? capacity
                                      : std::numeric_limits<std::int64_t>::max();
-    data.census = app::count_samples(
+    data.histogram = app::count_samples(
         app::read_samples(texts.paths, texts.inputs.input_format, rows, longest));
     return data;
 }

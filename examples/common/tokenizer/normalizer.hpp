@@ -18,7 +18,7 @@ namespace packkit::app {
 /// What a Replace or Split step looks for: a text as such, or a regular expression.
 class text_pattern {
 public:
-    /// Of {"String": ...} or {"Regex": ...}. @throws input_error.
+    /// Reads {"String": ...} or {"Regex": ...}. @throws input_error.
     explicit text_pattern(const document_field& field);
 
     /// As regex::find_parts.

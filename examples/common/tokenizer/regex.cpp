@@ -18,7 +18,7 @@ namespace packkit::app {
 namespace {
 
 constexpr std::size_t longest_pattern = 65536;
-// Of one search; the patterns of tokenizers need a few steps a character.
+// Retries of one search; the patterns of tokenizers need a few steps a character.
 constexpr unsigned long most_retries = 10'000'000;
 
 const OnigUChar* units(const char* text) {

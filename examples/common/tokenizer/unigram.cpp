@@ -64,7 +64,7 @@ public:
             }
             const std::string& token = pair[0].text;
             const double score = as_reference_reads(*number);
-            // Of a token that appears twice, the last one counts, as in the reference.
+            // A token that appears twice counts as its last one, as in the reference.
             tokens_.insert(token, static_cast<std::int32_t>(i));
             scores_.push_back(score);
             least = std::min(least, score);

@@ -27,8 +27,8 @@ struct string_hash {
 class vocabulary {
 public:
     vocabulary() = default;
-    /// Of {"token": id, ...}. @throws input_error for what is no id, and for two tokens
-    /// with one id.
+    /// Reads {"token": id, ...}. @throws input_error for what is no id, and for two
+    /// tokens with one id.
     explicit vocabulary(const document_field& field);
 
     [[nodiscard]] std::optional<std::int32_t> find(std::string_view token) const {

@@ -50,7 +50,7 @@ struct special_place {
 /// A conversation as text.
 struct rendered_chat {
     std::string text;
-    /// Of message i: what the template made of its content, without the white space that
+    /// For message i: what the template made of its content, without the white space that
     /// it strips; with the thoughts where these are shown. Nothing for a message that is
     /// no turn of its own: a system message that the template leaves out or puts into a
     /// question.

@@ -98,8 +98,8 @@ struct role_name {
     friend bool operator==(const role_name&, const role_name&) = default;
 };
 
-/// What of a dataset of type chat_template says where its messages are and what of them
-/// is trained (data/chat_rows.hpp).
+/// Where the messages of a dataset of type chat_template are and which of them are
+/// trained (data/chat_rows.hpp).
 struct chat_config {
     std::string
         chat_template;  ///< name; the top-level key unless the dataset has its own
@@ -215,7 +215,7 @@ struct train_config {
     bool cpu_offload_pin_memory = true;  ///< key fsdp_config.cpu_offload_pin_memory
     /// Key fsdp_config.state_dict_type.
     checkpoint_form state_dict_type = checkpoint_form::full;
-    /// Of the checkpoint after the last step; key fsdp_config.final_state_dict_type,
+    /// Form of the checkpoint after the last step; key fsdp_config.final_state_dict_type,
     /// unless set: as state_dict_type.
     checkpoint_form final_state_dict_type = checkpoint_form::full;
 

@@ -86,7 +86,7 @@ std::optional<std::size_t> chat_encoder::tokens_before(const part& in, std::size
 }
 
 token_span chat_encoder::tokens_of(byte_span span) {
-    // Of parts that meet at an empty span the first: eos is looked for behind it.
+    // The first of the parts that meet at an empty span: eos is looked for behind it.
     const auto in = std::find_if(parts_.begin(), parts_.end(), [&](const part& each) {
         return each.text.begin <= span.begin && span.end <= each.text.end &&
                (span.begin < each.text.end || span.begin == span.end);

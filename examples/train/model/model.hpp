@@ -73,7 +73,8 @@ private:
     [[nodiscard]] residual_dropout prepare_dropout(const packed_row& row) const;
     /// Embedding and blocks: (T, C).
     at::Tensor hidden_states(const row_context& row);
-    /// Of the unit applied as number `application`: the embedding is 0, the head last.
+    /// Prefetch targets of the unit applied as number `application`: the embedding is 0,
+    /// the head last.
     [[nodiscard]] lt::neighbours beside(std::int64_t application);
     /// What follows the blocks, of (norm's weight, head's weight, (T, C)).
     using head_function = std::function<at::Tensor(const at::Tensor&, const at::Tensor&,

@@ -10,7 +10,7 @@
 
 namespace packkit::train {
 
-/// Of a model on `device`.
+/// Returns the options of a model on `device`.
 model_options model_options_of(const train_config& config, at::Device device);
 
 }  // namespace packkit::train

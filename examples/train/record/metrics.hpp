@@ -39,7 +39,7 @@ struct step_metrics {
     } allocated_bytes;
     /// Most that kernels of libraries took for themselves at a time in this step.
     std::int64_t library_workspace_bytes = 0;
-    /// Of the model for the tokens of rank 0's samples, forward and backward.
+    /// FLOPs of the model for the tokens of rank 0's samples, forward and backward.
     double flops = 0;
     struct {
         double data = 0, forward = 0, backward = 0, optimizer = 0, communication = 0,

@@ -35,7 +35,7 @@ std::string text_in(const char* name) {
 
 constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
 
-/// Of a Slurm step.
+/// Tasks of a Slurm step on this node.
 std::optional<std::int64_t> tasks_of_this_node() {
     const auto node = number_in({"SLURM_NODEID"}, 0, most).value_or(0);
     return tasks_of_node(text_in("SLURM_STEP_TASKS_PER_NODE"), node);

@@ -8,7 +8,7 @@
 #include "plan/run_plan.hpp"
 #include "record/metrics.hpp"
 #include "record/run_log.hpp"
-#include "run/meeting.hpp"
+#include "run/job_rank.hpp"
 
 #include <packkit/torch/optim/adamw.hpp>
 

@@ -17,7 +17,7 @@
 #include "record/slowest_rank.hpp"
 #include "run/device.hpp"
 #include "run/interruption.hpp"
-#include "run/meeting.hpp"
+#include "run/job_rank.hpp"
 #include "run/memory_check.hpp"
 #include "run/rank_environment.hpp"
 #include "run/step_checks.hpp"

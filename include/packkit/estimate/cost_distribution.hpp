@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// How unequal the rows of a training are, and what that costs: ranks that wait for each
-/// other wait for the dearest row.
+/// other wait for the most expensive row.
 #pragma once
 
 #include <packkit/error.hpp>
@@ -69,7 +69,7 @@ public:
     /// How much longer than the mean the slowest of `ranks` takes when each gets `rows`
     /// rows, drawn at random, before all wait for each other: E[max] / mean, at least 1.
     ///
-    /// Of one row it is the order statistic Σ c (F(c)^ranks − F(c−)^ranks); of up to 8
+    /// For one row it is the order statistic Σ c (F(c)^ranks − F(c−)^ranks); of up to 8
     /// rows the same of the distribution of their sum, on a grid of 127 steps a row;
     /// beyond, what exceeds 1 falls with the root of the rows. An estimate: rows are
     /// drawn independently, while an epoch deals each row once.
@@ -95,16 +95,16 @@ public:
                above * std::sqrt(static_cast<double>(summed) / static_cast<double>(rows));
     }
 
-    /// The same when the rows of `window` steps are sorted by cost and neighbours form a
-    /// step, as `distributed_plan` does: the sum over steps of the dearest row's cost,
-    /// over the sum of means. Of many ranks; with few it is less.
+    /// The same when the rows of `window` steps are sorted by cost and adjacent
+    /// ones form a step, as `distributed_plan` does: the sum over steps of the most
+    /// expensive row's cost, over the sum of means. For many ranks; with few it is less.
     /// @throws invalid_argument for a window of 0
     [[nodiscard]] double balanced_imbalance(std::int64_t window = 64) const {
         if (window < 1) {
             detail::throw_invalid_argument("window is ", window, ", it must be positive");
         }
         if (entries_.size() < 2 || mean_ == 0) return 1.0;
-        double dearest = 0;
+        double largest = 0;
         double below = 0;
         std::size_t entry = 0;
         for (std::int64_t step = 1; step <= window; ++step) {
@@ -114,9 +114,9 @@ public:
                    below + entries_[entry].share < end - 1e-12) {
                 below += entries_[entry++].share;
             }
-            dearest += entries_[entry].cost;
+            largest += entries_[entry].cost;
         }
-        return std::max(1.0, dearest / static_cast<double>(window) / mean_);
+        return std::max(1.0, largest / static_cast<double>(window) / mean_);
     }
 
 private:

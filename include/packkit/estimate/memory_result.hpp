@@ -120,7 +120,7 @@ constexpr void check_memory_setup(const training_setup& setup) {
 namespace detail {
 
 /// Bytes of weights and gradients of one unit on their way.
-struct traveling_weights {
+struct in_flight_buffers {
     std::int64_t ranks, gathered_element, reduced_element, gradient_element;
     std::int64_t summed_element;  ///< of sums over chunks of a micro-batch
     std::int64_t gather_buffers;
@@ -128,7 +128,7 @@ struct traveling_weights {
     bool gathers, reduces;
     bool accumulates;  ///< backward's gradients are added to others, or reduced
 
-    constexpr traveling_weights(const training_setup& setup,
+    constexpr in_flight_buffers(const training_setup& setup,
                                 const weight_traffic& weights)
         : ranks(setup.sharding_ranks()),
           gathered_element(weights.gathered_element_bytes),

@@ -26,7 +26,7 @@ struct memory_unit {
 struct memory_timeline {
     const activation_sums& activations;
     const training_setup& setup;
-    traveling_weights travel;
+    in_flight_buffers travel;
     bool tied;  ///< the head's matrix is the embedding
     memory_unit embedding, block, head;
     std::int64_t elements, layers, tokens;

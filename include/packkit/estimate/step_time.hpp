@@ -80,7 +80,7 @@ struct group_link {
     return link_of(placement_of(setup.mesh, group, setup.gpus_per_node), on, assumed);
 }
 
-/// Of all ranks.
+/// Returns the link that a collective of all ranks uses.
 [[nodiscard]] constexpr group_link link_of_world(const training_setup& setup,
                                                  const device& on,
                                                  const time_assumptions& assumed) {
@@ -90,7 +90,7 @@ struct group_link {
     return link_of(group_placement{ranks, node, (ranks + node - 1) / node}, on, assumed);
 }
 
-/// What of `communication` seconds shows beside `compute` seconds it may overlap: the
+/// Seconds of `communication` that `compute` seconds do not hide: the
 /// part before or after which there is nothing to overlap, what is longer than compute,
 /// and `slowdown` for the share that is hidden.
 [[nodiscard]] constexpr double exposed(double communication, double compute,

@@ -32,7 +32,7 @@ concept sample_cost = std::copy_constructible<C> &&
                           { cost(length, sample) } -> std::same_as<std::int64_t>;
                       };
 
-/// Of either form.
+/// A cost of documents or of samples.
 template <class C>
 concept bin_cost = document_cost<C> || sample_cost<C>;
 

@@ -48,7 +48,7 @@ public:
     constexpr explicit two_resource_front(const two_resource_room& room)
         : points_{room}, size_(room[0] < 0 || room[1] < 0 ? 0 : 1) {}
 
-    /// Of the bins of both.
+    /// The front over the bins of `a` and `b`.
     constexpr two_resource_front(const two_resource_front& a,
                                  const two_resource_front& b) {
         // Merged by the first resource descending; a point stays if it has more of the

@@ -292,7 +292,7 @@ private:
                                    " of a step for communication");
         if (seconds.imbalance > 0.01 * seconds.step) {
             text += message(" and ", percent(seconds.imbalance / seconds.step),
-                            " for the dearest rows");
+                            " for the most expensive rows");
         }
         return text;
     }

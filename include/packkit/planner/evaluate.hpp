@@ -38,7 +38,8 @@ namespace packkit {
 struct estimate_options {
     activation_profile profile = packkit_train_activations;
     row_dealing dealing = row_dealing::shuffled;
-    /// Of `flops_per_token`, MFU and HFU; attention over the documents that rows hold.
+    /// Convention of `flops_per_token`, MFU and HFU; attention over the documents that
+    /// rows hold.
     flop_convention convention = flop_convention::A;
     /// Share of the device's memory that a plan may fill, see `usable_memory`.
     double memory_share = usable_memory_share;
@@ -64,7 +65,7 @@ struct plan_figures {
 /// A plan: its figures, and sentences about what to look out for.
 struct plan_estimate : plan_figures {
     std::vector<std::string> warnings;
-    /// Of a search: other variants of this mesh that fit (micro-batch, sharding,
+    /// Other variants of this mesh that fit, in a search (micro-batch, sharding,
     /// checkpointing, sequence parallelism).
     std::int64_t other_variants = 0;
 };
@@ -268,7 +269,8 @@ private:
             " of a step of ", second_text(plan.seconds.step));
     }
     if (plan.dp_imbalance > 1.05) {
-        warn("ranks wait for the dearest rows: ", detail::percent(plan.dp_imbalance - 1),
+        warn("ranks wait for the most expensive rows: ",
+             detail::percent(plan.dp_imbalance - 1),
              " above the mean when rows are dealt at random, ",
              detail::percent(work.rows.balanced_imbalance() - 1),
              " when they are dealt by cost");

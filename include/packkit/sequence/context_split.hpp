@@ -223,11 +223,11 @@ struct contiguous_split {
 };
 
 /// Each document is cut into 2 * ranks chunks, of which rank r takes r and the r-th from
-/// the end, so that a cheap chunk goes with a dear one: pairs of long documents are
-/// balanced. Chunks are equal to one token; those of documents shorter than 2 * ranks may
-/// be empty, and a row of short documents is not balanced. Brandon et al.: Striped
-/// attention (2023), arXiv 2311.09431, discuss the imbalance; the pairing is that of
-/// Llama 3, arXiv 2407.21783, 3.3.2.
+/// the end, which pairs an inexpensive chunk with an expensive one: pairs of long
+/// documents are balanced. Chunks are equal to one token; those of documents shorter than
+/// 2 * ranks may be empty, and a row of short documents is not balanced. Brandon et al.:
+/// Striped attention (2023), arXiv 2311.09431, discuss the imbalance; the pairing is that
+/// of Llama 3, arXiv 2407.21783, 3.3.2.
 struct head_tail_split {
     constexpr void operator()(std::span<const std::int32_t> cu_seqlens,
                               std::vector<std::vector<document_slice>>& slices) const {
@@ -251,9 +251,9 @@ struct head_tail_split {
 /// each goes whole to the rank that it leaves with the smaller share of the row, in
 /// tokens or in pairs, whichever is larger. If that is too uneven, more of the longest
 /// are cut, in steps that grow by half; the chunks of a cut document go two by two, the
-/// dearer two to the rank with fewer pairs. If no number of cuts suffices (a row of too
-/// few tokens), the one with the fewest pairs, then tokens, on the busiest rank is taken.
-/// Deterministic; O(ranks * documents * log documents).
+/// more expensive two to the rank with fewer pairs. If no number of cuts suffices (a row
+/// of too few tokens), the one with the fewest pairs, then tokens, on the busiest rank is
+/// taken. Deterministic; O(ranks * documents * log documents).
 struct balanced_split {
     std::int64_t percent = 2;
 
@@ -326,8 +326,8 @@ private:
         }
     };
 
-    /// Of the row's tokens or of its pairs. Division and comparison of doubles round
-    /// alike everywhere. A row without tokens has no shares.
+    /// The larger share of the row's tokens or of its pairs. Division and comparison of
+    /// doubles round alike everywhere. A row without tokens has no shares.
     static constexpr double larger_share(load part, load all) {
         if (all.tokens == 0) return 0;
         return std::max(
@@ -364,8 +364,8 @@ private:
         return to;
     }
 
-    /// Chunks c and 2 * ranks - 1 - c together: the dearest two to the rank with the
-    /// fewest pairs (then tokens, then by number), and so on.
+    /// Chunks c and 2 * ranks - 1 - c together: the most expensive two to the rank with
+    /// the fewest pairs (then tokens, then by number), and so on.
     static constexpr void cut(const document_slice& document, assignment& to) {
         const std::size_t ranks = to.slices.size();
         struct chunks {

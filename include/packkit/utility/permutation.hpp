@@ -30,7 +30,7 @@ namespace packkit {
 /// small n not every order may occur: there are 2^64 keys.
 class lazy_permutation {
 public:
-    /// Of nothing.
+    /// The permutation of nothing.
     constexpr lazy_permutation() = default;
 
     /// @throws invalid_argument for more than 2^60 values

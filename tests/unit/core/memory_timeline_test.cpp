@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// The walk through a step against what packkit-train's allocator counted, written down
-/// here; tests/distributed/witness_test.cpp runs the trainer itself.
+/// here; tests/distributed/prediction_test.cpp runs the trainer itself.
 #include <packkit/estimate/memory.hpp>
 #include <packkit/estimate/profile/packkit_train.hpp>
 
@@ -19,7 +19,7 @@ using namespace packkit;
 
 namespace {
 
-model_shape witnessed_model() {
+model_shape checked_model() {
     model_shape shape;
     shape.vocab_size = 2048;
     shape.hidden_size = 256;
@@ -58,7 +58,7 @@ struct counted_run {
 };
 
 std::vector<counted_run> counted_runs() {
-    const auto model = witnessed_model();
+    const auto model = checked_model();
     auto tied = model;
     tied.tie_word_embeddings = true;
     auto deep = model;
@@ -160,28 +160,28 @@ BOOST_AUTO_TEST_CASE(more_of_anything_never_takes_less) {
         for (const auto precision :
              {precision_kind::fp64, precision_kind::fp32, precision_kind::bf16_mixed}) {
             const auto setup = setup_of(mesh, 256, precision);
-            const auto base = total(witnessed_model(), setup);
+            const auto base = total(checked_model(), setup);
             auto longer = setup;
             longer.sequence_len = 512;
-            BOOST_TEST(total(witnessed_model(), longer) > base);
+            BOOST_TEST(total(checked_model(), longer) > base);
             auto kept = setup;
             kept.reshard_after_forward = false;
-            BOOST_TEST(total(witnessed_model(), kept) >= base);
+            BOOST_TEST(total(checked_model(), kept) >= base);
             auto unhurried = setup;
             unhurried.prefetch_gathers = false;
-            BOOST_TEST(total(witnessed_model(), unhurried) <= base);
+            BOOST_TEST(total(checked_model(), unhurried) <= base);
             auto recomputed = setup;
             recomputed.checkpointing = checkpointing_kind::full;
-            BOOST_TEST(total(witnessed_model(), recomputed) <= base);
-            auto deeper = witnessed_model();
+            BOOST_TEST(total(checked_model(), recomputed) <= base);
+            auto deeper = checked_model();
             deeper.num_hidden_layers = 5;
             BOOST_TEST(total(deeper, setup) > base);
-            auto wider = witnessed_model();
+            auto wider = checked_model();
             wider.vocab_size *= 2;
             BOOST_TEST(total(wider, setup) > base);
             // States are part of every moment.
             const auto states =
-                state_memory(elements_per_rank(model_layout(witnessed_model()), mesh.tp,
+                state_memory(elements_per_rank(model_layout(checked_model()), mesh.tp,
                                                setup.sharding_ranks()),
                              setup);
             BOOST_TEST(base > states.bytes.total());
@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(more_of_anything_never_takes_less) {
 BOOST_AUTO_TEST_CASE(the_list_of_a_block_is_that_of_its_tensors) {
     // A token of Llama-2 7B's shape in bf16: 6 x 4096 hidden-sized, of them query and
     // attention's output; 2 x 4096 of key and value; 3 x 11008; 32 float32 log-sum-exps.
-    model_shape shape = witnessed_model();
+    model_shape shape = checked_model();
     shape.hidden_size = 4096;
     shape.intermediate_size = 11008;
     shape.num_attention_heads = shape.num_key_value_heads = 32;

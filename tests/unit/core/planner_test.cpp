@@ -62,7 +62,7 @@ void check_search(const plan_search& found, std::int64_t gpus) {
 
 /// The obvious search: every combination through `estimate`. Heads and slices of rows as
 /// the planner's contract has them.
-std::map<mesh_shape, std::optional<plan_estimate>> obvious_search(
+std::map<mesh_shape, std::optional<plan_estimate>> brute_force_search(
     const model_layout& layout, const device& on, const search_options& options,
     const workload& work) {
     std::map<mesh_shape, std::optional<plan_estimate>> best;
@@ -143,7 +143,8 @@ BOOST_DATA_TEST_CASE(the_search_finds_what_trying_everything_finds,
             some_counts(4096), 4096, {.cost = packkit::training_flops(layout.shape())});
         const plan_search found = packkit::search(layout, gpu(on), options, work);
         check_search(found, gpus);
-        for (const auto& [mesh, best] : obvious_search(layout, gpu(on), options, work)) {
+        for (const auto& [mesh, best] :
+             brute_force_search(layout, gpu(on), options, work)) {
             const plan_estimate* plan = plan_for(found, mesh);
             BOOST_TEST_CONTEXT(to_string(mesh)) {
                 BOOST_TEST((plan != nullptr) == best.has_value());

@@ -233,7 +233,7 @@ BOOST_DATA_TEST_CASE(rows_padded_to_the_longest, data::make({1, 2, 3, 4}), micro
 // ---- How unequal rows are
 
 // Cost 1 or 3, equally likely: the largest of n is 3 unless all are 1.
-BOOST_AUTO_TEST_CASE(the_dearest_of_single_rows_by_hand) {
+BOOST_AUTO_TEST_CASE(the_most_expensive_of_single_rows_by_hand) {
     const packkit::row_costs costs({{3.0, 50.0}, {1.0, 50.0}});
     BOOST_TEST(costs.mean() == 2.0);
     BOOST_TEST(costs.shuffled_imbalance(1) == 1.0);
@@ -243,7 +243,7 @@ BOOST_AUTO_TEST_CASE(the_dearest_of_single_rows_by_hand) {
 }
 
 // Ten shares of a tenth do not add up to one in float64; of very many ranks one has the
-// dearest row all the same.
+// most expensive row all the same.
 BOOST_AUTO_TEST_CASE(rounded_shares_leave_no_rank_without_a_row) {
     std::vector<std::pair<double, double>> rows;
     double mean = 0;
@@ -263,7 +263,7 @@ BOOST_AUTO_TEST_CASE(rounded_shares_leave_no_rank_without_a_row) {
 }
 
 /// Two costs lie on the grid, so sums of rows are exact: binomial.
-BOOST_DATA_TEST_CASE(the_dearest_of_sums_of_rows, data::make({2, 3, 5, 8}), rows) {
+BOOST_DATA_TEST_CASE(the_most_expensive_of_sums_of_rows, data::make({2, 3, 5, 8}), rows) {
     const packkit::row_costs costs({{1.0, 30.0}, {4.0, 70.0}});
     for (const std::int64_t ranks : {1, 2, 7, 64}) {
         std::vector<double> binomial = {1.0};
@@ -334,7 +334,7 @@ BOOST_AUTO_TEST_CASE(the_imbalance_of_balanced_rows) {
     const auto lengths = lognormal_lengths(400000, capacity);
     const auto plan = packkit::make_distributed_plan(
         lengths, capacity, {.global_batch = 64, .seed = 3}, some_cost);
-    double dearest = 0;
+    double largest = 0;
     double mean = 0;
     for (std::size_t first = 0; first < plan.steps_per_epoch();) {
         const auto window = plan.window_at({0, first});
@@ -346,15 +346,15 @@ BOOST_AUTO_TEST_CASE(the_imbalance_of_balanced_rows) {
                 most = std::max(most, cost);
                 mean += static_cast<double>(cost) / 64;
             }
-            dearest += static_cast<double>(most);
+            largest += static_cast<double>(most);
         }
         first += window.steps;
     }
     const workload work = packkit::packed_rows(
         counts_of(lengths), capacity, {.pad_to_capacity = false, .cost = some_cost});
-    BOOST_TEST_MESSAGE("dealt " << dearest / mean << ", estimated "
+    BOOST_TEST_MESSAGE("dealt " << largest / mean << ", estimated "
                                 << work.rows.balanced_imbalance());
-    BOOST_TEST(work.rows.balanced_imbalance() == dearest / mean,
+    BOOST_TEST(work.rows.balanced_imbalance() == largest / mean,
                boost::test_tools::tolerance(0.002));
     BOOST_TEST(work.rows.balanced_imbalance() < 1.01);
     BOOST_TEST(work.rows.balanced_imbalance() < work.rows.shuffled_imbalance(64));

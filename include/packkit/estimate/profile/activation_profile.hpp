@@ -113,19 +113,19 @@ struct weight_traffic {
 /// What an implementation holds. The spans outlive the profile: lists are `constexpr`.
 struct activation_profile {
     std::string_view name;
-    /// Of each block, from its forward to its backward.
+    /// Tensors of each block, from its forward to its backward.
     std::span<const activation_tensor> block = {};
-    /// Of one block beside those while it is differentiated: gradients and temporaries
-    /// alive at the worst moment. What was recomputed is added by itself.
+    /// Tensors of one block besides those while it is differentiated: gradients and
+    /// temporaries alive at its peak. What was recomputed is added by itself.
     std::span<const activation_tensor> block_backward = {};
     /// In order only: gradients between two blocks; what a block's backward holds at its
     /// end, when its own kept tensors are gone and all of its gradients there.
     std::span<const activation_tensor> boundary = {}, block_end = {};
     /// Buffers of the ring of context parallelism, where cp > 1.
     std::span<const activation_tensor> ring = {};
-    /// Of a micro-batch, once: ids, targets, rotary tables.
+    /// Tensors of a micro-batch, once: ids, targets, rotary tables.
     std::span<const activation_tensor> row = {};
-    /// Of final norm and head, beside the logits, until they are differentiated.
+    /// Tensors of final norm and head, besides the logits, until they are differentiated.
     std::span<const activation_tensor> head = {};
     /// Logits and their copies when most are alive, at the loss or its backward.
     std::span<const activation_tensor> loss = {};

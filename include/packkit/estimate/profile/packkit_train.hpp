@@ -61,7 +61,7 @@ inline constexpr activation_tensor packkit_train_head[] = {
     {"final norm's input", hidden, compute, sequence},
     {"head's input and its gradient", hidden, compute, never, none, 2},
 };
-// Of a chunk of tokens: logits, over which their gradient is written.
+// The loss of a chunk of tokens: logits, over which their gradient is written.
 inline constexpr activation_tensor packkit_train_loss[] = {
     {"logits", vocabulary},
     {"head's input", hidden, compute, never},

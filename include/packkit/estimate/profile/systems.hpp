@@ -51,8 +51,9 @@ inline constexpr activation_tensor torchtitan_loss[] = {
     {"logits or their gradient", vocabulary},
     {"log-probabilities and gradients", vocabulary, accumulation, tensor, none, 3},
 };
-// Of logits that tp cuts (torch/distributed/tensor/parallel/loss.py): backward holds
-// log-probabilities, the gradient of nll_loss, their exponentials and the sum of both.
+// The loss of logits that tp splits (torch/distributed/tensor/parallel/loss.py): backward
+// holds log-probabilities, the gradient of nll_loss, their exponentials and the sum of
+// both.
 inline constexpr activation_tensor torchtitan_cut_loss[] = {
     {"logits or their gradient", vocabulary},
     {"log-probabilities, gradients, exponentials", vocabulary, accumulation, tensor, none,
@@ -85,7 +86,7 @@ inline constexpr activation_tensor mpt_block[] = {
 inline constexpr activation_tensor torchtune_block[] = {
     {"block input", hidden, compute, sequence, full},
     {"norms' input in float32", hidden, accumulation, sequence, none, 2},
-    // Of these there are four; without checkpointing the block's input is not kept.
+    // There are four of these; without checkpointing the block's input is not kept.
     {"normed and scaled", hidden, compute, sequence, none, 3},
     {"q, expanded k and v", query, compute, tensor, none, 3},
     {"attention output", query},

@@ -10,7 +10,7 @@
 #pragma once
 
 #include <packkit/torch/communication/communicator.hpp>
-#include <packkit/torch/communication/detail/meeting_point.hpp>
+#include <packkit/torch/communication/detail/rank_barrier.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -30,13 +30,13 @@ public:
     /// `timeout`: how long a collective waits for the slowest rank.
     explicit in_process_group(int size,
                               std::chrono::milliseconds timeout = std::chrono::minutes(2))
-        : in_process_group(size, std::make_shared<detail::meeting_point>(size, timeout),
+        : in_process_group(size, std::make_shared<detail::rank_barrier>(size, timeout),
                            false) {}
 
     /// A group of some ranks of `whole`, such as one dimension of a mesh: has its
     /// timeout, and fails when it fails.
     in_process_group(int size, in_process_group& whole)
-        : in_process_group(size, whole.meeting_->make_part(size), true) {}
+        : in_process_group(size, whole.barrier_->make_part(size), true) {}
 
     [[nodiscard]] int size() const { return size_; }
 
@@ -44,24 +44,24 @@ public:
     /// all others, under way and to come, here and in the parts, throw
     /// `communication_error` with `cause`. Only the first call counts.
     void fail(int rank, const std::string& cause) {
-        meeting_->fail(packkit::detail::message("rank ", rank, " failed: ", cause));
+        barrier_->fail(packkit::detail::message("rank ", rank, " failed: ", cause));
     }
 
 private:
     friend class in_process_communicator;
 
-    in_process_group(int size, std::shared_ptr<detail::meeting_point> meeting,
+    in_process_group(int size, std::shared_ptr<detail::rank_barrier> barrier,
                      bool is_part)
         : size_(size),
           is_part_(is_part),
-          meeting_(std::move(meeting)),
+          barrier_(std::move(barrier)),
           slots_(static_cast<std::size_t>(size)),
           chunks_(static_cast<std::size_t>(size)),
           receivers_(static_cast<std::size_t>(size)) {}
 
     int size_;
     bool is_part_;
-    std::shared_ptr<detail::meeting_point> meeting_;
+    std::shared_ptr<detail::rank_barrier> barrier_;
     // What each rank lays out for the others to read, in rank order.
     std::vector<at::Tensor> slots_;
     std::vector<std::vector<std::int64_t>> chunks_;  // of the slots
@@ -80,7 +80,7 @@ public:
 
     ~in_process_communicator() override {
         if (std::uncaught_exceptions() == exceptions_) {
-            group_->meeting_->leave(rank());
+            group_->barrier_->leave(rank());
         } else if (!group_->is_part_) {
             group_->fail(rank(), "an exception ended it");
         }
@@ -169,7 +169,7 @@ protected:
         return {};
     }
 
-    void do_barrier() override { group_->meeting_->meet(rank(), {collective::barrier}); }
+    void do_barrier() override { group_->barrier_->meet(rank(), {collective::barrier}); }
 
 private:
     [[nodiscard]] static detail::collective_call call_of(collective kind,
@@ -183,7 +183,7 @@ private:
     void exchange(const detail::collective_call& call, const at::Tensor& mine,
                   Read read) {
         group_->slots_[static_cast<std::size_t>(rank())] = mine.view({-1});
-        group_->meeting_->meet(rank(), call);
+        group_->barrier_->meet(rank(), call);
         std::exception_ptr own;
         try {
             read();
@@ -195,7 +195,7 @@ private:
             own = std::current_exception();
         }
         try {
-            group_->meeting_->part();
+            group_->barrier_->part();
         } catch (const runtime_error&) {
             if (!own) throw;
         }

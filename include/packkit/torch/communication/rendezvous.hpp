@@ -110,8 +110,8 @@ inline void publish(c10d::Store& store, const std::string& key, std::int64_t wor
 }  // namespace detail
 
 /// This rank's part of an `exchange_values` of the others, without waiting for theirs.
-inline void leave_value(c10d::Store& store, const std::string& key, std::int64_t rank,
-                        std::int64_t world_size, const std::string& value) {
+inline void publish(c10d::Store& store, const std::string& key, std::int64_t rank,
+                    std::int64_t world_size, const std::string& value) {
     detail::publish(store, detail::key_of(key, rank), world_size, value);
     store.add(key + "/read", 1);
 }

@@ -31,7 +31,7 @@ struct dropout_key {
     std::uint64_t key = 0;
     std::uint32_t step = 0;
 
-    /// Of one operation, such as "model.layers.3.mlp", in one step.
+    /// The key of one operation, such as "model.layers.3.mlp", in one step.
     [[nodiscard]] static constexpr dropout_key of(std::uint64_t seed,
                                                   std::string_view name,
                                                   std::uint32_t step) {

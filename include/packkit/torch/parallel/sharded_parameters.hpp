@@ -154,7 +154,7 @@ private:
         return reduction_.queue != nullptr ? *reduction_.queue : own_reductions_;
     }
     [[nodiscard]] gathering send(const at::Tensor& flat) const;
-    /// Of what has arrived, whose memory it frees.
+    /// The parameters in what has arrived, whose memory it frees.
     [[nodiscard]] std::vector<at::Tensor> unpack(const at::Tensor& received) const;
     /// The full parameter `i` of this rank's slice of it.
     [[nodiscard]] at::Tensor gather_cuts(std::size_t i, const at::Tensor& mine) const;

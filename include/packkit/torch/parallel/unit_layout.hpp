@@ -58,7 +58,7 @@ public:
 
     [[nodiscard]] std::size_t size() const { return infos_.size(); }
     [[nodiscard]] const parameter_info& info(std::size_t i) const { return infos_[i]; }
-    /// Of the flat buffer, padding included.
+    /// Elements of the flat buffer, padding included.
     [[nodiscard]] std::int64_t elements() const { return offsets_.back(); }
 
     /// The part of the full parameter `i`, seen as a matrix, that tensor parallelism
@@ -105,7 +105,7 @@ public:
     [[nodiscard]] at::Tensor join_cuts(std::size_t i, const at::Tensor& cuts) const;
 
 private:
-    /// Of a row of parameter `i` here.
+    /// Elements of a row of parameter `i` on this rank.
     [[nodiscard]] std::int64_t row_elements(std::size_t i) const {
         return cuts_[i].columns.size();
     }

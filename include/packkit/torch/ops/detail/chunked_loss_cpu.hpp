@@ -162,7 +162,7 @@ private:
         });
     }
 
-    /// Of this rank's tokens: see over_vocabulary.
+    /// Statistics of this rank's tokens: see over_vocabulary.
     [[nodiscard]] at::Tensor statistics(std::int64_t count) const {
         auto part = at::empty({count, 3}, at::kDouble);
         auto* const row = part.template data_ptr<double>();

@@ -39,7 +39,7 @@ public:
 
     [[nodiscard]] const at::Tensor& all() const { return all_; }
     [[nodiscard]] const std::vector<std::int64_t>& elements() const { return elements_; }
-    /// Of that rank.
+    /// The part of rank `rank`.
     [[nodiscard]] const at::Tensor& operator[](std::size_t rank) const {
         return parts_[rank];
     }

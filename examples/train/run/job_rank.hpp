@@ -44,16 +44,16 @@ public:
             try {
                 return work();
             } catch (const std::exception& fault) {
-                tell_failure(name, fault);
+                publish_error(name, fault);
                 throw;
             }
         };
         if constexpr (std::is_void_v<decltype(work())>) {
             tried();
-            hear_failures(name);
+            collect_errors(name);
         } else {
             auto result = tried();
-            hear_failures(name);
+            collect_errors(name);
             return result;
         }
     }
@@ -65,9 +65,9 @@ public:
 private:
     /// Tells the others what this rank has failed of, without waiting for them; rank 0,
     /// which may host the store, gives them five seconds to hear it.
-    void tell_failure(const std::string& name, const std::exception& fault) const;
+    void publish_error(const std::string& name, const std::exception& fault) const;
     /// Waits for all, and throws what another rank has failed of.
-    void hear_failures(const std::string& name) const;
+    void collect_errors(const std::string& name) const;
 
     rank_environment environment_;
     std::chrono::milliseconds timeout_;

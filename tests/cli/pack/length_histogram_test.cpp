@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Figures from counted lengths against the same from the lengths themselves.
 #include <algorithms.hpp>
-#include <common/lengths/length_census.hpp>
+#include <common/lengths/length_histogram.hpp>
 #include <packed_rows.hpp>
 
 #include <packkit/lengths/summary.hpp>
@@ -14,7 +14,7 @@
 #include <random>
 #include <vector>
 
-BOOST_AUTO_TEST_SUITE(census_test)
+BOOST_AUTO_TEST_SUITE(length_histogram_test)
 
 namespace app = packkit::app;
 
@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(fitting_and_counting_agree_with_the_core) {
         auto lengths = random_lengths(random, 50);
         if (round % 3 == 0) lengths.push_back(5'000'000'000);
         const app::sample_table table = table_of(lengths);
-        const auto census = app::count_samples(table);
+        const auto histogram = app::count_samples(table);
         // With the huge one, few pieces: they would be 10^8.
         const std::int64_t capacity =
             round % 3 == 0 ? 2'000'000'000 : static_cast<std::int64_t>(random() % 60 + 1);
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(fitting_and_counting_agree_with_the_core) {
                                     packkit::excess_length_strategy::split}) {
             const auto expected =
                 packkit::apply_excess_length(lengths, capacity, strategy);
-            const auto fitted = app::fit_samples(table, census, capacity, strategy);
+            const auto fitted = app::fit_samples(table, histogram, capacity, strategy);
             BOOST_REQUIRE(
                 std::vector<std::int64_t>(fitted.lengths.begin(), fitted.lengths.end()) ==
                 expected.lengths);
@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(fitting_and_counting_agree_with_the_core) {
                 BOOST_REQUIRE(fitted.sample_of(i) == expected.sample[i]);
             BOOST_REQUIRE(fitted.dropped_tokens == expected.dropped_tokens);
             BOOST_REQUIRE(fitted.cut_tokens == expected.cut_tokens);
-            const auto counts = app::fitted_counts(census, capacity, strategy);
+            const auto counts = app::fitted_counts(histogram, capacity, strategy);
             if (counts.count.empty() || expected.lengths.empty()) continue;
             BOOST_REQUIRE(packkit::best_lower_bound(counts, capacity) ==
                           packkit::best_lower_bound(expected.lengths, capacity));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run/meeting.hpp"
+#include "run/job_rank.hpp"
 
 #include "common/errors.hpp"
 #include "common/json.hpp"
@@ -76,7 +76,7 @@ job_rank::job_rank(const train_config& config, const rank_environment& environme
                                 .timeout = timeout_});
 }
 
-void job_rank::tell_failure(const std::string& name, const std::exception& fault) const {
+void job_rank::publish_error(const std::string& name, const std::exception& fault) const {
     if (!store_) return;
     const bool of_use = dynamic_cast<const app::usage_error*>(&fault) != nullptr ||
                         dynamic_cast<const app::input_error*>(&fault) != nullptr ||
@@ -88,12 +88,12 @@ void job_rank::tell_failure(const std::string& name, const std::exception& fault
             static_cast<void>(lt::exchange_values(*store_, name, 0, ranks, text,
                                                   std::chrono::seconds(5)));
         } else {
-            lt::leave_value(*store_, name, environment_.rank, ranks, text);
+            lt::publish(*store_, name, environment_.rank, ranks, text);
         }
     } catch (const std::exception&) {}  // this rank has its own failure to tell
 }
 
-void job_rank::hear_failures(const std::string& name) const {
+void job_rank::collect_errors(const std::string& name) const {
     if (!store_) return;
     const auto heard = lt::exchange_values(*store_, name, environment_.rank,
                                            environment_.world_size, "", timeout_);

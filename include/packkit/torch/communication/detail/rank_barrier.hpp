@@ -40,9 +40,9 @@ struct collective_call {
 
 /// A barrier that can end. std::barrier of libstdc++ spins before it sleeps, which costs
 /// most where ranks are more than processors, and waits for ever.
-class meeting_point {
+class rank_barrier {
 public:
-    meeting_point(int ranks, std::chrono::milliseconds timeout)
+    rank_barrier(int ranks, std::chrono::milliseconds timeout)
         : ranks_(ranks), timeout_(timeout), here_(static_cast<std::size_t>(ranks)) {}
 
     [[nodiscard]] std::chrono::milliseconds timeout() const { return timeout_; }
@@ -104,7 +104,7 @@ public:
 
     /// Wakes all who wait, here and in the parts. Of several causes the first counts.
     void fail(const std::string& cause) {
-        std::vector<std::weak_ptr<meeting_point>> parts;
+        std::vector<std::weak_ptr<rank_barrier>> parts;
         {
             const std::lock_guard lock(mutex_);
             if (failed_) return;
@@ -117,9 +117,9 @@ public:
         }
     }
 
-    /// A meeting of some of the ranks, which fails when this one does.
-    [[nodiscard]] std::shared_ptr<meeting_point> make_part(int ranks) {
-        auto part = std::make_shared<meeting_point>(ranks, timeout_);
+    /// A barrier of some of the ranks, which fails when this one does.
+    [[nodiscard]] std::shared_ptr<rank_barrier> make_part(int ranks) {
+        auto part = std::make_shared<rank_barrier>(ranks, timeout_);
         const std::lock_guard lock(mutex_);
         if (failed_) {
             part->fail(reason_);
@@ -162,7 +162,7 @@ private:
     bool left_ = false;    // since a rank had no more to do
     bool failed_ = false;  // nobody in the parts either
     std::string reason_;
-    std::vector<std::weak_ptr<meeting_point>> parts_;
+    std::vector<std::weak_ptr<rank_barrier>> parts_;
 };
 
 }  // namespace packkit::lt::detail

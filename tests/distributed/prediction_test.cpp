@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The trainer as witness of the planner: what `packkit-train plan` says is what the
+/// The trainer against the planner: what `packkit-train plan` says is what the
 /// run's communicators and its allocator count.
 
 #include "bounds.hpp"
@@ -15,13 +15,13 @@
 #include <string>
 #include <vector>
 
-BOOST_AUTO_TEST_SUITE(witness_test)
+BOOST_AUTO_TEST_SUITE(prediction_test)
 
 using namespace packkit;
 
 namespace {
 
-struct witnessed_run {
+struct checked_run {
     std::string name;
     int processes;
     std::vector<std::string> settings;
@@ -40,7 +40,7 @@ const std::string sequence = "sequence_parallel=true";
 const std::string canonical = "reduction=canonical";
 const std::string whole_data = "gradient_accumulation_steps=1";
 
-const std::vector<witnessed_run> runs{
+const std::vector<checked_run> runs{
     {"alone", 1, {}},
     {"alone, float64, two rows in one", 1, {fp64, "micro_batch_size=2"}},
     {"alone, bf16, deep", 1, {bf16}, {{"num_hidden_layers", 9}}},
@@ -134,9 +134,9 @@ const std::vector<witnessed_run> runs{
 };
 
 /// A folder whose model is large enough for tensors to count, small enough for a second.
-class witness_folder : public test::training_folder {
+class small_model_folder : public test::training_folder {
 public:
-    explicit witness_folder(const app::json& changes) {
+    explicit small_model_folder(const app::json& changes) {
         auto config = app::read_json_file(path("model/config.json"));
         config.update({{"vocab_size", 1024},
                        {"hidden_size", 128},
@@ -165,7 +165,7 @@ private:
     }
 };
 
-std::vector<std::string> arguments_of(const witnessed_run& run) {
+std::vector<std::string> arguments_of(const checked_run& run) {
     std::vector<std::string> arguments{"run.yaml", "sequence_len=384", "max_steps=2",
                                        "gradient_accumulation_steps=2"};
     arguments.insert(arguments.end(), run.settings.begin(), run.settings.end());
@@ -181,18 +181,18 @@ double deviation(double found, double expected) {
 
 namespace {
 
-bool computes_in_bf16(const witnessed_run& run) {
+bool computes_in_bf16(const checked_run& run) {
     return std::find(run.settings.begin(), run.settings.end(), bf16) !=
            run.settings.end();
 }
 
 /// Trains as the run says and compares what was counted with what `plan` predicts.
 /// Returns how many components of memory were large enough to compare.
-int compare_with_plan(const witnessed_run& run) {
+int compare_with_plan(const checked_run& run) {
     int compared = 0;
     {
         BOOST_TEST_CONTEXT(run.name) {
-            const witness_folder folder(run.model);
+            const small_model_folder folder(run.model);
             auto arguments = arguments_of(run);
             const auto trained = folder.run(arguments);
             arguments.insert(arguments.begin(), "plan");
@@ -265,7 +265,7 @@ template <class Chosen>
 void compare_all(Chosen chosen) {
     int compared = 0;
     int count = 0;
-    for (const witnessed_run& run : runs) {
+    for (const checked_run& run : runs) {
         if (!chosen(run)) continue;
         compared += compare_with_plan(run);
         ++count;
@@ -277,19 +277,19 @@ void compare_all(Chosen chosen) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(bytes_sent_are_equal_and_memory_is_close) {
-    compare_all([](const witnessed_run& run) { return !computes_in_bf16(run); });
+    compare_all([](const checked_run& run) { return !computes_in_bf16(run); });
 }
 
 // How much memory kernels of libraries take depends on the machine, what packkit holds
 // does not: these two run with other instruction sets, too (tests/instruction_sets).
 BOOST_AUTO_TEST_CASE(memory_is_close_in_bf16_alone) {
-    compare_all([](const witnessed_run& run) {
+    compare_all([](const checked_run& run) {
         return computes_in_bf16(run) && run.processes == 1;
     });
 }
 
 BOOST_AUTO_TEST_CASE(bytes_sent_are_equal_and_memory_is_close_in_bf16) {
-    compare_all([](const witnessed_run& run) {
+    compare_all([](const checked_run& run) {
         return computes_in_bf16(run) && run.processes > 1;
     });
 }
@@ -297,7 +297,7 @@ BOOST_AUTO_TEST_CASE(bytes_sent_are_equal_and_memory_is_close_in_bf16) {
 BOOST_AUTO_TEST_CASE(memory_and_bytes_by_hand) {
     // One rank, float32, one block of hidden 128 (4 heads of 32, 2 of keys and values),
     // feed-forward 344, 1024 tokens of vocabulary, a row of 384.
-    const witness_folder folder(app::json{{"num_hidden_layers", 1}});
+    const small_model_folder folder(app::json{{"num_hidden_layers", 1}});
     const auto result = folder.run(
         {"run.yaml", "sequence_len=384", "max_steps=1", "gradient_accumulation_steps=1"});
     BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
@@ -341,7 +341,7 @@ BOOST_AUTO_TEST_CASE(states_of_a_rank_are_its_share_of_the_whole) {
         {"FSDP 2, rows on 2", 4, 4, {fsdp, "dp_shard_size=2", "context_parallel_size=2"}},
     };
     // No dimension but the hidden size is a multiple of the ranks.
-    const witness_folder folder(
+    const small_model_folder folder(
         app::json{{"vocab_size", 1021}, {"intermediate_size", 341}});
     struct matrix {
         std::int64_t rows, columns;
@@ -393,7 +393,7 @@ BOOST_AUTO_TEST_CASE(states_of_a_rank_are_its_share_of_the_whole) {
 }
 
 BOOST_AUTO_TEST_CASE(the_plan_of_a_run) {
-    const witness_folder folder(app::json::object());
+    const small_model_folder folder(app::json::object());
     const auto text = folder.run(
         {"plan", "run.yaml", "fsdp_version=2", "sequence_len=384", "--processes", "8"});
     BOOST_TEST_REQUIRE(text.exit_code == 0, text.err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "length_census.hpp"
+#include "length_histogram.hpp"
 
 #include "common/errors.hpp"
 
@@ -18,9 +18,9 @@ struct excess_totals {
     std::uint64_t pieces = 0;  ///< that splitting makes of all samples
 };
 
-excess_totals total(const length_census& census, std::int64_t capacity) {
+excess_totals total(const length_histogram& histogram, std::int64_t capacity) {
     excess_totals sum;
-    census.for_each([&](std::int64_t length, std::uint64_t count) {
+    histogram.for_each([&](std::int64_t length, std::uint64_t count) {
         // All fit: the sum of lengths is below 2^63, and pieces are fewer than tokens.
         const auto samples = static_cast<std::int64_t>(count);
         sum.tokens += length * samples;
@@ -35,48 +35,48 @@ excess_totals total(const length_census& census, std::int64_t capacity) {
 
 }  // namespace
 
-std::int64_t length_census::longest() const {
+std::int64_t length_histogram::longest() const {
     if (!longer.empty()) return longer.back();
     return counts.count.empty() ? 0 : static_cast<std::int64_t>(counts.count.size()) - 1;
 }
 
-length_census count_samples(const sample_table& samples) {
-    length_census census;
+length_histogram count_samples(const sample_table& samples) {
+    length_histogram histogram;
     const std::span<const std::uint32_t> lengths(samples.lengths);
     std::uint32_t longest = 0;
     bool all_counted = true;
     for (const std::uint32_t length : lengths) {
-        const bool counted = length <= length_census::longest_counted;
+        const bool counted = length <= length_histogram::longest_counted;
         longest = std::max(longest, counted ? length : 0);
         all_counted &= counted;
     }
     if (all_counted && longest > 0) {
-        count_lengths(lengths, longest, census.counts);
-        return census;
+        count_lengths(lengths, longest, histogram.counts);
+        return histogram;
     }
-    census.counts.count.assign(std::size_t{longest} + 1, 0);
+    histogram.counts.count.assign(std::size_t{longest} + 1, 0);
     for (std::size_t i = 0; i < lengths.size(); ++i) {
         if (lengths[i] <= longest) {
-            ++census.counts.count[lengths[i]];
+            ++histogram.counts.count[lengths[i]];
         } else {
-            census.longer.push_back(samples.length_at(i));
+            histogram.longer.push_back(samples.length_at(i));
         }
     }
-    census.counts.samples = samples.lengths.size() - census.longer.size();
-    std::sort(census.longer.begin(), census.longer.end());
-    return census;
+    histogram.counts.samples = samples.lengths.size() - histogram.longer.size();
+    std::sort(histogram.longer.begin(), histogram.longer.end());
+    return histogram;
 }
 
-fitted_samples fit_samples(const sample_table& samples, const length_census& census,
+fitted_samples fit_samples(const sample_table& samples, const length_histogram& histogram,
                            std::int64_t capacity, excess_length_strategy strategy) {
-    const excess_totals sums = total(census, capacity);
+    const excess_totals sums = total(histogram, capacity);
     fitted_samples fitted;
     fitted.tokens = sums.tokens;
     fitted.overlong = sums.samples;
     fitted.lengths = samples.lengths;
     if (sums.samples == 0) return fitted;
 
-    fitted.longest = census.longest();
+    fitted.longest = histogram.longest();
     const auto limit = static_cast<std::uint32_t>(capacity);  // below 2^31
     const std::size_t count = samples.lengths.size();
     std::vector<std::uint32_t>& own = fitted.own;
@@ -116,18 +116,18 @@ fitted_samples fit_samples(const sample_table& samples, const length_census& cen
     return fitted;
 }
 
-length_counts fitted_counts(const length_census& census, std::int64_t capacity,
+length_counts fitted_counts(const length_histogram& histogram, std::int64_t capacity,
                             excess_length_strategy strategy) {
-    const std::int64_t longest = std::min(census.longest(), capacity);
+    const std::int64_t longest = std::min(histogram.longest(), capacity);
     length_counts fitted;
-    if (longest > length_census::longest_counted) return fitted;
+    if (longest > length_histogram::longest_counted) return fitted;
     fitted.count.assign(static_cast<std::size_t>(longest) + 1, 0);
     const auto add = [&fitted](std::int64_t length, std::uint64_t count) {
         fitted.count[static_cast<std::size_t>(length)] +=
             static_cast<std::uint32_t>(count);
         fitted.samples += count;
     };
-    census.for_each([&](std::int64_t length, std::uint64_t count) {
+    histogram.for_each([&](std::int64_t length, std::uint64_t count) {
         if (length <= capacity) {
             add(length, count);
         } else if (strategy == excess_length_strategy::truncate) {
