@@ -21,7 +21,8 @@ packkit_deps=$packkit_root/.deps
 packkit_build_packages=(cmake ninja-build ccache g++ libfmt-dev libcli11-dev nlohmann-json3-dev
   libeigen3-dev libonig-dev libutf8proc-dev libsentencepiece-dev libyaml-cpp-dev libxxhash-dev
   libgloo-dev python3 python3-pip)
-packkit_test_packages=(libboost-test-dev librapidcheck-dev libbenchmark-dev clang-19 iproute2)
+packkit_test_packages=(libboost-test-dev librapidcheck-dev libbenchmark-dev clang-19
+  clang-format-19 clang-tidy-19 iproute2)
 
 libtorch_version=2.11.0
 libtorch_wheels=("torch==$libtorch_version" nvidia-cuda-cupti==13.0.85 nvidia-cuda-runtime==13.0.96)

@@ -37,7 +37,8 @@ def text_files(root, folders):
     for folder in folders:
         path = root / folder
         for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.suffix in SOURCES | {".md", ".txt", ".py"} and "fixtures" not in file.parts:
+            inside = file.relative_to(root).parts
+            if file.suffix in SOURCES | {".md", ".txt", ".py"} and "fixtures" not in inside:
                 yield file, file.read_text().splitlines()
 
 
