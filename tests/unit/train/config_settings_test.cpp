@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Configurations as they are printed, and as users write them.
+#include <config/config.hpp>
+#include <config/schema.hpp>
+
+#include "train_test.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+BOOST_AUTO_TEST_SUITE(config_settings_test)
+
+using namespace packkit::train;
+using train_test::run_folder;
+
+namespace {
+
+const run_folder run;
+
+train_config loaded(std::string_view more,
+                    const std::vector<std::string>& overrides = {}) {
+    return load_config(run.write(run_folder::config_with(more)), overrides);
+}
+
+std::string in_folder(std::string_view name) {
+    return run.folder / name;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
+    const auto settings = [](const std::vector<std::string>& overrides) {
+        return resolved_settings(loaded("", overrides));
+    };
+    const auto base = settings({});
+    std::map<std::string, std::string> names(base.begin(), base.end());
+    BOOST_TEST(names.size() == base.size());
+    BOOST_TEST(names.count("config_path") == 0u);
+    BOOST_TEST(names.at("learning_rate") == "0.001");
+    BOOST_TEST(names.at("max_steps") == "");
+    BOOST_TEST(names.at("datasets.0.path") == in_folder("data.jsonl"));
+    BOOST_CHECK(base == settings({}));
+    std::filesystem::create_directory(run.folder.path() / "model2");
+    const std::vector<std::pair<std::string, std::vector<std::string>>> changes = {
+        {"base_model", {"base_model=model2"}},
+        {"random_init_weights", {"random_init_weights=true"}},
+        {"datasets.0.path", {"datasets.0.path=data.txt"}},
+        {"datasets.0.type", {"datasets.0.type=tokens"}},
+        {"datasets.0.field", {"datasets.0.field=x"}},
+        {"datasets.0.sample_by",
+         {"datasets.0.path=data.txt", "datasets.0.sample_by=document"}},
+        {"datasets.0.ds_type", {"datasets.0.path=data.txt"}},
+        {"tokenizer_type", {"tokenizer_type=", "datasets.0.type=tokens"}},
+        {"sequence_len", {"sequence_len=64"}},
+        {"sample_packing", {"sample_packing=true"}},
+        {"sample_packing_group_size", {"sample_packing_group_size=7"}},
+        {"sample_packing_bin_size", {"sample_packing_bin_size=7"}},
+        {"sample_packing_sequentially", {"sample_packing_sequentially=true"}},
+        {"sample_packing_balance", {"sample_packing_balance=none"}},
+        {"dataloader_drop_last", {"dataloader_drop_last=true"}},
+        {"curriculum_sampling", {"curriculum_sampling=true"}},
+        {"shuffle_data", {"shuffle_data=false"}},
+        {"multipack_real_batches", {"multipack_real_batches=true"}},
+        {"pad_to_sequence_len", {"pad_to_sequence_len=true"}},
+        {"excess_length_strategy", {"excess_length_strategy=raise"}},
+        {"micro_batch_size", {"micro_batch_size=2"}},
+        {"gradient_accumulation_steps", {"gradient_accumulation_steps=3"}},
+        {"batch_size", {"gradient_accumulation_steps=", "batch_size=2"}},
+        {"train_on_inputs", {"train_on_inputs=true"}},
+        {"eot_tokens", {"eot_tokens=[x]"}},
+        {"dataset_prepared_path", {"dataset_prepared_path=p"}},
+        {"max_steps", {"max_steps=3"}},
+        {"num_epochs", {"num_epochs=2"}},
+        {"optimizer", {"optimizer=adamw_torch"}},
+        {"learning_rate", {"learning_rate=0.0010000000000000002"}},
+        {"lr_scheduler", {"lr_scheduler=constant"}},
+        {"warmup_steps", {"warmup_steps=1"}},
+        {"warmup_ratio", {"warmup_ratio=0"}},
+        {"weight_decay", {"weight_decay=1"}},
+        {"adam_beta1", {"adam_beta1=0"}},
+        {"adam_beta2", {"adam_beta2=0"}},
+        {"adam_epsilon", {"adam_epsilon=1"}},
+        {"max_grad_norm", {"max_grad_norm=0"}},
+        {"residual_dropout", {"residual_dropout=0.1"}},
+        {"torch_dtype", {"torch_dtype=float64"}},
+        {"bf16", {"bf16=true"}},
+        {"gradient_checkpointing", {"gradient_checkpointing=selective"}},
+        {"seed", {"seed=0"}},
+        {"dp_replicate_size", {"dp_replicate_size=2"}},
+        {"dp_shard_size", {"dp_shard_size=2"}},
+        {"context_parallel_size", {"context_parallel_size=2"}},
+        {"tensor_parallel_size", {"tensor_parallel_size=1"}},
+        {"sequence_parallel", {"sequence_parallel=true"}},
+        {"ring_attn_func", {"ring_attn_func=ring"}},
+        {"fully_sharded", {"fsdp_version=2"}},
+        {"fsdp_version", {"fsdp_version=1"}},
+        {"fsdp_config.reshard_after_forward",
+         {"fsdp_config.reshard_after_forward=false"}},
+        {"fsdp_config.prefetch_gathers", {"fsdp_config.prefetch_gathers=false"}},
+        {"fsdp_config.offload_params", {"fsdp_config.offload_params=true"}},
+        {"fsdp_config.cpu_offload_pin_memory",
+         {"fsdp_version=2", "fsdp_config.offload_params=true",
+          "fsdp_config.cpu_offload_pin_memory=false"}},
+        {"fsdp_config.state_dict_type",
+         {"fsdp_config.state_dict_type=SHARDED_STATE_DICT"}},
+        {"fsdp_config.final_state_dict_type",
+         {"fsdp_config.final_state_dict_type=SHARDED_STATE_DICT"}},
+        {"output_dir", {"output_dir=o"}},
+        {"save_steps", {"save_steps=1"}},
+        {"save_total_limit", {"save_total_limit=1"}},
+        {"logging_steps", {"logging_steps=2"}},
+        {"resume_from_checkpoint", {"resume_from_checkpoint=c"}},
+        {"auto_resume_from_checkpoints", {"auto_resume_from_checkpoints=true"}},
+        {"ddp_timeout", {"ddp_timeout=1"}},
+        {"reduction", {"reduction=canonical"}},
+        {"replica_check_steps", {"replica_check_steps=5"}},
+        {"device", {"device=cpu"}}};
+    for (const auto& [key, overrides] : changes) {
+        const auto changed = settings(overrides);
+        const std::map<std::string, std::string> values(changed.begin(), changed.end());
+        BOOST_TEST_CONTEXT(key) {
+            BOOST_TEST(values.at(key) != names.at(key));
+        }
+        names.at(key);
+    }
+    BOOST_TEST(changes.size() == base.size());
+}
+
+BOOST_AUTO_TEST_CASE(a_comment_rich_file_as_users_write_it) {
+    const auto config = load_config(run.write(R"(%YAML 1.2
+---
+base_model: model/            # folder
+random_init_weights: true
+tokenizer_type: bytes
+datasets: [{path: data.jsonl, type: completion, field: text}]
+sequence_len: "512"
+sample_packing: True
+micro_batch_size: 1
+gradient_accumulation_steps: 2
+max_steps: +20
+optimizer: adamw_torch_fused
+learning_rate: 1.0e-3
+lr_scheduler: cosine
+weight_decay: 0.1
+max_grad_norm: 1.0
+torch_dtype: float32
+seed: 42
+dp_replicate_size: 1
+dp_shard_size: 2
+context_parallel_size: 1
+tensor_parallel_size: 2
+fsdp_version: 2
+fsdp_config: {reshard_after_forward: true}
+output_dir: out
+...
+)"));
+    BOOST_TEST(config.base_model == in_folder("model"));
+    BOOST_TEST(config.sequence_len == 512);
+    BOOST_TEST(config.max_steps.value() == 20);
+    BOOST_TEST(config.mesh.fully_sharded);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
