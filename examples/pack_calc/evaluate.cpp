@@ -6,7 +6,7 @@
 #include "run_tasks.hpp"
 
 #include "common/errors.hpp"
-#include "common/lengths/length_histogram.hpp"
+#include "common/lengths/sample_histogram.hpp"
 #include "common/numbers.hpp"
 #include "common/progress.hpp"
 
@@ -62,7 +62,7 @@ struct packing_task {
 };
 
 /// Equal buckets, or ones that grow by the same factor when the lengths span much.
-std::vector<histogram_bucket> plotted_lengths(const length_histogram& histogram,
+std::vector<histogram_bucket> plotted_lengths(const sample_histogram& histogram,
                                               bool& logarithmic) {
     std::int64_t shortest = 0;
     histogram.for_each([&](std::int64_t length, std::uint64_t) {
@@ -117,7 +117,7 @@ named_bound lower_bound_of(const packing_task& task) {
     return {proven.lower_bound, proven.bound};
 }
 
-packing_task prepare(const sample_table& samples, const length_histogram& histogram,
+packing_task prepare(const sample_table& samples, const sample_histogram& histogram,
                      std::int64_t capacity, const settings& options) {
     packing_task task{
         .options = options, .report = {}, .fitted = {}, .counts = {}, .lower_bound = {}};
@@ -277,7 +277,7 @@ const algorithm_result& best_result(const capacity_report& capacity) {
 report evaluate(sample_table samples, const settings& options) {
     if (options.seed) samples.shuffle(*options.seed);
     const auto start = clock::now();
-    const length_histogram histogram = count_samples(samples);
+    const sample_histogram histogram = count_samples(samples);
     const double counting_seconds = seconds_since(start);
     report result;
     if (!samples.lengths.empty()) {

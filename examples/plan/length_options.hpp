@@ -6,7 +6,7 @@
 
 #include "common/command_line.hpp"
 #include "common/lengths/input_options.hpp"
-#include "common/lengths/length_histogram.hpp"
+#include "common/lengths/sample_histogram.hpp"
 
 #include <packkit/estimate/workload.hpp>
 #include <packkit/model/document_cost.hpp>
@@ -34,7 +34,7 @@ void check_no_length_options(const length_texts& texts);
 
 /// Samples by length, and what becomes of those above the capacity.
 struct length_data {
-    app::length_histogram histogram;
+    app::sample_histogram histogram;
     excess_length_strategy excess = excess_length_strategy::drop;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "length_histogram.hpp"
+#include "sample_histogram.hpp"
 
 #include "common/errors.hpp"
 
@@ -18,7 +18,7 @@ struct excess_totals {
     std::uint64_t pieces = 0;  ///< that splitting makes of all samples
 };
 
-excess_totals total(const length_histogram& histogram, std::int64_t capacity) {
+excess_totals total(const sample_histogram& histogram, std::int64_t capacity) {
     excess_totals sum;
     histogram.for_each([&](std::int64_t length, std::uint64_t count) {
         // All fit: the sum of lengths is below 2^63, and pieces are fewer than tokens.
@@ -35,18 +35,18 @@ excess_totals total(const length_histogram& histogram, std::int64_t capacity) {
 
 }  // namespace
 
-std::int64_t length_histogram::longest() const {
+std::int64_t sample_histogram::longest() const {
     if (!longer.empty()) return longer.back();
     return counts.count.empty() ? 0 : static_cast<std::int64_t>(counts.count.size()) - 1;
 }
 
-length_histogram count_samples(const sample_table& samples) {
-    length_histogram histogram;
+sample_histogram count_samples(const sample_table& samples) {
+    sample_histogram histogram;
     const std::span<const std::uint32_t> lengths(samples.lengths);
     std::uint32_t longest = 0;
     bool all_counted = true;
     for (const std::uint32_t length : lengths) {
-        const bool counted = length <= length_histogram::longest_counted;
+        const bool counted = length <= sample_histogram::longest_counted;
         longest = std::max(longest, counted ? length : 0);
         all_counted &= counted;
     }
@@ -67,7 +67,7 @@ length_histogram count_samples(const sample_table& samples) {
     return histogram;
 }
 
-fitted_samples fit_samples(const sample_table& samples, const length_histogram& histogram,
+fitted_samples fit_samples(const sample_table& samples, const sample_histogram& histogram,
                            std::int64_t capacity, excess_length_strategy strategy) {
     const excess_totals sums = total(histogram, capacity);
     fitted_samples fitted;
@@ -116,11 +116,11 @@ fitted_samples fit_samples(const sample_table& samples, const length_histogram& 
     return fitted;
 }
 
-length_counts fitted_counts(const length_histogram& histogram, std::int64_t capacity,
+length_counts fitted_counts(const sample_histogram& histogram, std::int64_t capacity,
                             excess_length_strategy strategy) {
     const std::int64_t longest = std::min(histogram.longest(), capacity);
     length_counts fitted;
-    if (longest > length_histogram::longest_counted) return fitted;
+    if (longest > sample_histogram::longest_counted) return fitted;
     fitted.count.assign(static_cast<std::size_t>(longest) + 1, 0);
     const auto add = [&fitted](std::int64_t length, std::uint64_t count) {
         fitted.count[static_cast<std::size_t>(length)] +=

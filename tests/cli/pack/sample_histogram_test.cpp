@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Figures from counted lengths against the same from the lengths themselves.
 #include <algorithms.hpp>
-#include <common/lengths/length_histogram.hpp>
+#include <common/lengths/sample_histogram.hpp>
 #include <packed_rows.hpp>
 
 #include <packkit/lengths/summary.hpp>
@@ -14,7 +14,7 @@
 #include <random>
 #include <vector>
 
-BOOST_AUTO_TEST_SUITE(length_histogram_test)
+BOOST_AUTO_TEST_SUITE(sample_histogram_test)
 
 namespace app = packkit::app;
 

@@ -17,7 +17,7 @@
 namespace packkit::app {
 
 /// Samples by length. Lengths up to 2^22 are counted; each longer one is kept.
-struct length_histogram {
+struct sample_histogram {
     static constexpr std::uint32_t longest_counted = std::uint32_t{1} << 22U;
 
     length_counts counts;
@@ -40,7 +40,7 @@ struct length_histogram {
 };
 
 /// Counts the samples of the table. O(N).
-length_histogram count_samples(const sample_table& samples);
+sample_histogram count_samples(const sample_table& samples);
 
 /// What a capacity makes of the samples. Movable, not copyable: it may point into itself.
 struct fitted_samples {
@@ -71,12 +71,12 @@ struct fitted_samples {
 /// Applies a strategy (not `raise`: that has been refused while reading). Copies nothing
 /// when all samples fit. `samples` must outlive the result.
 /// @throws input_error when splitting makes 2^32 pieces or more
-fitted_samples fit_samples(const sample_table& samples, const length_histogram& histogram,
+fitted_samples fit_samples(const sample_table& samples, const sample_histogram& histogram,
                            std::int64_t capacity, excess_length_strategy strategy);
 
 /// The counts of what fit_samples() leaves; no counts at all when the longest item is
 /// beyond `longest_counted`, which has to be looked at item by item.
-length_counts fitted_counts(const length_histogram& histogram, std::int64_t capacity,
+length_counts fitted_counts(const sample_histogram& histogram, std::int64_t capacity,
                             excess_length_strategy strategy);
 
 }  // namespace packkit::app
