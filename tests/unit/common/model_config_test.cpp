@@ -43,16 +43,6 @@ json of_type(const char* type, const json& more = json::object()) {
     return with(with(small(), {{"model_type", type}, {"head_dim", 16}}), more);
 }
 
-json mpt(const json& more = json::object()) {
-    return with({{"model_type", "mpt"},
-                 {"vocab_size", 67},
-                 {"d_model", 32},
-                 {"n_layers", 2},
-                 {"n_heads", 4},
-                 {"max_seq_len", 64}},
-                more);
-}
-
 model_shape read(const json& document) {
     return packkit::app::parse_model_config(document.dump(), "config.json");
 }
