@@ -10,7 +10,7 @@
 namespace packkit::app {
 namespace {
 
-constexpr std::string_view style = R"css(
+constexpr std::string_view page_style = R"css(
 :root { color-scheme: light dark;
   --page: #f6f7f9; --card: #ffffff; --ink: #1b2330; --soft: #5d6878; --rule: #dfe3e9;
   --accent: #2f6fde; --best: #14876b; --muted: #a7b0bd; --over: #c2552d; }
@@ -95,7 +95,7 @@ std::string to_html(const printed_report& report) {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width, "
         "initial-scale=1\">\n<title>" +
-        title + "</title>\n<style>" + std::string(style) +
+        title + "</title>\n<style>" + std::string(page_style) +
         "</style>\n</head>\n<body>\n<main>\n<h1>" + title + "</h1>\n" +
         paragraphs({report.headline}, "<p class=\"soft\">", "</p>\n") +
         paragraphs(report.lines, "<p class=\"soft\">", "</p>\n") +
