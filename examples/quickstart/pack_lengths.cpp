@@ -4,7 +4,6 @@
 /// README.
 
 // example-begin readme
-#include <packkit/packing/efficiency.hpp>
 #include <packkit/packkit.hpp>
 
 #include <iostream>
