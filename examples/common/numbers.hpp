@@ -69,7 +69,7 @@ parsed_integer parse_integer(std::string_view text) noexcept;
 std::int64_t parse_option_integer(const std::string& option, std::string_view text,
                                   std::int64_t minimum, std::int64_t maximum = INT64_MAX);
 
-/// The same of an option that may be missing: nothing for an empty text.
+/// Parses an option that may be missing: nothing for an empty text.
 std::optional<std::int64_t> parse_given_integer(const std::string& option,
                                                 std::string_view text,
                                                 std::int64_t minimum,

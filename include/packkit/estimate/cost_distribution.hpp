@@ -95,7 +95,7 @@ public:
                above * std::sqrt(static_cast<double>(summed) / static_cast<double>(rows));
     }
 
-    /// The same when the rows of `window` steps are sorted by cost and adjacent
+    /// Imbalance when the rows of `window` steps are sorted by cost and adjacent
     /// ones form a step, as `distributed_plan` does: the sum over steps of the most
     /// expensive row's cost, over the sum of means. For many ranks; with few it is less.
     /// @throws invalid_argument for a window of 0

@@ -58,7 +58,7 @@ template <class Index, class Lengths, class Proj = std::identity>
     return detail::imbalance(bins, held, ranks, [](double length) { return length; });
 }
 
-/// The same for attention cost, the sum of squared document lengths: documents attend
+/// Imbalance of attention cost, the sum of squared document lengths: documents attend
 /// only to themselves, so bins of equal tokens differ.
 /// @throws invalid_argument as `rank_imbalance`
 template <class Index, class Lengths, class Proj = std::identity>

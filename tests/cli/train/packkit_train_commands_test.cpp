@@ -1,39 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commands of packkit-train besides train, plan and check.
-#include "training_run.hpp"
+#include "train_program.hpp"
 
-#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <sstream>
 
 BOOST_AUTO_TEST_SUITE(packkit_train_commands_test)
 
+using namespace train_program;
 using namespace packkit;
-namespace fs = std::filesystem;
-
-namespace {
-
-/// One line on stderr that starts with the program's name and holds `part`; exit status
-/// 2; nothing written.
-void check_refused(const test::training_folder& folder,
-                   const std::vector<std::string>& words, const std::string& part) {
-    const auto result = folder.run(words);
-    BOOST_TEST(result.exit_code == 2, result.err);
-    BOOST_TEST(result.err.starts_with("packkit-train: "), result.err);
-    BOOST_TEST(result.err.find('\n') == result.err.size() - 1, result.err);
-    BOOST_TEST(result.err.find(part) != std::string::npos, result.err);
-    BOOST_TEST(!fs::exists(folder.path("out")));
-}
-
-std::string golden(const std::string& name) {
-    return PACKKIT_GOLDEN "/llama_untied/" + name;
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(logits_are_those_of_the_reference) {
     const test::training_folder folder;

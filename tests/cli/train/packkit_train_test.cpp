@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "training_run.hpp"
+#include "train_program.hpp"
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -11,22 +11,10 @@
 
 BOOST_AUTO_TEST_SUITE(packkit_train_test)
 
+using namespace train_program;
 using namespace packkit;
-namespace fs = std::filesystem;
 
 namespace {
-
-/// One line on stderr that starts with the program's name and holds `part`; exit status
-/// 2; nothing written.
-void check_refused(const test::training_folder& folder,
-                   const std::vector<std::string>& words, const std::string& part) {
-    const auto result = folder.run(words);
-    BOOST_TEST(result.exit_code == 2, result.err);
-    BOOST_TEST(result.err.starts_with("packkit-train: "), result.err);
-    BOOST_TEST(result.err.find('\n') == result.err.size() - 1, result.err);
-    BOOST_TEST(result.err.find(part) != std::string::npos, result.err);
-    BOOST_TEST(!fs::exists(folder.path("out")));
-}
 
 /// The lines of a refusal of several problems, without the program's name.
 std::vector<std::string> problems_of(const test::training_folder& folder,
@@ -66,10 +54,6 @@ const std::vector<refusal> refusals{
     {"datasets.0.type=riddle", "riddle"},
     {"dp_shard_size=3", "dp_shard"},
 };
-
-std::string golden(const std::string& name) {
-    return PACKKIT_GOLDEN "/llama_untied/" + name;
-}
 
 }  // namespace
 

@@ -7,37 +7,17 @@
 #include <packkit/model/parameters.hpp>
 #include <packkit/model/presets.hpp>
 
-#include <run_process.hpp>
-
 #include <boost/test/unit_test.hpp>
 
 #include <nlohmann/json.hpp>
 
-#include <cstdint>
-#include <string>
+#include "model_config_cases.hpp"
 
 BOOST_AUTO_TEST_SUITE(model_config_families_test)
 
-using nlohmann::json;
-using packkit::model_shape;
+using namespace model_config_cases;
 
 namespace {
-
-json small() {
-    return {
-        {"model_type", "llama"},   {"vocab_size", 259},        {"hidden_size", 64},
-        {"intermediate_size", 96}, {"num_hidden_layers", 2},   {"num_attention_heads", 4},
-        {"rope_theta", 10000.0},   {"num_key_value_heads", 2}, {"rms_norm_eps", 1e-6}};
-}
-
-json with(json document, const json& more) {
-    document.update(more);
-    return document;
-}
-
-json of_type(const char* type, const json& more = json::object()) {
-    return with(with(small(), {{"model_type", type}, {"head_dim", 16}}), more);
-}
 
 json mpt(const json& more = json::object()) {
     return with({{"model_type", "mpt"},
@@ -47,28 +27,6 @@ json mpt(const json& more = json::object()) {
                  {"n_heads", 4},
                  {"max_seq_len", 64}},
                 more);
-}
-
-model_shape read(const json& document) {
-    return packkit::app::parse_model_config(document.dump(), "config.json");
-}
-
-/// The whole message of the input_error, or "no error".
-std::string error_of(const std::string& text) {
-    try {
-        packkit::app::parse_model_config(text, "config.json");
-    } catch (const packkit::app::input_error& error) { return error.what(); }
-    return "no error";
-}
-
-std::string error_in(const json& document) {
-    return error_of(document.dump());
-}
-
-std::string error_without(const json& document, const std::string& key) {
-    json less = document;
-    less.erase(key);
-    return error_in(less);
 }
 
 }  // namespace

@@ -17,57 +17,20 @@
 #include <cstdint>
 #include <string>
 
+#include "model_config_cases.hpp"
+
 BOOST_AUTO_TEST_SUITE(model_config_test)
 
-using nlohmann::json;
+using namespace model_config_cases;
 using packkit::activation_kind;
 using packkit::attention_window;
-using packkit::model_shape;
 using packkit::rope_scaling_kind;
 
 namespace {
 
-json small() {
-    return {
-        {"model_type", "llama"},   {"vocab_size", 259},        {"hidden_size", 64},
-        {"intermediate_size", 96}, {"num_hidden_layers", 2},   {"num_attention_heads", 4},
-        {"rope_theta", 10000.0},   {"num_key_value_heads", 2}, {"rms_norm_eps", 1e-6}};
-}
-
-json with(json document, const json& more) {
-    document.update(more);
-    return document;
-}
-
-json of_type(const char* type, const json& more = json::object()) {
-    return with(with(small(), {{"model_type", type}, {"head_dim", 16}}), more);
-}
-
-model_shape read(const json& document) {
-    return packkit::app::parse_model_config(document.dump(), "config.json");
-}
-
-/// The whole message of the input_error, or "no error".
-std::string error_of(const std::string& text) {
-    try {
-        packkit::app::parse_model_config(text, "config.json");
-    } catch (const packkit::app::input_error& error) { return error.what(); }
-    return "no error";
-}
-
-std::string error_in(const json& document) {
-    return error_of(document.dump());
-}
-
 /// The error of the small model with one key set to a value.
 std::string error_with(const std::string& key, const json& value) {
     return error_in(with(small(), {{key, value}}));
-}
-
-std::string error_without(const json& document, const std::string& key) {
-    json less = document;
-    less.erase(key);
-    return error_in(less);
 }
 
 }  // namespace

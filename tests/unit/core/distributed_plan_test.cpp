@@ -3,9 +3,7 @@
 #include <packkit/lengths/length_counts.hpp>
 #include <packkit/lengths/samples_by_length.hpp>
 #include <packkit/model/presets.hpp>
-#include <packkit/packing/best_fit_decreasing.hpp>
 #include <packkit/packing/pack.hpp>
-#include <packkit/packing/packing_plan.hpp>
 #include <packkit/sampling/distributed_plan.hpp>
 #include <packkit/sampling/plan_reader.hpp>
 #include <packkit/utility/random.hpp>
@@ -14,7 +12,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <set>
 #include <thread>
 #include <utility>
@@ -22,37 +19,19 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "distributed_plan_cases.hpp"
 #include "expect.hpp"
 
 BOOST_AUTO_TEST_SUITE(distributed_plan_test)
 
-using packkit::attention_cost;
-using packkit::cursor;
+using namespace distributed_plan_cases;
 using packkit::distributed_plan;
 using packkit::epoch_order;
 using packkit::invalid_argument;
 using packkit::make_distributed_plan;
-using packkit::plan_reader;
 using packkit::slot_of_rank;
-using rows = std::vector<std::vector<std::uint32_t>>;
 
 namespace {
-
-constexpr attention_cost some_cost = {100, 1};
-
-/// Lengths in [1, capacity], more short ones than long: integer arithmetic only.
-std::vector<std::int32_t> skewed_lengths(std::size_t n, std::int32_t capacity,
-                                         std::uint64_t seed) {
-    std::vector<std::int32_t> lengths(n, 0);
-    for (std::size_t i = 0; i < n; ++i) {
-        const auto below = packkit::random_below(64, seed, i, 1) + 1;
-        const auto most = static_cast<std::uint64_t>(capacity) * below / 64 + 1;
-        lengths[i] =
-            std::min(capacity,
-                     static_cast<std::int32_t>(packkit::random_below(most, seed, i) + 1));
-    }
-    return lengths;
-}
 
 /// Lognormal, median 300, sigma 1, cut at the capacity of 4096.
 std::vector<std::int32_t> lognormal_lengths(std::size_t n) {
@@ -62,26 +41,6 @@ std::vector<std::int32_t> lognormal_lengths(std::size_t n) {
         lengths[i] = static_cast<std::int32_t>(std::clamp(length, 1.0, 4096.0));
     }
     return lengths;
-}
-
-/// All rows of a step, as `ranks` ranks read them, without the empty ones, sorted.
-template <class Cost>
-rows rows_of_step(plan_reader<Cost>& reader, cursor at) {
-    rows all;
-    for (std::size_t micro = 0; micro < reader.micro_steps(); ++micro) {
-        for (std::size_t rank = 0; rank < reader.ranks(); ++rank) {
-            auto row = reader.row(at, micro, rank);
-            if (!row.empty()) all.push_back(std::move(row));
-        }
-    }
-    std::sort(all.begin(), all.end());
-    return all;
-}
-
-std::vector<std::uint32_t> all_samples(std::size_t n) {
-    std::vector<std::uint32_t> samples(n, 0);
-    std::iota(samples.begin(), samples.end(), 0U);
-    return samples;
 }
 
 }  // namespace

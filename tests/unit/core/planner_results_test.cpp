@@ -2,20 +2,11 @@
 // What the planner says of the plans that it found: warnings, suggestions, cost.
 #include <packkit/model/presets.hpp>
 #include <packkit/planner.hpp>
-#include <packkit/utility/random.hpp>
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <limits>
-#include <map>
-#include <optional>
 #include <set>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include "expect.hpp"
@@ -173,7 +164,7 @@ BOOST_AUTO_TEST_CASE(packed_rows_against_padded_ones) {
     BOOST_TEST(both.times_slower() > 5.0);
     BOOST_TEST(both.price_saved() == both.hours_saved() * 8 * 3.0,
                boost::test_tools::tolerance(1e-12));
-    // The same samples: tokens of a run by either clock.
+    // Both runs train on the same samples: tokens of a run by either clock.
     const auto trained = [](const plan_estimate& plan, const packkit::run_cost& run) {
         return plan.tokens_per_second_per_gpu * 8 * run.hours * 3600;
     };

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <packkit/model/presets.hpp>
 #include <packkit/planner.hpp>
-#include <packkit/utility/random.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <optional>
 #include <set>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>

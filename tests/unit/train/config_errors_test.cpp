@@ -3,35 +3,17 @@
 #include <config/config.hpp>
 #include <config/schema.hpp>
 
-#include "train_test.hpp"
+#include "config_cases.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 BOOST_AUTO_TEST_SUITE(config_errors_test)
 
+using namespace config_cases;
 using namespace packkit::train;
-using train_test::error_of;
-using train_test::run_folder;
-
-namespace {
-
-const run_folder run;
-
-std::string error_with(std::string_view more,
-                       const std::vector<std::string>& overrides = {}) {
-    const std::string path = run.write(run_folder::config_with(more));
-    return error_of(run.folder, [&] { load_config(path, overrides); });
-}
-
-std::string override_error(std::string_view assignment) {
-    return error_with("", {std::string(assignment)});
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(the_plain_config_loads) {
     BOOST_TEST(error_with("") == "no error");

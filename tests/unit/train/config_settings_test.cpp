@@ -3,34 +3,18 @@
 #include <config/config.hpp>
 #include <config/schema.hpp>
 
-#include "train_test.hpp"
+#include "config_cases.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
 
 BOOST_AUTO_TEST_SUITE(config_settings_test)
 
+using namespace config_cases;
 using namespace packkit::train;
-using train_test::run_folder;
-
-namespace {
-
-const run_folder run;
-
-train_config loaded(std::string_view more,
-                    const std::vector<std::string>& overrides = {}) {
-    return load_config(run.write(run_folder::config_with(more)), overrides);
-}
-
-std::string in_folder(std::string_view name) {
-    return run.folder / name;
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
     const auto settings = [](const std::vector<std::string>& overrides) {
