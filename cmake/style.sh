@@ -26,7 +26,6 @@ for argument in "$@"; do
   esac
 done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-root=$PWD
 most=${PACKKIT_TIDY_FILES:-6}
 
 # The C++ files that differ from commit $1 and are still there.
@@ -55,11 +54,12 @@ else
 fi
 
 # Commands of single files, which unity builds do not have, as clang understands them.
-sources=() left_out=()
+sources=()
 for file in "${files[@]}"; do
-  [[ $file == *.cpp ]] || continue
-  if [ ${#sources[@]} -lt "$most" ]; then sources+=("$file"); else left_out+=("${file#"$root/"}"); fi
+  [[ $file != *.cpp ]] || sources+=("$file")
 done
+left_out=$((${#sources[@]} > most ? ${#sources[@]} - most : 0))
+sources=("${sources[@]:0:most}")
 if [ ${#sources[@]} -gt 0 ]; then
   cmake --preset release -B build/tidy -DCMAKE_CXX_COMPILER=clang++-19 -DPACKKIT_UNITY=OFF \
     -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DPACKKIT_TORCH=ON -DPACKKIT_BUILD_TESTS=ON \
@@ -68,6 +68,6 @@ if [ ${#sources[@]} -gt 0 ]; then
   printf '%s\n' "${sources[@]}" |
     xargs -P "$(nproc)" -n 1 clang-tidy-19 -p build/tidy --quiet --header-filter='^$' --warnings-as-errors='*' || failed=true
 fi
-echo "style.sh: clang-format read ${#files[@]} files, clang-tidy ${#sources[@]};" \
-  "${#left_out[@]} sources were left out (PACKKIT_TIDY_FILES=$most)"
+echo "style.sh: files read by clang-format: ${#files[@]}, by clang-tidy: ${#sources[@]};" \
+  "sources left out: $left_out (PACKKIT_TIDY_FILES=$most)"
 ! $failed
