@@ -97,9 +97,9 @@ BOOST_AUTO_TEST_CASE(all_problems_are_told_in_the_order_of_the_file) {
          "config.yaml: output_dir is missing: expected the folder for checkpoints and "
          "metrics",
          "command line: 'seed' is no setting; expected key=value",
+         "command line: bf16: expected true or false, found '1'",
          "command line: sequence_len: expected a whole number from 1 to 2147483647, "
-         "found 'x'",
-         "command line: bf16: expected true or false, found '1'"});
+         "found 'x'"});
 }
 
 BOOST_AUTO_TEST_CASE(contradictions_are_told_beside_other_problems) {
@@ -267,11 +267,11 @@ BOOST_AUTO_TEST_CASE(what_a_setting_affects) {
                "datasets.0.sample_by=line datasets.0.ds_type=json "
                "datasets.1.type=completion datasets.1.field=text "
                "datasets.1.sample_by=document datasets.1.ds_type=text "
-               "train_on_inputs=false eot_tokens=[] sequence_len=512 "
-               "excess_length_strategy=drop ");
+               "train_on_inputs=false eot_tokens=[] excess_length_strategy=drop "
+               "sequence_len=512 ");
     BOOST_TEST(names(key_effect::run) ==
-               "sequence_len=512 sample_packing=false optimizer=adamw_torch_fused "
-               "torch_dtype=float32 seed=42 ");
+               "torch_dtype=float32 sequence_len=512 sample_packing=false "
+               "optimizer=adamw_torch_fused seed=42 ");
 }
 
 BOOST_AUTO_TEST_CASE(the_documentation_holds_every_key_and_its_default) {

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys of the optimizer and its schedule.
+#include "config/keys/keys.hpp"
+
+namespace packkit::train {
+namespace {
+
+using namespace std::string_view_literals;
+using enum key_status;
+using enum key_effect;
+using C = train_config;
+using K = config_key<train_config>;
+
+constexpr named<decay_shape> schedules[] = {{"cosine", decay_shape::cosine},
+                                            {"linear", decay_shape::linear},
+                                            {"constant", decay_shape::constant}};
+
+}  // namespace
+
+// A row is a line.
+// clang-format off
+std::vector<K> optimizer_keys() { return {
+    K("max_steps", &C::max_steps, whole{1}, "ends the run before num_epochs does"),
+    K("num_epochs", &C::num_epochs, real{positive}, "passes over the data"),
+    K("optimizer", &C::optimizer, choice<optimizer_name>{}, "both names mean the same AdamW").affecting(run),
+    K("learning_rate", &C::learning_rate, real{not_negative}, "highest rate of the schedule").required(not_negative.expected),
+    K("lr_scheduler", &C::lr_scheduler, choice<decay_shape>{schedules}, "how the rate falls after warm-up"),
+    K("warmup_steps", &C::warmup_steps, whole{0}, "steps in which the rate rises"),
+    K("warmup_ratio", &C::warmup_ratio, real{below_one}, "share of all steps, instead of warmup_steps"),
+    K("weight_decay", &C::weight_decay, real{not_negative}, "decoupled weight decay"),
+    K("adam_beta1", &C::adam_beta1, real{below_one}, "decay of the first moment"),
+    K("adam_beta2", &C::adam_beta2, real{below_one}, "decay of the second moment"),
+    K("adam_epsilon", &C::adam_epsilon, real{positive}, "added to the root of the second moment"),
+    K("max_grad_norm", &C::max_grad_norm, real{not_negative}, "gradients are clipped to this norm; 0: they are not"),
+}; }
+// clang-format on
+
+}  // namespace packkit::train
