@@ -157,6 +157,12 @@ int check(const std::string& path, std::span<const std::string> overrides,
           std::int64_t processes) {
     const checked_config checked = check_config(path, overrides);
     const auto& [config, problems] = checked;
+    for (const auto& note : config.notes) {
+        std::fprintf(stderr, "note: %s\n", note.c_str());
+    }
+    for (const auto& warning : config.warnings) {
+        std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    }
     problem_lines lines(problems.lines());
     std::optional<mesh_shape> mesh;
     const bool knows_mesh = problems.sound("dp_replicate_size") &&
@@ -184,9 +190,6 @@ int check(const std::string& path, std::span<const std::string> overrides,
     inputs.samples = std::move(*samples);
     inputs.content_hash = inputs.samples.content_hash();
     const auto plan = make_run_plan(config, inputs, *mesh);
-    for (const auto& warning : config.warnings) {
-        std::fprintf(stderr, "warning: %s\n", warning.c_str());
-    }
     app::write_stdout(
         "no problem found: " + app::counted(inputs.samples.report().samples, "sample") +
         ", " + app::counted(plan.data->total_steps(), "step") + " on " +

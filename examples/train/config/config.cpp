@@ -35,9 +35,14 @@ checked_config check_config(const std::string& path,
     strip_fsdp_prefixes(path, root, problems, config.warnings);
     const key_reader keys(path, root);
     check_conflicts(keys, problems);
-    read_keys(keys, top_level_keys(), config, problems, config.warnings);
-    apply_rules(keys, config, problems);
+    key_remarks remarks;
+    read_keys(keys, top_level_keys(), config, problems, remarks);
+    apply_rules(keys, config, problems, remarks);
+    config.warnings.insert(config.warnings.end(), remarks.warnings.begin(),
+                           remarks.warnings.end());
+    config.notes.insert(config.notes.end(), remarks.notes.begin(), remarks.notes.end());
     read_dataset_list(keys, config, problems);
+    note_defaults(keys, config);
     return checked;
 }
 

@@ -177,7 +177,7 @@ struct train_config {
     std::optional<std::int64_t> max_steps;  ///< ends the run before num_epochs does
     double num_epochs = 1.0;
     optimizer_name optimizer = optimizer_name::adamw_torch_fused;
-    double learning_rate = 0.0;
+    double learning_rate = 2e-5;  ///< Axolotl demands one; this is packkit's own
     decay_shape lr_scheduler = decay_shape::cosine;
     std::int64_t warmup_steps = 0;
     std::optional<double> warmup_ratio;  ///< of all steps; excludes warmup_steps
@@ -219,7 +219,7 @@ struct train_config {
     /// unless set: as state_dict_type.
     checkpoint_form final_state_dict_type = checkpoint_form::full;
 
-    std::string output_dir;
+    std::string output_dir = "model-out";
     std::int64_t save_steps = 0;        ///< 0: a checkpoint at the end only
     std::int64_t save_total_limit = 0;  ///< 0: all checkpoints are kept
     std::int64_t logging_steps = 1;
@@ -234,8 +234,12 @@ struct train_config {
     std::int64_t replica_check_steps = 100;
     device_choice device = device_choice::automatic;
 
-    /// What the user should know: one sentence each, without a place.
+    /// What the user should know and may have to act on: one sentence each, without a
+    /// place.
     std::vector<std::string> warnings;
+    /// What the user may want to know: keys without effect here, defaults that were
+    /// taken.
+    std::vector<std::string> notes;
 };
 
 /// Reads and checks a configuration: everything that can be told without reading data or
@@ -256,7 +260,8 @@ struct train_config {
 train_config load_config(const std::string& path,
                          std::span<const std::string> overrides = {});
 
-/// Every setting as key and text, in a stable order: all but config_path and warnings.
+/// Every setting as key and text, in a stable order: all but config_path, warnings and
+/// notes.
 /// Two ranks may run together when their lists are equal. Numbers read back exactly.
 std::vector<std::pair<std::string, std::string>> resolved_settings(
     const train_config& config);

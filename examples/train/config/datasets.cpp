@@ -94,10 +94,9 @@ void settle_chat(const key_reader& keys, const key_reader& top_level,
 }
 
 dataset_config read_dataset(const key_reader& keys, const key_reader& top_level,
-                            config_problems& problems,
-                            std::vector<std::string>& warnings) {
+                            config_problems& problems, key_remarks& remarks) {
     dataset_config data;
-    read_keys(keys, dataset_keys(), data, problems, warnings);
+    read_keys(keys, dataset_keys(), data, problems, remarks);
     problems.attempt_with(keys, {"path", "type", "ds_type"},
                           [&] { check_format(keys, data); });
     problems.attempt_with(keys, {"path"},
@@ -160,13 +159,13 @@ void read_dataset_list(const key_reader& keys, train_config& config,
     static const config_node nothing;
     const config_node* const given = keys.find("datasets");
     const auto& items = given == nullptr ? nothing.items : given->items;
+    key_remarks remarks;
     for (std::size_t i = 0; i < items.size(); ++i) {
         const config_node& item = items[i];
         const std::string name = "datasets." + std::to_string(i);
         if (item.type == node_kind::map) {
-            config.datasets.push_back(
-                read_dataset(key_reader(keys.file(), item, name + "."), keys, problems,
-                             config.warnings));
+            config.datasets.push_back(read_dataset(
+                key_reader(keys.file(), item, name + "."), keys, problems, remarks));
             continue;
         }
         config.datasets.emplace_back();
@@ -174,6 +173,9 @@ void read_dataset_list(const key_reader& keys, train_config& config,
                       name + ": " + expected_found("keys, as {path: data.jsonl}", item),
                       name, item.line});
     }
+    config.warnings.insert(config.warnings.end(), remarks.warnings.begin(),
+                           remarks.warnings.end());
+    config.notes.insert(config.notes.end(), remarks.notes.begin(), remarks.notes.end());
     problems.attempt_with(keys, {"tokenizer_type"},
                           [&] { settle_tokenizer(keys, config, problems); });
     const bool prompts = std::any_of(config.datasets.begin(), config.datasets.end(),

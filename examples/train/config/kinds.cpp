@@ -20,23 +20,57 @@ using namespace std::string_view_literals;
 using app::in_quotes;
 using node_kind = config_node::kind;
 
-/// All of a text as a number, with the signs and points that YAML allows: "+1", ".5",
-/// "1.".
-template <class Number>
-std::optional<Number> parse_number(const config_node& node) {
-    if (node.type != node_kind::scalar) return std::nullopt;
-    std::string_view text = node.text;
-    if (text.starts_with('+')) text.remove_prefix(1);
-    if (text.starts_with('+') || text.empty()) return std::nullopt;
-    if constexpr (std::is_integral_v<Number>) {
-        const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
-        if (digits.size() > 1 && digits.starts_with('0')) return std::nullopt;
+/// The text without underscores between digits, as YAML 1.1 writes 500_000; nothing when
+/// one stands elsewhere.
+std::optional<std::string> without_underscores(std::string_view text) {
+    const auto is_digit = [&](std::size_t at) {
+        return at < text.size() && text[at] >= '0' && text[at] <= '9';
+    };
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '_') {
+            plain += text[i];
+        } else if (i == 0 || !is_digit(i - 1) || !is_digit(i + 1)) {
+            return std::nullopt;
+        }
     }
+    return plain;
+}
+
+template <class Number>
+std::optional<Number> number_in(std::string_view text) {
     Number value{};
     const char* const last = text.data() + text.size();
     const auto [end, error] = std::from_chars(text.data(), last, value);
     if (error != std::errc() || end != last) return std::nullopt;
     return value;
+}
+
+/// All of a text as a number, with the signs, points and underscores that YAML allows:
+/// "+1", ".5", "1.", "500_000". A whole number may be written as 2.0.
+template <class Number>
+std::optional<Number> parse_number(const config_node& node) {
+    if (node.type != node_kind::scalar) return std::nullopt;
+    const auto plain = without_underscores(node.text);
+    if (!plain) return std::nullopt;
+    std::string_view text = *plain;
+    if (text.starts_with('+')) text.remove_prefix(1);
+    if (text.starts_with('+') || text.empty()) return std::nullopt;
+    if constexpr (std::is_integral_v<Number>) {
+        const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
+        // YAML 1.1 would read 010 as eight.
+        if (digits.size() > 1 && digits.starts_with('0') && digits[1] != '.')
+            return std::nullopt;
+        if (text.find('.') == text.npos) return number_in<Number>(text);
+        constexpr double exact = 9007199254740992.0;  // 2^53
+        const auto real = number_in<double>(text);
+        const double low = std::is_signed_v<Number> ? -exact : 0.0;
+        if (!real || *real != std::floor(*real) || *real < low || *real > exact)
+            return std::nullopt;
+        return static_cast<Number>(*real);
+    } else {
+        return number_in<Number>(text);
+    }
 }
 
 constexpr auto stays_on_device =
@@ -61,10 +95,10 @@ std::vector<std::string_view> template_names() {
 }  // namespace
 
 std::optional<bool> parse_truth(std::string_view text) {
-    constexpr std::array yes = {"true"sv, "True"sv, "TRUE"sv, "yes"sv, "Yes"sv,
-                                "YES"sv,  "on"sv,   "On"sv,   "ON"sv};
-    constexpr std::array no = {"false"sv, "False"sv, "FALSE"sv, "no"sv, "No"sv,
-                               "NO"sv,    "off"sv,   "Off"sv,   "OFF"sv};
+    constexpr std::array yes = {"true"sv, "True"sv, "TRUE"sv, "yes"sv, "Yes"sv, "YES"sv,
+                                "on"sv,   "On"sv,   "ON"sv,   "y"sv,   "Y"sv,   "1"sv};
+    constexpr std::array no = {"false"sv, "False"sv, "FALSE"sv, "no"sv, "No"sv, "NO"sv,
+                               "off"sv,   "Off"sv,   "OFF"sv,   "n"sv,  "N"sv,  "0"sv};
     if (std::find(yes.begin(), yes.end(), text) != yes.end()) return true;
     if (std::find(no.begin(), no.end(), text) != no.end()) return false;
     return std::nullopt;

@@ -2,8 +2,11 @@
 #include "config/rules.hpp"
 
 #include "common/errors.hpp"
+#include "common/numbers.hpp"
+#include "config/deepspeed.hpp"
 #include "config/fsdp.hpp"
 #include "config/kinds.hpp"
+#include "config/schema.hpp"
 
 #include <packkit/error.hpp>
 #include <packkit/utility/batch_size.hpp>
@@ -74,13 +77,11 @@ void apply_packing_rules(const key_reader& keys, train_config& config) {
 }
 
 void resolve_batch(const key_reader& keys, train_config& config) {
-    const auto if_set = [&](std::string_view key, std::int64_t value) {
-        return keys.has(key) ? std::optional(value) : std::nullopt;
-    };
+    const bool follows = config.batch_size && !keys.has("gradient_accumulation_steps");
     try {
         const packkit::batch_size rows = resolve_batch_size(
-            if_set("micro_batch_size", config.micro_batch_size),
-            if_set("gradient_accumulation_steps", config.gradient_accumulation_steps),
+            config.micro_batch_size,
+            follows ? std::nullopt : std::optional(config.gradient_accumulation_steps),
             config.batch_size, 1);
         config.micro_batch_size = rows.micro_batch_size;
         config.gradient_accumulation_steps = rows.gradient_accumulation_steps;
@@ -129,16 +130,19 @@ void check_conflicts(const key_reader& keys, config_problems& problems) {
         !keys.off("eval_table_size") && !evaluates_rows && packs, "eval_table_size",
         "eval_table_size and eval_sample_packing are not supported together with "
         "sample_packing. Please set 'eval_sample_packing' to false.");
-    rules.reject_if(
-        !keys.off("pretraining_dataset") && keys.off("max_steps"), "pretraining_dataset",
-        "max_steps must be set when using iterable pretraining_dataset, the length "
-        "cannot be inferred");
     problems.attempt([&] { check_optimizer_of_8_bits(keys); });
 }
 
-void apply_rules(const key_reader& keys, train_config& config,
-                 config_problems& problems) {
+void apply_rules(const key_reader& keys, train_config& config, config_problems& problems,
+                 key_remarks& remarks) {
     const conflict_rules rules{keys, problems};
+    if (!keys.has("learning_rate")) {
+        config.notes.push_back(
+            "learning_rate is not set: " + app::shortest(config.learning_rate) +
+            " is taken; most models want one of their own");
+    }
+    if (!keys.has("output_dir"))
+        config.output_dir = resolved_path(keys.file(), config.output_dir);
     problems.attempt_with(keys, {"sample_packing", "pad_to_sequence_len"},
                           [&] { apply_packing_rules(keys, config); });
     problems.attempt_with(
@@ -164,6 +168,7 @@ void apply_rules(const key_reader& keys, train_config& config,
         }
     });
     apply_fsdp_rules(keys, config, problems);
+    apply_deepspeed(keys, config, problems, remarks);
     rules.reject_if(config.canonical_reduction && config.offload_params, "reduction",
                     "canonical sums full gradients on the device: it does not go with "
                     "fsdp_config.offload_params",

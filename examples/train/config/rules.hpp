@@ -6,6 +6,7 @@
 
 #include "config/config.hpp"
 #include "config/reader.hpp"
+#include "config/schema.hpp"
 
 namespace packkit::train {
 
@@ -15,7 +16,8 @@ void check_conflicts(const key_reader& keys, config_problems& problems);
 
 /// Settles and checks, after read_keys(), what keys of the file say together: batch size,
 /// padding, schedule, precision, mesh, sharding.
-void apply_rules(const key_reader& keys, train_config& config, config_problems& problems);
+void apply_rules(const key_reader& keys, train_config& config, config_problems& problems,
+                 key_remarks& remarks);
 
 /// Reads the entries of `datasets`; config.datasets gets one each, also for an entry that
 /// has problems. Then settles what depends on their types: tokenizer_type,

@@ -11,8 +11,8 @@ namespace {
 
 key_list done_keys() {
     key_list all;
-    for (key_list (*part)() :
-         {model_keys, data_keys, rows_keys, optimizer_keys, mesh_keys, run_keys}) {
+    for (key_list (*part)() : {model_keys, data_keys, rows_keys, optimizer_keys,
+                               mesh_keys, run_keys, plugin_keys}) {
         auto keys = part();
         std::move(keys.begin(), keys.end(), std::back_inserter(all));
     }

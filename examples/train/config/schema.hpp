@@ -43,6 +43,12 @@ template <>
 inline constexpr auto names_of<key_effect> =
     in_order<key_effect>("", "data", "resume", "data, resume");
 
+/// What the user should know of keys, apart from problems.
+struct key_remarks {
+    std::vector<std::string> warnings;
+    std::vector<std::string> notes;
+};
+
 /// A setting as text.
 struct setting {
     std::string key;
@@ -116,6 +122,12 @@ struct config_key {
     config_key deprecated(std::string_view instead) && {
         return with(&config_key::deprecation, instead);
     }
+    /// Where the file leaves the key out, and also the key `other`, a note says which
+    /// default is taken.
+    config_key told(std::string_view other = {}) && {
+        tells_default = true;
+        return with(&config_key::told_instead, other);
+    }
     /// The key is for some values of the section only.
     config_key when(bool (*condition)(const Section&)) && {
         return with(&config_key::applies, condition);
@@ -154,6 +166,8 @@ struct config_key {
     std::string_view missing;
     std::string_view deprecation;
     std::string_view default_text;
+    bool tells_default = false;
+    std::string_view told_instead;
     bool (*applies)(const Section&) = nullptr;
     key_table<Section> (*inner)() = nullptr;
     std::function<void(const key_reader&, Section&)> read;
@@ -205,10 +219,15 @@ key_table<dataset_config> dataset_keys();
 /// Reads all keys of a map into a section.
 /// \details Problems: unknown keys, with the nearest that there is; rejected keys whose
 /// value does not switch them off; values that are not of the key's kind; required keys
-/// that are missing. Warnings: noted and deprecated keys.
+/// that are missing. Warnings: deprecated keys. Notes: noted keys, those with one reason
+/// in one line.
 template <class Section>
 void read_keys(const key_reader& keys, key_table<Section> table, Section& section,
-               config_problems& problems, std::vector<std::string>& warnings);
+               config_problems& problems, key_remarks& remarks);
+
+/// Adds one note that lists the settings which the file leaves out and which are taken
+/// from Axolotl's defaults, in the order of the table.
+void note_defaults(const key_reader& keys, train_config& config);
 
 /// Adds the settings of a section, in the order of the table.
 template <class Section>

@@ -28,6 +28,7 @@ public:
 
     void say(const std::string& line) const;
     void warn(const std::string& text) const { say("warning: " + text); }
+    void note(const std::string& text) const { say("note: " + text); }
 
     // Before the first step.
     void data(const token_store& samples) const;

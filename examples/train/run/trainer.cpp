@@ -86,6 +86,8 @@ void announce(const run_plan& plan, const job_rank& rank, const model& network,
               const run_log& log) {
     const train_config& config = plan.config;
     const bool on_cpu = network.options().device.is_cpu();
+    for (const auto& note : config.notes)
+        log.note(note);
     for (const auto& warning : config.warnings)
         log.warn(warning);
     if (config.offload_params && on_cpu)

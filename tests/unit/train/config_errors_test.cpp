@@ -43,25 +43,17 @@ BOOST_AUTO_TEST_CASE(unknown_keys) {
 
 BOOST_AUTO_TEST_CASE(unsupported_keys) {
     BOOST_TEST(error_with("adapter: lora") ==
-               "config.yaml:1: adapter is not supported; all parameters are trained");
-    BOOST_TEST(error_with("lora_r: 8") == "config.yaml:1: lora_r is not supported");
-    BOOST_TEST(error_with("val_set_size: 0.1") ==
-               "config.yaml:1: val_set_size is not supported");
-    BOOST_TEST(error_with("deepspeed: ds.json") ==
-               "config.yaml:1: deepspeed is not supported; use fsdp_config");
-    BOOST_TEST(override_error("torch_compile=true") ==
-               "command line: torch_compile is not supported");
-    BOOST_TEST(error_with("activation_offloading: legacy") ==
-               "config.yaml:1: activation_offloading is not supported; use "
-               "gradient_checkpointing: true or selective");
+               "config.yaml:1: adapter is not supported; adapters are not built in yet; "
+               "leave it and the lora_* keys away to train all parameters");
+    BOOST_TEST(override_error("rl=dpo") ==
+               "command line: rl is not supported; training from preferences or rewards "
+               "is not built in; leave it away to train on the answers");
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, chat_template: chatml}]") ==
                "config.yaml:1: datasets.0.chat_template: is for type chat_template, the "
                "type is completion");
     for (const char* const key :
-         {"rl", "eval_steps", "eval_batch_size", "evals_per_epoch", "wandb_project",
-          "pretraining_dataset", "load_in_4bit", "special_tokens", "torch_compile",
-          "hub_model_id", "plugins", "use_ray", "fp16", "neftune_noise_alpha",
-          "saves_per_epoch", "save_strategy"}) {
+         {"rl", "load_in_4bit", "reward_model", "qat", "fp8", "lisa_n_layers", "use_pose",
+          "s2_attention", "neftune_noise_alpha", "group_by_length"}) {
         const std::string error =
             error_with("max_steps: 1\n" + std::string(key) + ": x1");
         BOOST_TEST(
@@ -141,8 +133,8 @@ BOOST_AUTO_TEST_CASE(real_numbers) {
 }
 
 BOOST_AUTO_TEST_CASE(truth_values_and_names) {
-    BOOST_TEST(error_with("sample_packing: 1") ==
-               "config.yaml:1: sample_packing: expected true or false, found '1'");
+    BOOST_TEST(error_with("sample_packing: 2") ==
+               "config.yaml:1: sample_packing: expected true or false, found '2'");
     BOOST_TEST(error_with("bf16: auto") ==
                "config.yaml:1: bf16: expected true or false, found 'auto'");
     BOOST_TEST(
@@ -179,8 +171,6 @@ BOOST_AUTO_TEST_CASE(truth_values_and_names) {
 }
 
 BOOST_AUTO_TEST_CASE(missing_keys) {
-    BOOST_TEST(error_with("learning_rate:") ==
-               "config.yaml:1: learning_rate is missing: expected a number >= 0");
     BOOST_TEST(error_with("base_model:") ==
                "config.yaml:1: base_model is missing: expected the folder of a model");
     BOOST_TEST(
@@ -194,19 +184,12 @@ BOOST_AUTO_TEST_CASE(missing_keys) {
         error_with("datasets:") ==
         "config.yaml:1: datasets is missing: expected a list of datasets, as [{path: "
         "data.jsonl}]");
-    BOOST_TEST(
-        error_with("output_dir:") ==
-        "config.yaml:1: output_dir is missing: expected the folder for checkpoints and "
-        "metrics");
     const std::string path = run.write("micro_batch_size: 1\nbatch_size: 1\n");
     BOOST_TEST(
         error_of(run.folder, [&] { load_config(path); }) ==
         "config.yaml: base_model is missing: expected the folder of a model\n"
         "config.yaml: datasets is missing: expected a list of datasets, as [{path: "
-        "data.jsonl}]\n"
-        "config.yaml: learning_rate is missing: expected a number >= 0\n"
-        "config.yaml: output_dir is missing: expected the folder for checkpoints "
-        "and metrics");
+        "data.jsonl}]");
 }
 
 BOOST_AUTO_TEST_CASE(datasets) {
@@ -274,15 +257,6 @@ BOOST_AUTO_TEST_CASE(datasets) {
 }
 
 BOOST_AUTO_TEST_CASE(batch_sizes) {
-    const std::string two =
-        "At least two of micro_batch_size, gradient_accumulation_steps, batch_size must "
-        "be set";
-    BOOST_TEST(error_with("micro_batch_size:\ngradient_accumulation_steps:") ==
-               "config.yaml: " + two);
-    BOOST_TEST(error_with("micro_batch_size:") == "config.yaml: " + two);
-    BOOST_TEST(
-        error_with("gradient_accumulation_steps:\n#\nbatch_size: 4\nmicro_batch_size:") ==
-        "config.yaml:3: " + two);
     BOOST_TEST(error_with("batch_size: 4") ==
                "config.yaml:1: please set only one of gradient_accumulation_steps or "
                "batch_size (gradient_accumulation_steps is 2, batch_size is 4)");
@@ -316,9 +290,9 @@ BOOST_AUTO_TEST_CASE(activation_checkpointing) {
     BOOST_TEST(error_with("gradient_checkpointing_kwargs: {use_reentrent: true}") ==
                "config.yaml:1: key 'gradient_checkpointing_kwargs.use_reentrent' is "
                "unknown; did you mean 'use_reentrant'?");
-    BOOST_TEST(error_with("gradient_checkpointing_kwargs: {use_reentrant: 1}") ==
+    BOOST_TEST(error_with("gradient_checkpointing_kwargs: {use_reentrant: 2}") ==
                "config.yaml:1: gradient_checkpointing_kwargs.use_reentrant: expected "
-               "true or false, found '1'");
+               "true or false, found '2'");
     for (const std::string kind : {"true", "selective"}) {
         BOOST_TEST(
             error_with("gradient_checkpointing: " + kind +
@@ -340,13 +314,6 @@ BOOST_AUTO_TEST_CASE(contradictions) {
         error_with("sample_packing: true\neval_table_size: 5") ==
         "config.yaml:2: eval_table_size and eval_sample_packing are not supported "
         "together with sample_packing. Please set 'eval_sample_packing' to false.");
-    BOOST_TEST(
-        error_with("sample_packing: true\neval_table_size: 5\neval_sample_packing: "
-                   "false") == "config.yaml:2: eval_table_size is not supported");
-    BOOST_TEST(
-        error_with("pretraining_dataset: x") ==
-        "config.yaml:1: max_steps must be set when using iterable pretraining_dataset, "
-        "the length cannot be inferred");
     BOOST_TEST(
         error_with("fsdp_version: 2\noptimizer: adamw_8bit") ==
         "config.yaml:2: FSDP2 not compatible with adamw_8bit, use `adamw_torch_8bit` "

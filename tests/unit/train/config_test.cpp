@@ -8,7 +8,10 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 BOOST_AUTO_TEST_SUITE(config_test)
 
@@ -17,10 +20,18 @@ using namespace packkit::train;
 
 namespace {
 
+bool one_has(const std::vector<std::string>& lines, std::string_view part) {
+    return std::any_of(lines.begin(), lines.end(), [part](const std::string& text) {
+        return text.find(part) != std::string::npos;
+    });
+}
+
 bool warns(const train_config& config, std::string_view part) {
-    return std::any_of(
-        config.warnings.begin(), config.warnings.end(),
-        [part](const std::string& text) { return text.find(part) != std::string::npos; });
+    return one_has(config.warnings, part);
+}
+
+bool notes(const train_config& config, std::string_view part) {
+    return one_has(config.notes, part);
 }
 
 }  // namespace
@@ -239,7 +250,7 @@ BOOST_AUTO_TEST_CASE(fsdp_is_on_with_its_keys) {
         "fsdp_version: 2\nfsdp_config: {offload_params: false, activation_checkpointing: "
         "false, auto_wrap_policy: TRANSFORMER_BASED_WRAP, transformer_layer_cls_to_wrap: "
         "LlamaDecoderLayer, state_dict_type: FULL_STATE_DICT, use_orig_params: true}");
-    BOOST_TEST(warns(usual, "`fsdp_config.use_orig_params` has no effect"));
+    BOOST_TEST(notes(usual, "`fsdp_config.use_orig_params` has no effect"));
 }
 
 BOOST_AUTO_TEST_CASE(form_of_checkpoints) {
@@ -318,8 +329,8 @@ BOOST_AUTO_TEST_CASE(activation_checkpointing) {
                 checkpointing_kind::full);
     const auto usual = loaded(
         "gradient_checkpointing: true\ngradient_checkpointing_kwargs: {use_reentrant: "
-        "false}");
-    BOOST_TEST(warns(usual,
+        "true}");
+    BOOST_TEST(notes(usual,
                      "`gradient_checkpointing_kwargs.use_reentrant` has no effect: "
                      "a block is computed again by one method"));
     BOOST_TEST(loaded("gradient_checkpointing_kwargs: {}").warnings.empty());
@@ -351,16 +362,38 @@ BOOST_AUTO_TEST_CASE(context_parallel_keys) {
                 context_variant::gather));
     const auto ring = loaded("ring_attn_func: ring\nheads_k_stride: 2");
     BOOST_TEST((ring.ring_attn_func == context_variant::ring));
-    BOOST_TEST(warns(ring, "`heads_k_stride` has no effect"));
+    BOOST_TEST(notes(ring, "`heads_k_stride` has no effect"));
 }
 
-BOOST_AUTO_TEST_CASE(keys_without_effect_warn) {
+BOOST_AUTO_TEST_CASE(keys_without_effect_are_noted) {
     for (const auto& key : top_level_keys()) {
         if (key.status != key_status::noted || key.read) continue;
-        const auto config = loaded(std::string(key.name) + ": true");
-        BOOST_TEST(warns(config, "`" + std::string(key.name) + "` has no effect: "));
-        BOOST_TEST(loaded(std::string(key.name) + ":").warnings.empty());
+        const std::string name(key.name);
+        BOOST_TEST(notes(loaded(name + ": true"), "`" + name + "` has no effect: "));
+        for (const char* const off : {"", "false", "0", "''", "[]", "{}"}) {
+            const auto config = loaded(name + ": " + off);
+            BOOST_TEST(!notes(config, name), name << ": " << off);
+            BOOST_TEST(config.warnings.empty());
+        }
     }
+}
+
+BOOST_AUTO_TEST_CASE(keys_with_one_reason_share_a_note) {
+    const auto config = loaded("wandb_project: a\nlora_r: 8\nwandb_mode: offline");
+    BOOST_TEST(notes(config, "`wandb_project`, `wandb_mode` have no effect: "));
+    BOOST_TEST(notes(config, "`lora_r` has no effect: only an `adapter` uses it"));
+}
+
+BOOST_AUTO_TEST_CASE(a_key_stands_in_the_table_once) {
+    std::set<std::string_view> names;
+    for (const auto& key : top_level_keys())
+        BOOST_TEST(names.insert(key.name).second, key.name);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_left_out_gets_a_default_and_a_note) {
+    const auto config = loaded("");
+    BOOST_TEST(notes(config, "not set, so Axolotl's defaults hold: sequence_len 512, "));
+    BOOST_TEST(!notes(config, "micro_batch_size"));
 }
 
 BOOST_AUTO_TEST_CASE(unsupported_keys_that_are_switched_off_pass) {
@@ -369,6 +402,7 @@ BOOST_AUTO_TEST_CASE(unsupported_keys_that_are_switched_off_pass) {
         "plugins: []\nspecial_tokens: {}\neval_steps: ~\n"
         "lora_r: null");
     BOOST_TEST(config.warnings.empty());
+    BOOST_TEST(config.notes.size() == 1u);  // the defaults
 }
 
 BOOST_AUTO_TEST_CASE(overrides) {

@@ -19,6 +19,7 @@ key_list rows_keys();
 key_list optimizer_keys();
 key_list mesh_keys();
 key_list run_keys();
+key_list plugin_keys();
 key_list sharding_keys();  ///< of fsdp_config
 
 /// Keys that change nothing here, and keys that would change the result.

@@ -21,10 +21,10 @@ constexpr named<decay_shape> schedules[] = {{"cosine", decay_shape::cosine},
 // clang-format off
 std::vector<K> optimizer_keys() { return {
     K("max_steps", &C::max_steps, whole{1}, "ends the run before num_epochs does"),
-    K("num_epochs", &C::num_epochs, real{positive}, "passes over the data"),
+    K("num_epochs", &C::num_epochs, real{positive}, "passes over the data").told("max_steps"),
     K("optimizer", &C::optimizer, choice<optimizer_name>{}, "both names mean the same AdamW").affecting(run),
-    K("learning_rate", &C::learning_rate, real{not_negative}, "highest rate of the schedule").required(not_negative.expected),
-    K("lr_scheduler", &C::lr_scheduler, choice<decay_shape>{schedules}, "how the rate falls after warm-up"),
+    K("learning_rate", &C::learning_rate, real{not_negative}, "highest rate of the schedule"),
+    K("lr_scheduler", &C::lr_scheduler, choice<decay_shape>{schedules}, "how the rate falls after warm-up").told(),
     K("warmup_steps", &C::warmup_steps, whole{0}, "steps in which the rate rises"),
     K("warmup_ratio", &C::warmup_ratio, real{below_one}, "share of all steps, instead of warmup_steps"),
     K("weight_decay", &C::weight_decay, real{not_negative}, "decoupled weight decay"),

@@ -19,7 +19,7 @@ constexpr named<bool> reductions[] = {{"fast", false}, {"canonical", true}};
 // clang-format off
 std::vector<K> run_keys() { return {
     K("seed", &C::seed, natural{}, "seed of initial weights, data order and dropout").affecting(run),
-    K("output_dir", &C::output_dir, file_path("a folder"), "checkpoints and metrics").required("the folder for checkpoints and metrics"),
+    K("output_dir", &C::output_dir, file_path("a folder"), "checkpoints and metrics").told(),
     K("save_steps", &C::save_steps, whole{0}, "steps from checkpoint to checkpoint; 0: one at the end"),
     K("save_total_limit", &C::save_total_limit, whole{0}, "checkpoints that are kept; 0: all"),
     K("logging_steps", &C::logging_steps, whole{1}, "steps from log line to log line"),
