@@ -249,7 +249,8 @@ BOOST_AUTO_TEST_CASE(fsdp_is_on_with_its_keys) {
     const auto usual = loaded(
         "fsdp_version: 2\nfsdp_config: {offload_params: false, activation_checkpointing: "
         "false, auto_wrap_policy: TRANSFORMER_BASED_WRAP, transformer_layer_cls_to_wrap: "
-        "LlamaDecoderLayer, state_dict_type: FULL_STATE_DICT, use_orig_params: true}");
+        "Phi3DecoderLayer, state_dict_type: FULL_STATE_DICT, use_orig_params: true}");
+    BOOST_TEST(notes(usual, "`fsdp_config.transformer_layer_cls_to_wrap` has no effect"));
     BOOST_TEST(notes(usual, "`fsdp_config.use_orig_params` has no effect"));
 }
 
