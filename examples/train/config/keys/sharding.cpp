@@ -40,7 +40,7 @@ std::vector<K> sharding_keys() { return {
     K("final_state_dict_type", &C::final_state_dict_type, choice<checkpoint_form>{names_of<checkpoint_form>, other_forms}, "form of the checkpoint after the last step").by_default("as state_dict_type"),
     K("activation_checkpointing", truth{}, "true: as gradient_checkpointing: true"),
     K("auto_wrap_policy", choice<wrap_policy>{}, "each layer is a unit of its own"),
-    K("transformer_layer_cls_to_wrap", anything{"the class of a layer"}, "each layer of the model is a unit of its own, whatever its class").as_noted(),
+    K("transformer_layer_cls_to_wrap", plain_text{"the class of a layer"}, "each layer of the model is a unit of its own, whatever its class").as_noted(),
     K("min_num_params", whole{0}, "belongs to SIZE_BASED_WRAP, which is not supported"),
     K("sharding_strategy", choice<sharding_strategy>{names_of<sharding_strategy>, other_strategies}, "as reshard_after_forward").deprecated("use `reshard_after_forward` and `dp_replicate_size`"),
     K("forward_prefetch", truth{}, "one unit is gathered ahead").deprecated(one_ahead),
