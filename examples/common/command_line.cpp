@@ -54,11 +54,11 @@ std::vector<std::string> command_names(CLI::App& command) {
     throw usage_error("unexpected argument " + in_quotes(first));
 }
 
-}  // namespace
-
-bool parse_command_line(CLI::App& app, int argc, char** argv) {
+/// Runs parse(); its outcomes become text, errors or false.
+template <class Parse>
+bool parse_by(CLI::App& app, Parse parse) {
     try {
-        app.parse(argc, argv);
+        parse();
         return false;
     } catch (const CLI::CallForHelp&) {
         write_stdout(named_command(app).help());
@@ -75,6 +75,17 @@ bool parse_command_line(CLI::App& app, int argc, char** argv) {
         throw usage_error(std::string(error.what()) + "; see --help");
     }
     return true;
+}
+
+}  // namespace
+
+bool parse_command_line(CLI::App& app, int argc, char** argv) {
+    return parse_by(app, [&] { app.parse(argc, argv); });
+}
+
+bool parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+    return parse_by(app, [&] { app.parse(std::move(arguments)); });
 }
 
 void option_group::text(const char* names, std::string& text, const char* type,

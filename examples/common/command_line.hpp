@@ -25,6 +25,8 @@ namespace packkit::app {
 /// @throws usage_error; an unknown option gets a suggestion from those of the
 /// (sub)command.
 bool parse_command_line(CLI::App& app, int argc, char** argv);
+/// The same for arguments without the program's name.
+bool parse_command_line(CLI::App& app, std::vector<std::string> arguments);
 
 /// The options of one group of a command's help. Values are read later: what is kept is
 /// their text, empty where it was not given.

@@ -2,33 +2,31 @@
 /// \file
 /// packkit-train: trains decoders with packed rows over several processes.
 
+#include "commands/arguments.hpp"
 #include "commands/check.hpp"
 #include "commands/export.hpp"
+#include "commands/keys.hpp"
 #include "commands/logits.hpp"
 #include "commands/plan.hpp"
+#include "commands/tokenize.hpp"
+#include "commands/train.hpp"
 #include "common/command_line.hpp"
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
 #include "config/config.hpp"
-#include "config/schema.hpp"
-#include "data/tokenizer.hpp"
-#include "run/failure_exchange.hpp"
-#include "run/launcher.hpp"
-#include "run/rank_environment.hpp"
-#include "run/trainer.hpp"
 
-#include <packkit/torch/communication/communicator.hpp>
 #include <packkit/torch/ops/instruction_set.hpp>
 #include <packkit/version.hpp>
 
-#include <c10/util/Exception.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdio>
 #include <filesystem>
-#include <new>
+#include <limits>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,7 +36,7 @@ namespace {
 
 constexpr const char* description = R"(Trains a decoder of the Llama kind on packed rows.
 
-  packkit-train CONFIG.yaml [key=value ...] [--processes N] [--resume | --overwrite]
+  packkit-train [train] CONFIG.yaml [key=value ...] [--processes N] [--resume | --overwrite]
   packkit-train check CONFIG.yaml [key=value ...] [--processes N]
   packkit-train plan CONFIG.yaml [key=value ...] [--processes N] [--format table|json]
   packkit-train keys [PART OF A NAME ...] [--format table|json|csv|markdown]
@@ -53,11 +51,16 @@ has no effect here (noted) or is not supported (rejected). 'export' writes a Hug
 folder of a checkpoint (or of the newest one in an output_dir). 'logits' packs
 {"documents": [[id, ...], ...]} into one row and prints the logits of each document. 'tokenize'
 prints the ids of each line of FILE (or of standard input); TOKENIZER is what tokenizer_type takes:
-bytes, a tokenizer.json or SentencePiece .model file, or a folder with one.)";
+bytes, a tokenizer.json or SentencePiece .model file, or a folder with one.
+
+Keys may also be options: --max-steps 5, --max_steps=5 and max_steps=5 are the same.)";
 
 constexpr const char* examples = R"(Examples:
   packkit-train run.yaml --processes 2
   packkit-train run.yaml max_steps=40 learning_rate=3e-4 --resume
+  packkit-train train run.yaml --max-steps 40 --fsdp-config.offload-params true
+  packkit-train train run.yaml --num-processes 16 --num-machines 2 --machine-rank 0 \
+    --main-process-ip 10.0.0.1      # on machine 0; the same with --machine-rank 1 on the other
   packkit-train check run.yaml --processes 8
   packkit-train plan run.yaml --processes 8 --format json
   packkit-train keys sample_packing --format markdown
@@ -65,85 +68,88 @@ constexpr const char* examples = R"(Examples:
   packkit-train logits out/checkpoint-20 tokens.json --dtype float64
   echo 'Hello world' | packkit-train tokenize model/tokenizer.json
 
-Without --processes, the ranks are those of torchrun (--no-python), Slurm or MPI, if any.
-PACKKIT_ISA=plain|avx2|avx512|avx512_bf16|amx holds the CPU kernels to an instruction set.)";
+Without --processes and --num-processes, the ranks are those of torchrun (--no-python), Slurm or
+MPI, if any. PACKKIT_ISA=plain|avx2|avx512|avx512_bf16|amx holds the CPU kernels to an instruction
+set.)";
 
 struct command_line {
-    std::vector<std::string> words;  // CONFIG key=value ...
-    int processes = 0;
+    std::vector<std::string> words;  // of the command: CONFIG key=value ...
+    launch_options launch;
     run_options run;
     std::string dtype;
     std::string format = "table";
+
+    [[nodiscard]] std::span<const std::string> settings() const {
+        return std::span(words).subspan(1);
+    }
 };
 
-/// Errors of this rank as its launcher wants them: recorded, not printed.
-int reported(rank_slot& slot, failure_kind kind, const std::string& what, int status) {
-    slot.report(kind, what);
-    return status;
-}
+/// A word that may stand first, and how many may follow it.
+struct command {
+    std::string_view name;
+    std::size_t least;
+    std::size_t most;
+    const char* operands;
+    int (*run)(const command_line& line);
+};
 
-/// LibTorch's errors carry a stack; people need the first line.
-std::string first_line(const std::string& text) {
-    return text.substr(0, text.find('\n'));
-}
+constexpr auto any_number = std::numeric_limits<std::size_t>::max();
+constexpr const char* a_run = "CONFIG.yaml [key=value ...]";
 
-int train_as_rank(const train_config& config, const run_options& options,
-                  rank_slot* slot) {
-    try {
-        return train(config, options, slot);
-    } catch (const c10::Error& fault) {
-        throw std::runtime_error(first_line(fault.what_without_backtrace()));
-    }
-}
+constexpr std::array commands = std::to_array<command>({
+    {"train", 1, any_number, a_run,
+     [](const command_line& line) {
+         return run_training(line.words, line.run, line.launch);
+     }},
+    {"check", 1, any_number, a_run,
+     [](const command_line& line) {
+         return check(line.words.front(), line.settings(),
+                      read_launch_options(line.launch).world_size);
+     }},
+    {"plan", 1, any_number, a_run,
+     [](const command_line& line) {
+         return plan_run(load_config(line.words.front(), line.settings()),
+                         read_launch_options(line.launch),
+                         app::parse_output_format(line.format));
+     }},
+    {"keys", 0, any_number, "[PART OF A NAME ...]",
+     [](const command_line& line) {
+         return list_keys(line.words, app::parse_output_format(line.format));
+     }},
+    {"export", 2, 2, "CHECKPOINT DIR",
+     [](const command_line& line) {
+         app::write_stdout(export_checkpoint(line.words[0], line.words[1], line.dtype));
+         return app::exit_done;
+     }},
+    {"logits", 2, 2, "MODEL_DIR TOKENS.json",
+     [](const command_line& line) {
+         app::write_stdout(packed_logits(line.words[0], line.words[1],
+                                         line.dtype.empty() ? "float32" : line.dtype));
+         return app::exit_done;
+     }},
+    {"tokenize", 1, 2, "TOKENIZER [FILE]",
+     [](const command_line& line) {
+         return tokenize(line.words[0], line.words.size() > 1 ? line.words[1] : "-");
+     }},
+});
 
-/// Trains, and leaves any failure in the slot for the launcher to print.
-int train_for_launcher(const command_line& line, status_board& board) {
-    auto& slot = board[static_cast<std::size_t>(read_rank_environment().local_rank)];
-    try {
-        const auto config =
-            load_config(line.words.front(), std::span(line.words).subspan(1));
-        return train_as_rank(config, line.run, &slot);
-    } catch (const app::usage_error& fault) {
-        return reported(slot, failure_kind::wrong_use, fault.what(), app::exit_wrong_use);
-    } catch (const app::input_error& fault) {
-        return reported(slot, failure_kind::wrong_use, fault.what(), app::exit_wrong_use);
-    } catch (const invalid_argument& fault) {
-        return reported(slot, failure_kind::wrong_use, fault.what(), app::exit_wrong_use);
-    } catch (const lt::communication_error& fault) {
-        return reported(slot, failure_kind::communication, fault.what(),
-                        app::exit_failed);
-    } catch (const std::bad_alloc&) {
-        return reported(slot, failure_kind::failed, "out of memory", app::exit_failed);
-    } catch (const std::exception& fault) {
-        return reported(slot, failure_kind::failed, fault.what(), app::exit_failed);
-    }
-}
-
-int run_training(const command_line& line) {
-    if (const auto board = status_board::inherited())
-        return train_for_launcher(line, *board);
-    // What is wrong with the configuration is said once, before any process is started.
-    const auto config = load_config(line.words.front(), std::span(line.words).subspan(1));
-    if (line.processes > 1) {
-        std::vector<std::string> arguments = line.words;
-        if (line.run.resume) arguments.emplace_back("--resume");
-        if (line.run.overwrite) arguments.emplace_back("--overwrite");
-        check_mesh(config, line.processes);
-        return launch(line.processes, arguments);
-    }
-    return train_as_rank(config, line.run, nullptr);
-}
-
-int packkit_train(int argc, char** argv) {
-    CLI::App app(description, "packkit-train");
-    app.footer(examples);
-    app.set_version_flag("--version", std::string("packkit-train ") + PACKKIT_VERSION);
-    command_line line;
+void add_options(CLI::App& app, command_line& line) {
     app.add_option("words", line.words,
                    "CONFIG.yaml and key=value overrides, or a command")
         ->required();
-    app.add_option("--processes", line.processes, "ranks to start on this machine")
-        ->check(CLI::Range(1, 1024));
+    const app::option_group launch(app, "Ranks");
+    launch.text("--processes", line.launch.processes, "N",
+                "ranks to start on this machine");
+    launch.text("--num-processes", line.launch.num_processes, "N",
+                "ranks on all machines together, as of accelerate launch");
+    launch.text("--num-machines", line.launch.num_machines, "N",
+                "machines that train together, each with a command of its own (1)");
+    launch.text("--machine-rank", line.launch.machine_rank, "N",
+                "number of this machine, from 0");
+    launch.text("--main-process-ip", line.launch.main_process_ip, "HOST",
+                "name or address of machine 0");
+    launch.text("--main-process-port", line.launch.main_process_port, "PORT",
+                "port on machine 0 where ranks meet (29500; any free one for one machine)");
     app.add_flag("--resume", line.run.resume,
                  "go on from the newest whole checkpoint in output_dir");
     app.add_flag("--overwrite", line.run.overwrite,
@@ -153,59 +159,50 @@ int packkit_train(int argc, char** argv) {
                    "the checkpoint unless given");
     app.add_option("--format", line.format,
                    "plan: table (default) or json; keys: also csv or markdown");
-    if (app::parse_command_line(app, argc, argv)) return app::exit_done;
+}
+
+/// The command that the first word names, which is then taken away; training where it
+/// names a configuration.
+const command& take_command(std::vector<std::string>& words) {
+    const std::string first = words.front();
+    const auto found = std::find_if(commands.begin(), commands.end(),
+                                    [&](const auto& each) { return each.name == first; });
+    if (found != commands.end()) {
+        words.erase(words.begin());
+        return *found;
+    }
+    std::vector<std::string_view> names;
+    for (const auto& each : commands)
+        names.push_back(each.name);
+    const auto meant = app::closest_name(first, names);
+    if (!meant.empty() && !std::filesystem::exists(first)) {
+        throw app::usage_error(first,
+                               "is no command and no file; did you mean '" + meant + "'?");
+    }
+    return commands.front();
+}
+
+int packkit_train(int argc, char** argv) {
+    CLI::App app(description, "packkit-train");
+    app.footer(examples);
+    app.set_version_flag("--version", std::string("packkit-train ") + PACKKIT_VERSION);
+    command_line line;
+    add_options(app, line);
+    const std::vector<std::string> given(argv + std::min(argc, 1), argv + argc);
+    auto arguments = translate_arguments(app, given);
+    if (app::parse_command_line(app, std::move(arguments.words))) return app::exit_done;
+    for (const auto& warning : arguments.warnings)
+        std::fprintf(stderr, "warning: %s\n", warning.c_str());
 
     // A set that this machine lacks is an error for every command.
     static_cast<void>(lt::forced_instruction_set());
-    const std::string command = line.words.front();
-    const auto operands = [&](std::size_t least, const char* usage) {
-        line.words.erase(line.words.begin());
-        if (line.words.size() < least) {
-            throw app::usage_error(command, std::string("expected ") + usage);
-        }
-    };
-    if (command == "check") {
-        operands(1, "packkit-train check CONFIG.yaml [key=value ...]");
-        return check(line.words.front(), std::span(line.words).subspan(1),
-                     std::max(1, line.processes));
+    const command& chosen = take_command(line.words);
+    if (line.words.size() < chosen.least || line.words.size() > chosen.most) {
+        throw app::usage_error(std::string(chosen.name),
+                               "expected packkit-train " + std::string(chosen.name) +
+                                   " " + chosen.operands);
     }
-    if (command == "plan") {
-        operands(1, "packkit-train plan CONFIG.yaml [key=value ...]");
-        return plan_run(load_config(line.words.front(), std::span(line.words).subspan(1)),
-                        std::max(1, line.processes),
-                        app::parse_output_format(line.format));
-    }
-    if (command == "keys") {
-        operands(0, "packkit-train keys [PART OF A NAME ...]");
-        app::write_stdout(
-            key_documentation(line.words, app::parse_output_format(line.format)));
-        return app::exit_done;
-    }
-    if (command == "export") {
-        operands(2, "packkit-train export CHECKPOINT DIR");
-        app::write_stdout(export_checkpoint(line.words[0], line.words[1], line.dtype));
-        return app::exit_done;
-    }
-    if (command == "logits") {
-        operands(2, "packkit-train logits MODEL_DIR TOKENS.json");
-        app::write_stdout(packed_logits(line.words[0], line.words[1],
-                                        line.dtype.empty() ? "float32" : line.dtype));
-        return app::exit_done;
-    }
-    if (command == "tokenize") {
-        operands(1, "packkit-train tokenize TOKENIZER [FILE]");
-        const std::string file = line.words.size() > 1 ? line.words[1] : "-";
-        app::write_stdout(tokenize_lines(*load_tokenizer(line.words[0]), file));
-        return app::exit_done;
-    }
-    constexpr std::string_view commands[] = {"check",  "plan",   "keys",
-                                             "export", "logits", "tokenize"};
-    const auto meant = app::closest_name(command, commands);
-    if (!meant.empty() && !std::filesystem::exists(command)) {
-        throw app::usage_error(
-            command, "is no command and no file; did you mean '" + meant + "'?");
-    }
-    return run_training(line);
+    return chosen.run(line);
 }
 
 }  // namespace

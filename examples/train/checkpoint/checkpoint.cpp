@@ -86,23 +86,27 @@ std::vector<std::int64_t> on_every_rank(lt::communicator& world, at::Device devi
 class saving {
 public:
     saving(fs::path unfinished, model& state, lt::adamw& optimizer,
-           lt::communicator& world)
+           lt::communicator& world, bool only_model)
         : unfinished_(std::move(unfinished)),
           state_(state),
           optimizer_(optimizer),
-          world_(world) {}
+          world_(world),
+          only_model_(only_model) {}
 
     /// Each returns the checksums of the files it wrote, on rank 0.
     std::map<std::string, std::string> write_full() {
         std::map<std::string, std::string> checksums;
         checksums[full_weights_name] = write(full_weights_name, weight_buffers(state_));
-        checksums[full_moments_name] =
-            write(full_moments_name, moment_buffers(optimizer_));
+        if (!only_model_) {
+            checksums[full_moments_name] =
+                write(full_moments_name, moment_buffers(optimizer_));
+        }
         return checksums;
     }
 
     std::map<std::string, std::string> write_shards() {
-        const auto buffers = training_buffers(state_, optimizer_);
+        const auto buffers = only_model_ ? weight_buffers(state_)
+                                         : training_buffers(state_, optimizer_);
         const auto of_ranks =
             on_every_rank(world_, state_.options().device, [&]() -> std::int64_t {
                 if (own_shard_file(state_) == 0) return 0;
@@ -138,6 +142,7 @@ private:
     model& state_;
     lt::adamw& optimizer_;
     lt::communicator& world_;
+    bool only_model_;
 };
 
 }  // namespace
@@ -155,13 +160,13 @@ std::string save_checkpoint(const save_settings& settings, std::int64_t step,
             return std::int64_t{getpid()};
         });
         if (!is_first) unfinished = unfinished_path(target, pids.front());
-        saving now(unfinished, state, optimizer, world);
+        saving now(unfinished, state, optimizer, world, settings.only_model);
         auto checksums = settings.form == checkpoint_form::full ? now.write_full()
                                                                 : now.write_shards();
         if (!is_first) return target.string();
         const bool wide = state.options().master_dtype == at::kDouble;
         describe_checkpoint(
-            unfinished, step,
+            unfinished, {target.string(), step, settings.only_model},
             saved_model_config(model_config, wide ? "float64" : "float32"), identity,
             std::move(checksums));
         finish_checkpoint(unfinished, target, settings.keep);

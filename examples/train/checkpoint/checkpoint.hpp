@@ -20,7 +20,8 @@ namespace packkit::train {
 struct save_settings {
     std::string output_dir;
     checkpoint_form form = checkpoint_form::full;
-    std::int64_t keep = 0;  ///< the newest so many stay; 0: all
+    std::int64_t keep = 0;    ///< the newest so many stay; 0: all
+    bool only_model = false;  ///< without the optimizer's state
 };
 
 /// Writes output_dir/checkpoint-<step>. Collective over `world`, all ranks of the model:

@@ -9,6 +9,7 @@
 #include "data/checksum.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -72,6 +73,7 @@ struct saved_state {
         : path(folder + "/" + state_name),
           document(app::read_json_document(path)),
           step(app::document_field(document, path).member("step").whole(0)),
+          only_model(says_only_model()),
           identity(app::document_field(document, path).member("identity")),
           checksums(app::document_field(document, path).member("checksums")) {
         (void)identity.members();
@@ -82,8 +84,45 @@ struct saved_state {
     std::string path;
     app::document_node document;
     std::int64_t step;
+    bool only_model;
     app::document_field identity, checksums;
+
+    /// The texts of an object; none where an older program has not written it.
+    [[nodiscard]] named_values values(std::string_view key) const {
+        named_values found;
+        const app::document_field state(document, path);
+        if (!state.has(key)) return found;
+        const auto object = state.member(key);
+        for (const auto& member : object.members())
+            found.emplace(member.key, object.at(member).text());
+        return found;
+    }
+
+private:
+    [[nodiscard]] bool says_only_model() const {
+        const app::document_field state(document, path);
+        return state.has("save_only_model") && state.member("save_only_model").truth();
+    }
 };
+
+/// "max_steps 4 -> 8".
+std::string change_text(const std::string& name, const std::string& before,
+                        const std::string& now) {
+    const auto shown = [](const std::string& value) {
+        return value.empty() ? std::string("(not set)") : value;
+    };
+    return name + " " + shown(before) + " -> " + shown(now);
+}
+
+/// Adds change_text() of each value that both have and that differs.
+void add_changes(const named_values& before, const named_values& now,
+                 std::vector<std::string>& changes) {
+    for (const auto& [name, value] : now) {
+        const auto found = before.find(name);
+        if (found != before.end() && found->second != value)
+            changes.push_back(change_text(name, found->second, value));
+    }
+}
 
 void check_file(const std::string& path, const std::string& wanted) {
     if (!fs::exists(path)) throw app::input_error(path, "is missing");
@@ -94,15 +133,15 @@ void check_file(const std::string& path, const std::string& wanted) {
     }
 }
 
-void check_files(const std::string& folder, const app::document_field& checksums,
-                 file_share share) {
+void check_files(const std::string& folder, const saved_state& state, file_share share) {
+    const auto& checksums = state.checksums;
     const auto check_listed = [&](const char* name) {
         check_file(folder + "/" + name, checksums.member(name).text());
     };
     check_listed(config_name);
     if (!checksums.has(shard_index_name)) {
         check_listed(full_weights_name);
-        check_listed(full_moments_name);
+        if (!state.only_model) check_listed(full_moments_name);
         return;
     }
     check_listed(shard_index_name);
@@ -119,8 +158,8 @@ resume_point open_checkpoint(const std::string& folder, file_share share) {
     if (!fs::is_directory(folder))
         throw app::input_error(folder, "is no checkpoint folder");
     const saved_state state(folder);
-    check_files(folder, state.checksums, share);
-    return {folder, state.step};
+    check_files(folder, state, share);
+    return {folder, state.step, state.only_model};
 }
 
 std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
@@ -133,22 +172,32 @@ std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir
     return std::nullopt;
 }
 
-void check_identity(const resume_point& from, const run_identity& identity) {
+identity_changes check_identity(const resume_point& from, const run_identity& identity) {
     const saved_state saved(from.folder);
+    const auto recorded = saved.values("identity");
+    identity_changes found;
+    add_changes(saved.values("data"), identity.data, found.changed);
     // What has a name says more than a hash of many things.
     const auto is_hash = [](const auto& each) { return each.first.ends_with("(hash)"); };
-    std::vector<std::pair<std::string, std::string>> values(identity.begin(),
-                                                            identity.end());
+    std::vector<std::pair<std::string, std::string>> values(identity.fixed.begin(),
+                                                            identity.fixed.end());
     std::stable_partition(values.begin(), values.end(), std::not_fn(is_hash));
     for (const auto& [name, value] : values) {
-        const std::string before = saved.identity.text_or(name, "not recorded");
-        if (before != value) {
+        const auto before = recorded.find(name);
+        if (before == recorded.end()) {
+            found.not_recorded.push_back(name);
+        } else if (before->second != value) {
+            const auto cause = name == data_identity && !found.changed.empty()
+                                   ? fmt::format(" ({})", fmt::join(found.changed, ", "))
+                                   : "";
             throw app::input_error(
                 from.folder, fmt::format("{} was {} when this checkpoint was written and "
-                                         "is {} now; it cannot be resumed",
-                                         name, before, value));
+                                         "is {} now{}; it cannot be resumed",
+                                         name, before->second, value, cause));
         }
     }
+    add_changes(saved.values("settings"), identity.changeable, found.changed);
+    return found;
 }
 
 bool holds_a_run(const std::string& output_dir) {
@@ -176,14 +225,18 @@ void begin_checkpoint(const fs::path& unfinished) {
     fs::create_directories(unfinished);
 }
 
-void describe_checkpoint(const fs::path& unfinished, std::int64_t step,
+void describe_checkpoint(const fs::path& unfinished, const resume_point& point,
                          const std::string& config, const run_identity& identity,
                          std::map<std::string, std::string> checksums) {
     const auto config_path = (unfinished / config_name).string();
     app::write_file_atomically(config_path, config);
     checksums[config_name] = file_checksum(config_path);
-    const app::ordered_json text = {
-        {"step", step}, {"identity", identity}, {"checksums", checksums}};
+    app::ordered_json text = {{"step", point.step},
+                              {"identity", identity.fixed},
+                              {"settings", identity.changeable},
+                              {"data", identity.data},
+                              {"checksums", checksums}};
+    if (point.only_model) text["save_only_model"] = true;
     app::write_file_atomically((unfinished / state_name).string(), text.dump(2) + "\n");
 }
 

@@ -11,6 +11,7 @@
 ///                                                     exp_avg_sq.<name>
 ///     or, of form sharded:     shards.index.json      where which piece lies, checksums
 ///                              shard-00001-of-00004.safetensors, …
+/// With save_only_model the state of the optimizer is missing, in either form.
 ///
 /// A folder is written under a temporary name, made durable and renamed; older ones are
 /// removed only after that. Neither form depends on the mesh: any mesh can go on from
@@ -32,7 +33,8 @@ namespace packkit::train {
 /// A complete checkpoint found on disk.
 struct resume_point {
     std::string folder;
-    std::int64_t step = 0;  ///< steps done
+    std::int64_t step = 0;    ///< steps done
+    bool only_model = false;  ///< holds no optimizer state: no run can go on from it
 };
 
 /// The part of the files of a sharded checkpoint that a rank looks through.
@@ -51,8 +53,16 @@ std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir
 /// app::input_error naming the file that is missing or damaged.
 resume_point open_checkpoint(const std::string& folder, file_share share = {});
 
-/// Throws app::input_error naming the first value that differs, and both values.
-void check_identity(const resume_point& from, const run_identity& identity);
+/// What a run that goes on has not in common with the one that wrote its checkpoint.
+struct identity_changes {
+    std::vector<std::string> changed;       ///< "max_steps 4 -> 8", by name
+    std::vector<std::string> not_recorded;  ///< names that an older checkpoint lacks
+};
+
+/// Compares a run with the one that wrote the checkpoint.
+/// \throws app::input_error naming the first value that must not differ, and both values;
+/// where data differ, the settings that made it so.
+identity_changes check_identity(const resume_point& from, const run_identity& identity);
 
 /// Whether `output_dir` holds anything of a run: checkpoints or metrics.
 bool holds_a_run(const std::string& output_dir);
@@ -76,9 +86,11 @@ std::filesystem::path unfinished_path(const std::filesystem::path& checkpoint,
 void begin_checkpoint(const std::filesystem::path& unfinished);
 
 /// Writes config.json and trainer_state.json beside the tensors' files, whose `checksums`
-/// it takes by name. `config`: the text of config.json.
-void describe_checkpoint(const std::filesystem::path& unfinished, std::int64_t step,
-                         const std::string& config, const run_identity& identity,
+/// it takes by name. `config`: the text of config.json. `point`: what the checkpoint will
+/// be once it is complete.
+void describe_checkpoint(const std::filesystem::path& unfinished,
+                         const resume_point& point, const std::string& config,
+                         const run_identity& identity,
                          std::map<std::string, std::string> checksums);
 
 /// Makes `unfinished` durable and shows it as `checkpoint`; then keeps the newest `keep`

@@ -190,6 +190,8 @@ int check(const std::string& path, std::span<const std::string> overrides,
     inputs.samples = std::move(*samples);
     inputs.content_hash = inputs.samples.content_hash();
     const auto plan = make_run_plan(config, inputs, *mesh);
+    if (const auto note = mesh_note_of(config, processes); !note.empty())
+        std::fprintf(stderr, "%s\n", note.c_str());
     app::write_stdout(
         "no problem found: " + app::counted(inputs.samples.report().samples, "sample") +
         ", " + app::counted(plan.data->total_steps(), "step") + " on " +

@@ -6,15 +6,14 @@
 #include "config/config.hpp"
 
 #include "common/table.hpp"
-
-#include <cstdint>
+#include "run/launch_options.hpp"
 
 namespace packkit::train {
 
-/// Prints the plan of `processes` ranks on stdout. Reads the data and packs it; makes no
+/// Prints the plan of the ranks of `request` on stdout. Reads the data and packs it; makes no
 /// model and starts no process. Throws app::usage_error for a format other than table and
 /// json, and as `check`.
-int plan_run(const train_config& config, std::int64_t processes,
+int plan_run(const train_config& config, const launch_request& request,
              app::output_format format);
 
 }  // namespace packkit::train

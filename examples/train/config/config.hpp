@@ -4,6 +4,7 @@
 /// The configuration of a run: an Axolotl-shaped YAML file and key=value overrides.
 
 #include "config/names.hpp"
+#include "config/step_interval.hpp"
 
 #include <packkit/estimate/context_traffic.hpp>
 #include <packkit/estimate/training_setup.hpp>
@@ -65,6 +66,12 @@ enum class checkpoint_form : std::uint8_t { full, sharded };
 template <>
 inline constexpr auto names_of<checkpoint_form> =
     in_order<checkpoint_form>("FULL_STATE_DICT", "SHARDED_STATE_DICT");
+
+/// When a run saves checkpoints besides the one at its end.
+enum class save_time : std::uint8_t { never, epoch, steps };
+template <>
+inline constexpr auto names_of<save_time> =
+    in_order<save_time>("no", "epoch", "steps");
 
 /// Optimizers; both names select the same AdamW.
 enum class optimizer_name : std::uint8_t { adamw_torch_fused, adamw_torch };
@@ -134,6 +141,9 @@ struct dataset_config {
 /// of the file's name tells it.
 [[nodiscard]] std::optional<file_format> file_kind(const dataset_config& data);
 
+/// The folder of a run that names none, relative to the configuration file.
+inline constexpr std::string_view default_output_dir = "model-out";
+
 /// All settings after checking, with defaults filled in and paths resolved.
 /// \details Names are those of the keys; where a member is named differently the key is
 /// given. Defaults are Axolotl's where it has the key.
@@ -174,7 +184,8 @@ struct train_config {
         1;                                   ///< follows from batch_size if that is set
     std::optional<std::int64_t> batch_size;  ///< rows a step of one data-parallel rank
 
-    std::optional<std::int64_t> max_steps;  ///< ends the run before num_epochs does
+    /// Steps of the run, whatever num_epochs says; the data is repeated as needed.
+    std::optional<std::int64_t> max_steps;
     double num_epochs = 1.0;
     optimizer_name optimizer = optimizer_name::adamw_torch_fused;
     double learning_rate = 2e-5;  ///< Axolotl demands one; this is packkit's own
@@ -219,11 +230,18 @@ struct train_config {
     /// unless set: as state_dict_type.
     checkpoint_form final_state_dict_type = checkpoint_form::full;
 
-    std::string output_dir = "model-out";
-    std::int64_t save_steps = 0;        ///< 0: a checkpoint at the end only
-    std::int64_t save_total_limit = 0;  ///< 0: all checkpoints are kept
-    std::int64_t logging_steps = 1;
-    std::string resume_from_checkpoint;  ///< "" when not set
+    std::string output_dir;  ///< unless set: default_output_dir beside the file
+    save_time save_strategy = save_time::epoch;
+    step_interval save_steps;           ///< from save to save, for save_time::steps
+    bool save_first_step = false;       ///< a checkpoint after the first step, too
+    bool save_only_model = false;       ///< checkpoints without the optimizer's state
+    std::int64_t save_total_limit = 4;  ///< newest checkpoints that stay; 0: all
+    /// Steps from log line to log line; unless set: 0.5 % of the run, from 1 to 10.
+    std::optional<step_interval> logging_steps;
+    std::string resume_from_checkpoint;  ///< a checkpoint's folder; "" when not set
+    /// Key resume_from_checkpoint: true. Goes on from the newest checkpoint in
+    /// output_dir, which must be there.
+    bool resume_from_newest = false;
     bool auto_resume_from_checkpoints = false;
     double ddp_timeout = 120.0;  ///< seconds
     /// Key reduction: canonical. Sums of gradients and losses whose bits do not depend on

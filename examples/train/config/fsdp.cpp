@@ -172,7 +172,7 @@ void strip_fsdp_prefixes(const std::string& file, config_node& root,
 void apply_fsdp_rules(const key_reader& keys, train_config& config,
                       config_problems& problems) {
     const key_reader fsdp = keys.inner("fsdp_config");
-    config.mesh.fully_sharded = keys.has("fsdp_version") || keys.has("fsdp_config");
+    config.mesh.fully_sharded = keys.has("fsdp_version") || !keys.off("fsdp_config");
     std::optional<bool> reshard;
     problems.attempt([&] { read_fsdp_words(keys, reshard, config); });
     problems.attempt([&] {

@@ -9,18 +9,6 @@
 namespace packkit::train {
 namespace {
 
-template <class Section>
-const config_key<Section>* find_key(key_table<Section> table, std::string_view name) {
-    for (const auto& key : table) {
-        if (key.name == name) return &key;
-    }
-    for (const auto& key : table) {
-        const std::string_view family = key.name.substr(0, key.name.size() - 1);
-        if (key.name.ends_with('*') && name.starts_with(family)) return &key;
-    }
-    return nullptr;
-}
-
 /// The nearest of the keys that may stand in a file.
 template <class Section>
 std::string suggestion(key_table<Section> table, std::string_view name) {
@@ -141,6 +129,7 @@ void note_defaults(const key_reader& keys, train_config& config) {
     for (const auto& key : top_level_keys()) {
         if (!key.tells_default || keys.has(key.name) || keys.has(key.told_instead))
             continue;
+        if (key.text && key.text(config) != key.text(train_config())) continue;
         const auto value =
             key.default_text.empty() ? key.text(config) : std::string(key.default_text);
         list += (list.empty() ? "" : ", ") + std::string(key.name) + " " + value;
@@ -154,8 +143,13 @@ std::vector<std::pair<std::string, std::string>> settings_that_affect(
     setting_list settings;
     add_settings(top_level_keys(), config, "", settings);
     std::vector<std::pair<std::string, std::string>> result;
+    const auto is_meant = [effect](key_effect affects) {
+        if (!effect || affects == *effect) return true;
+        return affects == key_effect::data_and_run &&
+               (effect == key_effect::data || effect == key_effect::run);
+    };
     for (auto& [key, text, affects] : settings) {
-        if (!effect || affects == *effect || affects == key_effect::data_and_run)
+        if (is_meant(affects))
             result.emplace_back(std::move(key), std::move(text));
     }
     return result;

@@ -120,7 +120,7 @@ void check_conflicts(const key_reader& keys, config_problems& problems) {
     const config_node* const packing = keys.find("sample_packing");
     const bool packs = packing != nullptr && truth().read(*packing).value_or(false);
     rules.reject_if(
-        !keys.off("deepspeed") && (keys.has("fsdp") || keys.has("fsdp_config")),
+        !keys.off("deepspeed") && (keys.has("fsdp") || !keys.off("fsdp_config")),
         "deepspeed", "deepspeed and fsdp cannot be used together.");
     rules.reject_if(!keys.off("rl") && packs, "rl",
                     "`sample_packing: true` does not work with RLHF training");
@@ -141,8 +141,6 @@ void apply_rules(const key_reader& keys, train_config& config, config_problems& 
             "learning_rate is not set: " + app::shortest(config.learning_rate) +
             " is taken; most models want one of their own");
     }
-    if (!keys.has("output_dir"))
-        config.output_dir = resolved_path(keys.file(), config.output_dir);
     problems.attempt_with(keys, {"sample_packing", "pad_to_sequence_len"},
                           [&] { apply_packing_rules(keys, config); });
     problems.attempt_with(
@@ -169,6 +167,7 @@ void apply_rules(const key_reader& keys, train_config& config, config_problems& 
     });
     apply_fsdp_rules(keys, config, problems);
     apply_deepspeed(keys, config, problems, remarks);
+    apply_saving_rules(keys, config, problems);
     rules.reject_if(config.canonical_reduction && config.offload_params, "reduction",
                     "canonical sums full gradients on the device: it does not go with "
                     "fsdp_config.offload_params",

@@ -19,6 +19,14 @@ void check_conflicts(const key_reader& keys, config_problems& problems);
 void apply_rules(const key_reader& keys, train_config& config, config_problems& problems,
                  key_remarks& remarks);
 
+/// Settles when checkpoints are saved, where, and the number of steps that is not set.
+void apply_saving_rules(const key_reader& keys, train_config& config,
+                        config_problems& problems);
+
+/// Reads resume_from_checkpoint: the folder of a checkpoint, or true for the newest one of
+/// output_dir.
+void read_resume_from_checkpoint(const key_reader& keys, train_config& config);
+
 /// Reads the entries of `datasets`; config.datasets gets one each, also for an entry that
 /// has problems. Then settles what depends on their types: tokenizer_type,
 /// train_on_inputs, the ends of turns.

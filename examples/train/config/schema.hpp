@@ -37,11 +37,12 @@ enum class key_effect : std::uint8_t {
     none,
     data,  ///< the samples: another value means other prepared data
     run,   ///< what a run and the checkpoint that it resumes from must have in common
-    data_and_run
+    data_and_run,
+    change  ///< may change when a run is resumed, which the log then says
 };
 template <>
 inline constexpr auto names_of<key_effect> =
-    in_order<key_effect>("", "data", "resume", "data, resume");
+    in_order<key_effect>("", "data", "resume", "data, resume", "log on resume");
 
 /// What the user should know of keys, apart from problems.
 struct key_remarks {
@@ -101,6 +102,7 @@ struct config_key {
     template <class Kind>
     config_key(std::string_view key, Kind kind, std::string_view what)
         : config_key(key, key_status::done, what) {
+        is_truth = std::is_same_v<Kind, truth>;
         expected = kind.expected();
         read = [=](const key_reader& keys, Section&) {
             static_cast<void>(keys.read(key, kind));
@@ -123,7 +125,7 @@ struct config_key {
         return with(&config_key::deprecation, instead);
     }
     /// Where the file leaves the key out, and also the key `other`, a note says which
-    /// default is taken.
+    /// default is taken, unless another key has decided.
     config_key told(std::string_view other = {}) && {
         tells_default = true;
         return with(&config_key::told_instead, other);
@@ -162,6 +164,7 @@ struct config_key {
     key_status status = key_status::done;
     std::string_view note;
     std::string expected;  ///< what the value may be; "" when anything goes
+    bool is_truth = false;  ///< the value is true or false
     key_effect affects = key_effect::none;
     std::string_view missing;
     std::string_view deprecation;
@@ -216,6 +219,19 @@ key_table<train_config> fsdp_keys();
 /// All keys of an entry of `datasets`.
 key_table<dataset_config> dataset_keys();
 
+/// The row of a key, which may be one that stands for all that begin so; or nullptr.
+template <class Section>
+const config_key<Section>* find_key(key_table<Section> table, std::string_view name) {
+    for (const auto& key : table) {
+        if (key.name == name) return &key;
+    }
+    for (const auto& key : table) {
+        const std::string_view family = key.name.substr(0, key.name.size() - 1);
+        if (key.name.ends_with('*') && name.starts_with(family)) return &key;
+    }
+    return nullptr;
+}
+
 /// Reads all keys of a map into a section.
 /// \details Problems: unknown keys, with the nearest that there is; rejected keys whose
 /// value does not switch them off; values that are not of the key's kind; required keys
@@ -234,8 +250,8 @@ template <class Section>
 void add_settings(key_table<Section> table, const Section& section,
                   const std::string& prefix, setting_list& list);
 
-/// Settings that decide one thing, key_effect::data or key_effect::run; all settings
-/// without one.
+/// Settings of one effect, those of key_effect::data_and_run with either of the two; all
+/// settings without one.
 std::vector<std::pair<std::string, std::string>> settings_that_affect(
     const train_config& config, std::optional<key_effect> effect);
 

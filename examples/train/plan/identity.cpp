@@ -10,7 +10,8 @@ run_identity identity_of(const train_config& config, const run_inputs& inputs,
     const model_shape& shape = inputs.shape;
     const auto rows = config.micro_batch_size * config.gradient_accumulation_steps *
                       mesh.data_parallel_size();
-    run_identity identity{
+    run_identity identity;
+    identity.fixed = {
         {"model_type", std::string(to_string(shape.family))},
         {"hidden_size", std::to_string(shape.hidden_size)},
         {"vocab_size", std::to_string(shape.vocab_size)},
@@ -22,10 +23,16 @@ run_identity identity_of(const train_config& config, const run_inputs& inputs,
         {"tie_word_embeddings", shape.tie_word_embeddings ? "true" : "false"},
         {"rows of a global batch", std::to_string(rows)},
         {"tokens that fit a row", std::to_string(plan.row_capacity())},
-        {"content of datasets (hash)", std::to_string(inputs.content_hash)},
+        {data_identity, std::to_string(inputs.content_hash)},
         {"packing plan (hash)", std::to_string(plan.plan().hash())}};
     for (auto& [key, value] : settings_that_affect(config, key_effect::run))
-        identity.emplace(std::move(key), std::move(value));
+        identity.fixed.emplace(std::move(key), std::move(value));
+    for (auto& [key, value] : settings_that_affect(config, key_effect::change))
+        identity.changeable.emplace(std::move(key), std::move(value));
+    for (auto& [key, value] : settings_that_affect(config, key_effect::data)) {
+        if (!identity.fixed.contains(key))
+            identity.data.emplace(std::move(key), std::move(value));
+    }
     return identity;
 }
 

@@ -31,18 +31,24 @@ void check_canonical(const train_config& config, const mesh_shape& mesh) {
     power("gradient_accumulation_steps", config.gradient_accumulation_steps);
 }
 
+mesh_resolution resolve(const train_config& config, std::int64_t world_size) {
+    try {
+        return resolve_mesh_noted(world_size, config.mesh);
+    } catch (const invalid_argument& fault) {
+        throw app::usage_error("mesh", fault.what());
+    }
+}
+
 }  // namespace
 
 mesh_shape choose_mesh(const train_config& config, std::int64_t world_size) {
-    const auto mesh = [&] {
-        try {
-            return resolve_mesh(world_size, config.mesh);
-        } catch (const invalid_argument& fault) {
-            throw app::usage_error("mesh", fault.what());
-        }
-    }();
+    const auto mesh = resolve(config, world_size).shape;
     if (config.canonical_reduction) check_canonical(config, mesh);
     return mesh;
+}
+
+std::string mesh_note_of(const train_config& config, std::int64_t world_size) {
+    return to_string(resolve(config, world_size));
 }
 
 void check_cut(const model_shape& shape, const mesh_shape& mesh) {

@@ -24,6 +24,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <thread>
 
 extern char** environ;
 
@@ -35,28 +36,42 @@ using clock = std::chrono::steady_clock;
 /// How long the other ranks may take to end by themselves once one has failed.
 constexpr auto grace = std::chrono::milliseconds(1500);
 
+/// How long machine 0 keeps the store once one of its ranks has failed.
+constexpr auto time_for_other_machines = std::chrono::seconds(2);
+
 std::runtime_error system_error(const std::string& what) {
     return std::runtime_error(what + ": " + std::strerror(errno));
 }
 
-/// A listening socket on loopback with a port of the system's choice.
+/// A listening socket and its port.
 struct listener {
     int descriptor = -1;
     std::uint16_t port = 0;
 };
 
-listener listen_on_loopback() {
+/// Listens on loopback, or with `everywhere` on all IPv4 addresses of this machine. Port
+/// 0: one of the system's choice.
+listener listen_for_ranks(std::uint16_t port, bool everywhere) {
     listener made;
     made.descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    // A run that has just ended leaves connections behind that would hold its port.
+    const int yes = 1;
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(everywhere ? INADDR_ANY : INADDR_LOOPBACK);
     socklen_t size = sizeof address;
     auto* generic = reinterpret_cast<sockaddr*>(&address);
-    if (made.descriptor < 0 || bind(made.descriptor, generic, size) != 0 ||
+    if (made.descriptor < 0 ||
+        setsockopt(made.descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        bind(made.descriptor, generic, size) != 0 ||
         listen(made.descriptor, SOMAXCONN) != 0 ||
         getsockname(made.descriptor, generic, &size) != 0) {
-        throw system_error("rendezvous on 127.0.0.1");
+        if (port == 0) throw system_error("rendezvous on 127.0.0.1");
+        throw app::usage_error("--main-process-port",
+                               fmt::format("port {} cannot be used: {}; expected a free "
+                                           "port of machine 0",
+                                           port, std::strerror(errno)));
     }
     made.port = ntohs(address.sin_port);
     return made;
@@ -117,8 +132,9 @@ pid_t start_rank(const std::vector<std::string>& arguments,
 /// The job under way.
 class job {
 public:
-    job(std::size_t processes, status_board& board)
-        : children_(processes), board_(board) {}
+    /// `first_rank`: number of the first rank of this machine.
+    job(std::size_t processes, std::int64_t first_rank, status_board& board)
+        : children_(processes), first_rank_(first_rank), board_(board) {}
 
     child& operator[](std::size_t rank) { return children_[rank]; }
 
@@ -157,7 +173,9 @@ public:
 private:
     [[nodiscard]] std::string label(std::size_t rank, bool with_step = true) {
         const auto step = board_[rank].step.load();
-        return fmt::format("rank {} (pid {}){}", rank, children_[rank].pid,
+        return fmt::format("rank {} (pid {}){}",
+                           first_rank_ + static_cast<std::int64_t>(rank),
+                           children_[rank].pid,
                            !with_step ? ""
                            : step < 0 ? ", before the first step"
                                       : fmt::format(", step {}", step));
@@ -171,6 +189,7 @@ private:
     [[nodiscard]] std::optional<int> interrupted(int asked) const;
 
     std::vector<child> children_;
+    std::int64_t first_rank_;
     status_board& board_;
 };
 
@@ -234,39 +253,47 @@ int job::conclude(int asked) {
                                                           : app::exit_failed;
 }
 
-}  // namespace
+/// What this machine's rank number `local` finds in its environment.
+std::vector<std::string> variables_of_rank(const launch_request& request,
+                                           std::size_t local, std::uint16_t port,
+                                           const status_board& board) {
+    return {fmt::format("RANK={}",
+                        request.first_rank() + static_cast<std::int64_t>(local)),
+            fmt::format("LOCAL_RANK={}", local),
+            fmt::format("WORLD_SIZE={}", request.world_size),
+            fmt::format("LOCAL_WORLD_SIZE={}", request.ranks_here),
+            "MASTER_ADDR=" + request.address,
+            fmt::format("MASTER_PORT={}", port),
+            "PACKKIT_STORE_IS_HOSTED=1",
+            fmt::format("{}={}:{}", status_board::variable, board.descriptor(),
+                        request.ranks_here)};
+}
 
-int launch(int processes, const std::vector<std::string>& arguments) {
-    sigset_t watched;
-    sigemptyset(&watched);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD})
-        sigaddset(&watched, signal);
-    sigprocmask(SIG_BLOCK, &watched, nullptr);
-
-    const auto count = static_cast<std::size_t>(processes);
-    auto board = status_board::create(count);
-    const auto rendezvous = listen_on_loopback();
-    job ranks(count, board);
-    for (std::size_t rank = 0; rank < count; ++rank) {
-        ranks[rank].pid = start_rank(
-            arguments,
-            {fmt::format("RANK={}", rank), fmt::format("LOCAL_RANK={}", rank),
-             fmt::format("WORLD_SIZE={}", count),
-             fmt::format("LOCAL_WORLD_SIZE={}", count), "MASTER_ADDR=127.0.0.1",
-             fmt::format("MASTER_PORT={}", rendezvous.port), "PACKKIT_STORE_IS_HOSTED=1",
-             fmt::format("{}={}:{}", status_board::variable, board.descriptor(), count)});
-        ranks[rank].running = true;
-        std::fprintf(stderr, "rank %zu pid %d\n", rank,
-                     static_cast<int>(ranks[rank].pid));
+void start_ranks(const launch_request& request, const std::vector<std::string>& arguments,
+                 std::uint16_t port, const status_board& board, job& ranks) {
+    for (std::size_t local = 0; local < board.size(); ++local) {
+        ranks[local].pid =
+            start_rank(arguments, variables_of_rank(request, local, port, board));
+        ranks[local].running = true;
+        std::fprintf(stderr, "rank %lld pid %d\n",
+                     static_cast<long long>(request.first_rank()) +
+                         static_cast<long long>(local),
+                     static_cast<int>(ranks[local].pid));
     }
+}
 
+c10::intrusive_ptr<c10d::TCPStore> host_store(const listener& rendezvous) {
     c10d::TCPStoreOptions options;
     options.port = rendezvous.port;
     options.isServer = true;
     options.waitWorkers = false;
     options.masterListenFd = rendezvous.descriptor;
-    const auto store = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
+    return c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
+}
 
+/// Waits until all ranks have ended and passes signals on. Returns the signal that asked
+/// them to end, 0 if none did.
+int wait_for_ranks(job& ranks, const sigset_t& watched) {
     int asked_to_end = 0;
     std::optional<clock::time_point> deadline;
     while (ranks.running()) {
@@ -280,6 +307,31 @@ int launch(int processes, const std::vector<std::string>& arguments) {
         if (!deadline && ranks.any_failed()) deadline = clock::now() + grace;
         if (deadline && clock::now() > *deadline) ranks.send(SIGKILL);
     }
+    return asked_to_end;
+}
+
+}  // namespace
+
+int launch(const launch_request& request, const std::vector<std::string>& arguments) {
+    sigset_t watched;
+    sigemptyset(&watched);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD})
+        sigaddset(&watched, signal);
+    sigprocmask(SIG_BLOCK, &watched, nullptr);
+
+    const auto count = static_cast<std::size_t>(request.ranks_here);
+    auto board = status_board::create(count);
+    job ranks(count, request.first_rank(), board);
+    listener rendezvous{-1, request.port};
+    if (request.hosts_store())
+        rendezvous = listen_for_ranks(request.port, request.machines > 1);
+    start_ranks(request, arguments, rendezvous.port, board, ranks);
+    c10::intrusive_ptr<c10d::TCPStore> store;
+    if (request.hosts_store()) store = host_store(rendezvous);
+    const int asked_to_end = wait_for_ranks(ranks, watched);
+    // Ranks of other machines may still read here why a rank has failed.
+    if (store && request.machines > 1 && ranks.any_failed())
+        std::this_thread::sleep_for(time_for_other_machines);
     return ranks.conclude(asked_to_end);
 }
 

@@ -24,6 +24,10 @@ struct run_options {
     bool overwrite = false;  ///< remove what an earlier run left in output_dir
 };
 
+/// Rejects options that contradict each other or the configuration: what is removed
+/// cannot be gone on from. Throws app::usage_error.
+void check_run_options(const train_config& config, const run_options& options);
+
 /// Where a run starts, and what its first rank writes to.
 struct run_start {
     std::unique_ptr<output_folder> folder;  ///< null on other ranks

@@ -10,6 +10,7 @@
 #include "plan/inputs.hpp"
 #include "plan/mesh.hpp"
 #include "plan/run_plan.hpp"
+#include "plan/step_events.hpp"
 #include "record/measured_memory.hpp"
 #include "record/metrics.hpp"
 #include "record/report.hpp"
@@ -97,6 +98,9 @@ void announce(const run_plan& plan, const job_rank& rank, const model& network,
     if (on_cpu) log.kernels();
     log.data(plan.inputs.samples);
     log.mesh(plan.mesh());
+    if (const auto note = mesh_note_of(config, rank.environment().world_size);
+        !note.empty())
+        log.say(note);
     log.packing(config, *plan.data);
     log.say(std::string(plan.setup.sharding == sharding_kind::fsdp ? "FSDP" : "DDP") +
             ": " + app::grouped(network.parameter_bytes()) +
@@ -145,7 +149,8 @@ int training_loop::run() {
                 std::to_string(total) + " steps are done");
         return app::exit_done;
     }
-    log.begin_of_steps(total, config.logging_steps);
+    log.begin_of_steps(total, logging_interval(config, total));
+    const auto saves = save_schedule_of(config, total, plan.data->steps_per_epoch());
     watch_for_interruption();
     const auto data_rank = data_rank_of(plan.mesh(), rank.environment().rank);
     prefetcher<rank_step> steps(
@@ -168,14 +173,14 @@ int training_loop::run() {
         if (config.replica_check_steps > 0 &&
             (step + 1) % config.replica_check_steps == 0)
             check_replicas(step, network, groups);
-        const bool due = config.save_steps > 0 && (step + 1) % config.save_steps == 0;
-        if (due || step + 1 == total || stop_signal != 0) save(step + 1);
+        if (saves.is_due(step + 1) || stop_signal != 0) save(step + 1);
     }
     log.end_of_steps();
     if (step < total) {
         log.say("interrupted by signal " + std::to_string(stop_signal) + " after step " +
                 std::to_string(step) + "; saved " + start.checkpoint +
-                "; go on with --resume");
+                (config.save_only_model ? ", the model alone (save_only_model)"
+                                        : "; go on with --resume"));
         return 128 + stop_signal;
     }
     if (rank.is_first()) summarize();
@@ -243,7 +248,7 @@ void training_loop::save(std::int64_t steps_done) {
     start.checkpoint =
         save_checkpoint({config.output_dir,
                          is_last ? config.final_state_dict_type : config.state_dict_type,
-                         config.save_total_limit},
+                         config.save_total_limit, config.save_only_model},
                         steps_done, network, optimizer, plan.inputs.model_config,
                         plan.identity, *groups.world);
     log.saved(start.checkpoint);

@@ -84,16 +84,16 @@ BOOST_AUTO_TEST_CASE(every_known_key_refuses_what_it_cannot_be) {
 
 BOOST_AUTO_TEST_CASE(whole_numbers) {
     const std::string expected =
-        "config.yaml:1: save_steps: expected a whole number >= 0, found ";
-    BOOST_TEST(error_with("save_steps: abc") == expected + "'abc'");
-    BOOST_TEST(error_with("save_steps: -1") == expected + "'-1'");
-    BOOST_TEST(error_with("save_steps: 1.5") == expected + "'1.5'");
-    BOOST_TEST(error_with("save_steps: 1e3") == expected + "'1e3'");
-    BOOST_TEST(error_with("save_steps: 010") == expected + "'010'");
-    BOOST_TEST(error_with("save_steps: ''") == expected + "''");
-    BOOST_TEST(error_with("save_steps: [1]") == expected + "a list");
-    BOOST_TEST(error_with("save_steps: {a: 1}") == expected + "a map");
-    BOOST_TEST(error_with("save_steps: 9223372036854775808") ==
+        "config.yaml:1: replica_check_steps: expected a whole number >= 0, found ";
+    BOOST_TEST(error_with("replica_check_steps: abc") == expected + "'abc'");
+    BOOST_TEST(error_with("replica_check_steps: -1") == expected + "'-1'");
+    BOOST_TEST(error_with("replica_check_steps: 1.5") == expected + "'1.5'");
+    BOOST_TEST(error_with("replica_check_steps: 1e3") == expected + "'1e3'");
+    BOOST_TEST(error_with("replica_check_steps: 010") == expected + "'010'");
+    BOOST_TEST(error_with("replica_check_steps: ''") == expected + "''");
+    BOOST_TEST(error_with("replica_check_steps: [1]") == expected + "a list");
+    BOOST_TEST(error_with("replica_check_steps: {a: 1}") == expected + "a map");
+    BOOST_TEST(error_with("replica_check_steps: 9223372036854775808") ==
                expected + "'9223372036854775808'");
     BOOST_TEST(
         override_error("sequence_len=abc") ==

@@ -82,9 +82,13 @@ BOOST_AUTO_TEST_CASE(defaults) {
     BOOST_TEST(config.fsdp_version == 2);
     BOOST_TEST(config.reshard_after_forward);
     BOOST_TEST(config.output_dir == in_folder("out"));
-    BOOST_TEST(config.save_steps == 0);
-    BOOST_TEST(config.save_total_limit == 0);
-    BOOST_TEST(config.logging_steps == 1);
+    BOOST_CHECK(config.save_strategy == save_time::epoch);
+    BOOST_CHECK(config.save_steps == step_interval{});
+    BOOST_TEST(!config.save_first_step);
+    BOOST_TEST(!config.save_only_model);
+    BOOST_TEST(config.save_total_limit == 4);
+    BOOST_CHECK(!config.logging_steps);
+    BOOST_TEST(!config.resume_from_newest);
     BOOST_TEST(config.resume_from_checkpoint == "");
     BOOST_TEST(!config.auto_resume_from_checkpoints);
     BOOST_TEST(config.ddp_timeout == 120.0);
@@ -137,6 +141,8 @@ fsdp_version: 2
 fsdp_config: {reshard_after_forward: false}
 output_dir: /tmp/somewhere/../else
 save_steps: 5
+save_first_step: true
+save_only_model: true
 save_total_limit: 2
 logging_steps: 10
 resume_from_checkpoint: out/checkpoint-5
@@ -184,9 +190,12 @@ device: cpu)");
     BOOST_TEST(config.fsdp_version == 2);
     BOOST_TEST(!config.reshard_after_forward);
     BOOST_TEST(config.output_dir == "/tmp/else");
-    BOOST_TEST(config.save_steps == 5);
+    BOOST_CHECK(config.save_strategy == save_time::steps);
+    BOOST_CHECK((config.save_steps == step_interval{5}));
+    BOOST_TEST(config.save_first_step);
+    BOOST_TEST(config.save_only_model);
     BOOST_TEST(config.save_total_limit == 2);
-    BOOST_TEST(config.logging_steps == 10);
+    BOOST_CHECK((config.logging_steps == step_interval{10}));
     BOOST_TEST(config.resume_from_checkpoint == in_folder("out/checkpoint-5"));
     BOOST_TEST(config.auto_resume_from_checkpoints);
     BOOST_TEST(config.ddp_timeout == 5.5);
@@ -245,6 +254,8 @@ BOOST_AUTO_TEST_CASE(fsdp_is_on_with_its_keys) {
     BOOST_TEST(!prefixed.reshard_after_forward);
     BOOST_TEST(
         warns(prefixed, "Configuring FSDP fields with the `fsdp_` prefix is deprecated"));
+    BOOST_TEST(!loaded("fsdp_config: {}").mesh.fully_sharded);
+    BOOST_TEST(!loaded("fsdp_config:").mesh.fully_sharded);
     // What is set as this trainer does it anyway is no error.
     const auto usual = loaded(
         "fsdp_version: 2\nfsdp_config: {offload_params: false, activation_checkpointing: "

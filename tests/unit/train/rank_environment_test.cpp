@@ -35,6 +35,9 @@ rank_environment read(const variables& set) {
                              "LOCAL_WORLD_SIZE",
                              "MASTER_ADDR",
                              "MASTER_PORT",
+                             "SLURM_JOB_ID",
+                             "SLURM_STEP_ID",
+                             "SLURM_STEP_NUM_TASKS",
                              "SLURM_PROCID",
                              "SLURM_NTASKS",
                              "SLURM_LOCALID",
@@ -91,6 +94,31 @@ BOOST_AUTO_TEST_CASE(one_process_alone) {
     check(read({}), {});
     // As in the shell of sbatch: a job is there, but no task of it.
     check(read({{"SLURM_NTASKS", "8"}}), {});
+    check(read({{"SLURM_JOB_ID", "7"},
+                {"SLURM_NTASKS", "8"},
+                {"SLURM_PROCID", "0"},
+                {"SLURM_LOCALID", "0"},
+                {"SLURM_NODEID", "0"}}),
+          {});
+    check(read({{"MASTER_ADDR", "node0"}, {"MASTER_PORT", "1234"}}), {});
+    check(read({{"WORLD_SIZE", "1"}}), {});
+}
+
+BOOST_AUTO_TEST_CASE(variables_that_do_not_say_enough) {
+    check_refused({{"RANK", "1"}}, "RANK",
+                  "is 1, and WORLD_SIZE is not set; expected RANK, WORLD_SIZE and "
+                  "LOCAL_RANK together, as torchrun sets them; unset RANK to train");
+    check_refused({{"WORLD_SIZE", "4"}}, "WORLD_SIZE", "is 4, and RANK is not set");
+    check_refused({{"LOCAL_RANK", "0"}}, "LOCAL_RANK",
+                  "is 0, and RANK and WORLD_SIZE are not set");
+    check_refused({{"RANK", "0"},
+                   {"WORLD_SIZE", "8"},
+                   {"LOCAL_RANK", "4"},
+                   {"LOCAL_WORLD_SIZE", "4"}},
+                  "LOCAL_RANK", "4 is not below LOCAL_WORLD_SIZE 4");
+    // The script of a job sets WORLD_SIZE for all its tasks, srun says which one this is.
+    check(read(with(with(slurm, "WORLD_SIZE", "7"), "MASTER_ADDR", "a")),
+          {5, 7, 1, 3, "a", 29500});
 }
 
 BOOST_AUTO_TEST_CASE(torchrun) {

@@ -32,8 +32,8 @@ std::vector<K> data_keys() { return {
     K("train_on_inputs", &C::train_on_inputs, truth{}, "prompts are targets, too").affecting(data),
     K("eot_tokens", &C::eot_tokens, text_list{"a list of tokens, as [\"<end_of_turn>\"]"}, "tokens that end a turn of type chat_template; none: eos").affecting(data),
     K("dataset_prepared_path", &C::dataset_prepared_path, file_path("a folder"), "keeps tokenised data for further runs"),
-    K("shuffle_data", &C::shuffle_data, truth{}, "false: the order of the files"),
-    K("curriculum_sampling", &C::curriculum_sampling, truth{}, "takes samples in the order of the data"),
+    K("shuffle_data", &C::shuffle_data, truth{}, "false: the order of the files").affecting(run),
+    K("curriculum_sampling", &C::curriculum_sampling, truth{}, "takes samples in the order of the data").affecting(run),
     K("excess_length_strategy", &C::excess_length_strategy, choice<packkit::excess_length_strategy>{strategies}, "treatment of samples longer than sequence_len").affecting(data),
 }; }
 // clang-format on

@@ -153,11 +153,9 @@ std::vector<key_group> keys_of_runs() { return {
     {rejected, "use the name of a template in chat_template", {"chat_template_jinja", "chat_template_kwargs"}},
     {rejected, "leave short samples out of the data", {"min_sample_len"}},
     {rejected, "use datasets", {"pretraining_dataset"}},
-    {rejected, "use save_steps", {"save_strategy", "saves_per_epoch"}},
     {rejected, "use shuffle_data", {"shuffle_merged_datasets", "shuffle_before_merging_datasets"}},
     {rejected, "use type: tokens for data of ids", {"skip_prepare_dataset"}},
-    {rejected, "", {"dataset_exact_deduplication", "default_system_message", "save_only_model",
-     "save_first_step", "test_datasets", "val_set_size", "dataset_shard_num", "dataset_shard_idx",
+    {rejected, "", {"dataset_exact_deduplication", "default_system_message", "test_datasets", "val_set_size", "dataset_shard_num", "dataset_shard_idx",
      "sampling_strategy"}},
 }; }
 
