@@ -129,7 +129,8 @@ void note_defaults(const key_reader& keys, train_config& config) {
     for (const auto& key : top_level_keys()) {
         if (!key.tells_default || keys.has(key.name) || keys.has(key.told_instead))
             continue;
-        if (key.text && key.text(config) != key.text(train_config())) continue;
+        if (key.default_text.empty() && key.text(config) != key.text(train_config()))
+            continue;
         const auto value =
             key.default_text.empty() ? key.text(config) : std::string(key.default_text);
         list += (list.empty() ? "" : ", ") + std::string(key.name) + " " + value;
