@@ -20,7 +20,7 @@ packkit_deps=$packkit_root/.deps
 # Debian packages: to build the programs; to build and run the tests and benches as well.
 packkit_build_packages=(cmake ninja-build ccache g++ libfmt-dev libcli11-dev nlohmann-json3-dev
   libeigen3-dev libonig-dev libutf8proc-dev libsentencepiece-dev libyaml-cpp-dev libxxhash-dev
-  libgloo-dev python3 python3-pip)
+  zlib1g-dev libzstd-dev libgloo-dev python3 python3-pip)
 packkit_test_packages=(libboost-test-dev librapidcheck-dev libbenchmark-dev clang-19
   clang-format-19 clang-tidy-19 iproute2)
 

@@ -40,12 +40,17 @@ input_file::input_file(const std::string& path) : name_(path == "-" ? "stdin" : 
 input_file::input_file(std::string name, std::string content)
     : name_(std::move(name)), size_(content.size()), pending_(std::move(content)) {}
 
+input_file::input_file(std::string name, std::unique_ptr<byte_source> source,
+                       std::uint64_t size)
+    : name_(std::move(name)), size_(size), source_(std::move(source)) {}
+
 input_file::input_file(input_file&& other) noexcept
     : name_(std::move(other.name_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       size_(other.size_),
       pending_(std::move(other.pending_)),
-      taken_(std::exchange(other.taken_, 0)) {}
+      taken_(std::exchange(other.taken_, 0)),
+      source_(std::move(other.source_)) {}
 
 input_file& input_file::operator=(input_file&& other) noexcept {
     std::swap(name_, other.name_);
@@ -53,6 +58,7 @@ input_file& input_file::operator=(input_file&& other) noexcept {
     std::swap(size_, other.size_);
     std::swap(pending_, other.pending_);
     std::swap(taken_, other.taken_);
+    std::swap(source_, other.source_);
     return *this;
 }
 
@@ -64,6 +70,7 @@ std::size_t input_file::read(std::span<char> out) {
     std::size_t done = std::min(out.size(), pending_.size() - taken_);
     std::copy_n(pending_.data() + taken_, done, out.data());
     taken_ += done;
+    if (source_ != nullptr) done += source_->read(out.subspan(done));
     while (done < out.size() && descriptor_ >= 0) {
         const ssize_t got = ::read(descriptor_, out.data() + done, out.size() - done);
         if (got < 0) {

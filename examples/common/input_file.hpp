@@ -5,11 +5,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace packkit::app {
+
+/// Bytes that come one after the other, as those of a file that is decompressed.
+class byte_source {
+public:
+    virtual ~byte_source() = default;
+    /// Fills `out` as far as there are bytes and returns their number.
+    virtual std::size_t read(std::span<char> out) = 0;
+    /// Bytes of the underlying file that are used up.
+    [[nodiscard]] virtual std::uint64_t bytes_taken() const = 0;
+};
 
 /// An open file, or standard input for the path "-". Movable; closes on destruction.
 class input_file {
@@ -18,6 +29,8 @@ public:
     explicit input_file(const std::string& path);
     /// A file that lies in memory, under a name for messages.
     input_file(std::string name, std::string content);
+    /// Bytes of a source that needs no descriptor; `size` is that of the underlying file.
+    input_file(std::string name, std::unique_ptr<byte_source> source, std::uint64_t size);
     input_file(input_file&& other) noexcept;
     input_file& operator=(input_file&& other) noexcept;
     input_file(const input_file&) = delete;
@@ -39,6 +52,9 @@ public:
     /// Bytes of a regular file, 0 for pipes and the like.
     [[nodiscard]] std::uint64_t size_hint() const { return size_; }
 
+    /// The source that the bytes come from, or nullptr for a plain file.
+    [[nodiscard]] const byte_source* source() const { return source_.get(); }
+
     /// The system's descriptor, for libraries that read by themselves; -1 in memory.
     [[nodiscard]] int descriptor() const { return descriptor_; }
 
@@ -48,6 +64,7 @@ private:
     std::uint64_t size_ = 0;
     std::string pending_;    // read ahead by peek(), or the file in memory
     std::size_t taken_ = 0;  // of pending_
+    std::unique_ptr<byte_source> source_;
 };
 
 /// The whole content of a file ("-": standard input).
@@ -78,7 +95,9 @@ public:
     [[nodiscard]] std::string place() const;
 
     /// Bytes taken from the file so far, for a progress bar.
-    [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+    [[nodiscard]] std::uint64_t bytes_read() const {
+        return file_.source() != nullptr ? file_.source()->bytes_taken() : bytes_read_;
+    }
 
     [[nodiscard]] const input_file& file() const { return file_; }
 
