@@ -74,8 +74,9 @@ private:
 
 /// Whether reading data depends on none of the problems.
 bool knows_rows(const config_problems& problems) {
-    constexpr std::string_view keys[] = {"sequence_len", "excess_length_strategy",
-                                         "train_on_inputs", "eot_tokens"};
+    constexpr std::string_view keys[] = {"sequence_len",   "excess_length_strategy",
+                                         "min_sample_len", "train_on_inputs",
+                                         "eot_tokens",     "dataset_exact_deduplication"};
     return std::all_of(std::begin(keys), std::end(keys),
                        [&](std::string_view key) { return problems.sound(key); });
 }
@@ -88,8 +89,10 @@ std::vector<dataset_config> sound_datasets(const checked_config& checked,
     const auto& datasets = checked.config.datasets;
     for (std::size_t i = 0; i < datasets.size(); ++i) {
         const bool readable = with_tokenizer || datasets[i].type == dataset_type::tokens;
-        if (readable && checked.problems.sound("datasets." + std::to_string(i)))
-            sound.push_back(datasets[i]);
+        const bool good = datasets[i].pretraining
+                              ? checked.problems.sound("pretraining_dataset")
+                              : checked.problems.sound("datasets." + std::to_string(i));
+        if (readable && good) sound.push_back(datasets[i]);
     }
     return sound;
 }
@@ -187,11 +190,15 @@ int check(const std::string& path, std::span<const std::string> overrides,
         throw app::input_problems(std::move(found));
     run_inputs inputs;
     inputs.shape = *shape;
-    inputs.samples = std::move(*samples);
-    inputs.content_hash = inputs.samples.content_hash();
+    take_samples(std::move(*samples), config, inputs);
     const auto plan = make_run_plan(config, inputs, *mesh);
     if (const auto note = mesh_note_of(config, processes); !note.empty())
         std::fprintf(stderr, "%s\n", note.c_str());
+    const dataset_report& report = inputs.samples.report();
+    for (const auto& warning : warnings_of(report, config)) {
+        std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    }
+    std::fprintf(stderr, "%s\n", summary_of(report).c_str());
     app::write_stdout(
         "no problem found: " + app::counted(inputs.samples.report().samples, "sample") +
         ", " + app::counted(plan.data->total_steps(), "step") + " on " +

@@ -4,6 +4,7 @@
 /// The configuration of a run: an Axolotl-shaped YAML file and key=value overrides.
 
 #include "config/names.hpp"
+#include "config/prompts.hpp"
 #include "config/step_interval.hpp"
 
 #include <packkit/estimate/context_traffic.hpp>
@@ -31,7 +32,8 @@ template <>
 inline constexpr auto names_of<train_on> =
     in_order<train_on>("turn", "all", "last", "none");
 
-/// How the rows of a dataset become samples.
+/// How the rows of a dataset become samples; alpaca stands for all instruction prompts
+/// (config/prompts.hpp).
 enum class dataset_type : std::uint8_t {
     completion,
     tokens,
@@ -49,11 +51,11 @@ template <>
 inline constexpr auto names_of<text_unit> =
     in_order<text_unit>("line", "paragraph", "document");
 
-/// Format of a dataset's file; json has one object per line.
-enum class file_format : std::uint8_t { json, parquet, arrow, text };
+/// Format of a dataset's file; json has one object per line, or one array of objects.
+enum class file_format : std::uint8_t { json, parquet, arrow, text, csv };
 template <>
 inline constexpr auto names_of<file_format> =
-    in_order<file_format>("json", "parquet", "arrow", "text");
+    in_order<file_format>("json", "parquet", "arrow", "text", "csv");
 
 /// dtype of the parameters, of the optimizer's state and of the checkpoint.
 enum class dtype : std::uint8_t { float32, float64 };
@@ -119,27 +121,67 @@ struct chat_config {
     train_on train_on_eos = train_on::turn;
     train_on train_on_eot = train_on::turn;  ///< unless set: as train_on_eos
     std::string message_field_training;      ///< key of true or false in a message, or ""
+    /// Key of a message's list of {begin_offset, end_offset, train}, or "".
+    std::string message_field_training_detail;
+    std::string field_thinking = "reasoning_content";  ///< key of a message's thoughts
+    std::string field_tools = "tools";                 ///< key of a row's tools
     bool drop_system_message = false;
 
     friend bool operator==(const chat_config&, const chat_config&) = default;
 };
 
-/// One entry of `datasets`.
+/// An end of a slice of rows: a number, or a share in percent; negative: from the end.
+struct slice_end {
+    std::int64_t value = 0;
+    bool percent = false;
+
+    friend bool operator==(const slice_end&, const slice_end&) = default;
+};
+
+/// Rows of a dataset that are read.
+struct row_selection {
+    std::int64_t skip = 0;          ///< rows left out at the beginning
+    std::optional<slice_end> from;  ///< of what is left: split: train[from:to]
+    std::optional<slice_end> to;
+    std::int64_t shards = 1;      ///< parts of what is left, chosen by the seed
+    std::int64_t shards_idx = 0;  ///< the part that is read
+
+    friend bool operator==(const row_selection&, const row_selection&) = default;
+};
+
+/// One entry of `datasets` or `pretraining_dataset`.
 struct dataset_config {
-    std::string path;  ///< a .jsonl, .parquet or .arrow file, or .txt for completion
+    std::string path;  ///< what the entry is called: key path
     dataset_type type = dataset_type::completion;
     std::string field = "text";  ///< key of the text in a row; "a.b" for a nested one
     text_unit sample_by = text_unit::line;  ///< for .txt files
     chat_config chat = {};                  ///< for type chat_template
     std::optional<file_format> ds_type =
-        {};  ///< unless set: as the ending of the name says
+        {};                               ///< unless set: as the endings of the names say
+    std::vector<std::string> files = {};  ///< in this order; none: `path` is the file
+    bool type_is_set = true;  ///< false: rows that hold token ids are read as tokens
+    prompt_format prompt = alpaca_format();  ///< for type alpaca
+    row_selection rows = {};
+    std::string split = "train";               ///< name of the split
+    std::vector<std::string> paths = {};       ///< key path, as written
+    std::vector<std::string> data_files = {};  ///< key data_files, as written
+    std::string name = {};                     ///< key name: a folder of the data set
+    std::string revision = {};                 ///< key revision, for the hub's cache
+    std::string conversation = {};             ///< key conversation, which is deprecated
+    std::vector<std::string> notes = {};       ///< what the user should know
+    bool pretraining = false;                  ///< an entry of pretraining_dataset
 
     friend bool operator==(const dataset_config&, const dataset_config&) = default;
 };
 
-/// Returns the format of a dataset's file, or nothing when neither ds_type nor the ending
-/// of the file's name tells it.
-[[nodiscard]] std::optional<file_format> file_kind(const dataset_config& data);
+/// The files of a dataset, in the order in which they are read.
+[[nodiscard]] std::vector<std::string> files_of(const dataset_config& data);
+
+/// Returns the format of one of a dataset's files: ds_type, or what the ending of its
+/// name says; json for another ending, as Axolotl has it.
+[[nodiscard]] file_format file_kind(const dataset_config& data, std::string_view file);
+/// Returns the format of its first file.
+[[nodiscard]] file_format file_kind(const dataset_config& data);
 
 /// The folder of a run that names none, relative to the configuration file.
 inline constexpr std::string_view default_output_dir = "model-out";
@@ -175,9 +217,15 @@ struct train_config {
     bool multipack_real_batches =
         false;                         ///< micro_batch_size rows instead of one long row
     bool pad_to_sequence_len = false;  ///< unless set: as sample_packing
-    /// What becomes of samples longer than sequence_len.
-    packkit::excess_length_strategy excess_length_strategy =
-        packkit::excess_length_strategy::drop;
+    /// What becomes of samples longer than sequence_len; unless set, texts of type
+    /// completion are split and other samples dropped.
+    std::optional<packkit::excess_length_strategy> excess_length_strategy = {};
+    std::int64_t min_sample_len = 2;           ///< shorter samples are left out
+    bool dataset_exact_deduplication = false;  ///< equal samples count once
+    /// Samples that are held out from training: a number, or a share below 1.
+    double val_set_size = 0.0;
+    /// false: the held-out samples are the last ones, not chosen by the seed.
+    bool shuffle_merged_datasets = true;
 
     std::int64_t micro_batch_size = 1;
     std::int64_t gradient_accumulation_steps =

@@ -10,6 +10,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <system_error>
 #include <type_traits>
 
@@ -71,6 +72,14 @@ std::optional<Number> parse_number(const config_node& node) {
     } else {
         return number_in<Number>(text);
     }
+}
+
+/// All of a text as a whole number.
+std::optional<std::int64_t> whole_of(std::string_view text) {
+    config_node node;
+    node.type = node_kind::scalar;
+    node.text = text;
+    return parse_number<std::int64_t>(node);
 }
 
 constexpr auto stays_on_device =
@@ -160,6 +169,63 @@ std::optional<std::vector<std::string>> text_list::read(const config_node& node)
         texts.push_back(item.text);
     }
     return texts;
+}
+
+std::optional<std::vector<std::string>> some_texts::read(const config_node& node) const {
+    if (node.type == node_kind::sequence) {
+        auto texts = text_list{what}.read(node);
+        return texts && !texts->empty() ? texts : std::nullopt;
+    }
+    const auto text = plain_text{what}.read(node);
+    return text ? std::optional(std::vector{*text}) : std::nullopt;
+}
+
+std::string some_texts::text(const std::vector<std::string>& value) const {
+    return value.empty() ? std::string() : text_list{what}.text(value);
+}
+
+std::optional<split_slice> split_choice::read(const config_node& node) const {
+    if (node.type != node_kind::scalar) return std::nullopt;
+    const std::string_view text = node.text;
+    const std::size_t bracket = text.find('[');
+    split_slice slice{std::string(text.substr(0, bracket)), {}, {}};
+    if (slice.name.empty() || slice.name.find_first_of("+/\\:]") != std::string::npos)
+        return std::nullopt;
+    if (bracket == std::string_view::npos) return slice;
+    if (!text.ends_with(']')) return std::nullopt;
+    const std::string_view ends = text.substr(bracket + 1, text.size() - bracket - 2);
+    const std::size_t colon = ends.find(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    const auto end_of = [](std::string_view part, std::optional<slice_end>& end) {
+        if (part.empty()) return true;
+        slice_end value;
+        value.percent = part.ends_with('%');
+        if (value.percent) part.remove_suffix(1);
+        const auto number = whole_of(part);
+        if (!number || (value.percent && std::abs(*number) > 100)) return false;
+        value.value = *number;
+        end = value;
+        return true;
+    };
+    const bool good = end_of(ends.substr(0, colon), slice.from) &&
+                      end_of(ends.substr(colon + 1), slice.to);
+    return good ? std::optional(std::move(slice)) : std::nullopt;
+}
+
+std::string split_choice::rejection(const config_node& node) const {
+    const bool joins =
+        node.type == node_kind::scalar && node.text.find('+') != std::string::npos;
+    return expected_found(expected(), node) +
+           (joins ? "; give each split an entry of datasets" : "");
+}
+
+std::string split_choice::text(const split_slice& value) const {
+    const auto end = [](const std::optional<slice_end>& each) {
+        if (!each) return std::string();
+        return std::to_string(each->value) + (each->percent ? "%" : "");
+    };
+    if (!value.from && !value.to) return value.name;
+    return value.name + "[" + end(value.from) + ":" + end(value.to) + "]";
 }
 
 std::string text_list::text(const std::vector<std::string>& value) const {

@@ -115,6 +115,34 @@ struct text_list {
     [[nodiscard]] std::string text(const std::vector<std::string>& value) const;
 };
 
+/// One text, or a list of texts that is not empty.
+struct some_texts {
+    std::string_view what;
+
+    [[nodiscard]] std::optional<std::vector<std::string>> read(
+        const config_node& node) const;
+    [[nodiscard]] std::string expected() const { return std::string(what); }
+    [[nodiscard]] std::string text(const std::vector<std::string>& value) const;
+};
+
+/// A split of a data set and the rows of it: "train", "train[100:200]", "test[:10%]".
+struct split_slice {
+    std::string name;
+    std::optional<slice_end> from;
+    std::optional<slice_end> to;
+};
+
+/// The name of a split, with a slice of rows or percents or without.
+struct split_choice {
+    [[nodiscard]] std::optional<split_slice> read(const config_node& node) const;
+    [[nodiscard]] std::string expected() const {
+        return "the name of a split, as train, or rows of it, as train[:10%] or "
+               "train[100:200]";
+    }
+    [[nodiscard]] std::string rejection(const config_node& node) const;
+    [[nodiscard]] std::string text(const split_slice& value) const;
+};
+
 /// A name that Axolotl knows and this trainer rejects, and why: "is not supported; …".
 /// \details The name stands also for its variants "name.x" and "name:x", with '*' at its
 /// end for all that begin so. Behind "; expected" the message goes on with the names that

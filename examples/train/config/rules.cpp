@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <initializer_list>
 #include <limits>
 
@@ -130,6 +131,16 @@ void check_conflicts(const key_reader& keys, config_problems& problems) {
         !keys.off("eval_table_size") && !evaluates_rows && packs, "eval_table_size",
         "eval_table_size and eval_sample_packing are not supported together with "
         "sample_packing. Please set 'eval_sample_packing' to false.");
+    rules.reject_if(!keys.off("streaming") && keys.off("max_steps"), "streaming",
+                    "max_steps must be set when using streaming datasets. Trainer cannot "
+                    "infer dataset length for iterable datasets.");
+    rules.reject_if(!keys.off("pretraining_dataset") && !keys.off("val_set_size"),
+                    "val_set_size",
+                    "val_set_size is not supported with pretraining_dataset. Use "
+                    "test_datasets to specify evaluation datasets for pretraining.");
+    rules.reject_if(
+        !keys.off("test_datasets") && !keys.off("val_set_size"), "val_set_size",
+        "non-zero val_set_size should not be used with test_datasets configuration");
     problems.attempt([&] { check_optimizer_of_8_bits(keys); });
 }
 
@@ -148,6 +159,10 @@ void apply_rules(const key_reader& keys, train_config& config, config_problems& 
         [&] { resolve_batch(keys, config); });
     problems.attempt_with(keys, {"micro_batch_size", "sequence_len"},
                           [&] { check_row_tokens(keys, config); });
+    rules.reject_if(config.val_set_size >= 1.0 &&
+                        config.val_set_size != std::floor(config.val_set_size),
+                    "val_set_size",
+                    "val_set_size: expected a number of samples, or a share below 1");
     rules.reject_if(config.warmup_steps > 0 && config.warmup_ratio.value_or(0.0) > 0.0,
                     "warmup_ratio",
                     "warmup_steps and warmup_ratio are mutually exclusive",

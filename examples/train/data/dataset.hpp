@@ -5,6 +5,7 @@
 
 #include "common/errors.hpp"
 #include "config/config.hpp"
+#include "data/dataset_report.hpp"
 #include "data/labelled_tokens.hpp"
 #include "data/tokenizer.hpp"
 
@@ -17,25 +18,6 @@
 #include <vector>
 
 namespace packkit::train {
-
-/// What became of the rows that were read.
-/// \details Always: tokens_read == tokens + dropped_tokens + cut_tokens.
-struct dataset_report {
-    std::int64_t rows = 0;            ///< rows read, the empty ones included
-    std::int64_t empty = 0;           ///< rows without a token or text, left out
-    std::int64_t overlong = 0;        ///< rows longer than sequence_len
-    std::int64_t dropped = 0;         ///< of these left out (drop)
-    std::int64_t truncated = 0;       ///< of these cut at sequence_len (truncate)
-    std::int64_t split = 0;           ///< of these cut into pieces (split)
-    std::int64_t samples = 0;         ///< samples kept, each piece counts
-    std::int64_t tokens_read = 0;     ///< tokens of all rows
-    std::int64_t tokens = 0;          ///< tokens of the samples kept
-    std::int64_t dropped_tokens = 0;  ///< tokens of the rows dropped
-    std::int64_t cut_tokens = 0;      ///< tokens cut off by truncate
-    std::int64_t valid_targets = 0;   ///< targets of the samples kept
-
-    friend bool operator==(const dataset_report&, const dataset_report&) = default;
-};
 
 /// Samples one behind the other in flat arrays.
 class token_store {
@@ -107,20 +89,23 @@ using read_progress = std::function<void(std::uint64_t done, std::uint64_t total
 /// Called for each row, or file, that cannot be used, with the path of its dataset.
 using bad_input = std::function<void(const std::string& path, const app::input_error&)>;
 
-/// Reads all datasets of a configuration in their order.
+/// Reads all datasets of a configuration in their order, and the files of each in theirs.
 /// \details
 /// - completion: `field` of each row; .txt: lines, paragraphs (separated by blank
 ///   lines) or the document. Each text becomes bos, its tokens, eos. A .txt file may hold
 ///   any bytes; the lines' endings are no part of a line.
-/// - tokens: rows {"input_ids": […], "labels": […]}; labels are optional,
-///   unshifted, ignored_label where there is no target. Nothing is added.
-/// - alpaca and input_output: instruction_rows.hpp. chat_template:
+/// - tokens: rows of ids (data/token_rows.hpp). Nothing is added.
+/// - alpaca and its relatives, input_output: data/instruction_rows.hpp. chat_template:
 ///   data/chat_rows.hpp. Only the answers are targets.
 ///
-/// Rows are objects of a .jsonl file, or those of a .parquet or .arrow file, of which the
-/// columns that are needed are read some rows at a time (common/column_rows.hpp).
+/// Rows are objects of a .jsonl, .json or .csv file, or those of a .parquet or .arrow
+/// file, of which the columns that are needed are read some rows at a time
+/// (data/row_source.hpp). Rows that hold input_ids are read as tokens where the type is
+/// not set, or where attention_mask and labels stand beside them, as Axolotl has it.
+/// Another key or column that says something about training (`loss_mask`) is refused.
 ///
-/// Rows without text or tokens are left out. Rows longer than sequence_len go by
+/// Rows without text or tokens are left out, and so are samples that are too short or
+/// without a target (data/row_sink.hpp). Rows longer than sequence_len go by
 /// excess_length_strategy; the first token of each piece of a split row is no target.
 ///
 /// With dataset_prepared_path the result is kept there, and taken from there when nothing

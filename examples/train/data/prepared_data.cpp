@@ -8,6 +8,7 @@
 #include "config/schema.hpp"
 #include "data/checksum.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -23,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Raised when samples of the same input become others.
-constexpr std::string_view magic = "packkit tokens 1\n";
+constexpr std::string_view magic = "packkit tokens 2\n";
 
 /// The numbers before the arrays. All are little-endian 64 bits.
 struct header {
@@ -33,7 +34,7 @@ struct header {
     std::int64_t labels;  ///< as tokens, or 0
     dataset_report report;
 };
-static_assert(sizeof(header) == 16 * sizeof(std::int64_t));
+static_assert(sizeof(header) == 23 * sizeof(std::int64_t));
 
 template <class T>
 std::string_view bytes_of(std::span<const T> values) {
@@ -117,8 +118,13 @@ std::string prepared_file(const train_config& config, std::int64_t vocab_size) {
         update(sum, key);
         update(sum, value);
     }
+    const bool by_seed =
+        std::any_of(config.datasets.begin(), config.datasets.end(),
+                    [](const dataset_config& data) { return data.rows.shards > 1; });
+    if (by_seed) update(sum, std::to_string(config.seed));
     for (const dataset_config& data : config.datasets) {
-        update(sum, file_checksum(data.path));
+        for (const std::string& file : files_of(data))
+            update(sum, file_checksum(file));
     }
     const std::string tokenizer = config.tokenizer_type.empty()
                                       ? std::string()

@@ -21,9 +21,13 @@ struct run_inputs {
     model_shape shape;
     app::ordered_json model_config;  ///< config.json that the shape was read from
     std::unique_ptr<const tokenizer> tokens;
-    token_store samples;
-    std::uint64_t content_hash = 0;  ///< of the samples
+    token_store samples;             ///< for training
+    token_store evaluation;          ///< those of val_set_size
+    std::uint64_t content_hash = 0;  ///< of the samples for training
 };
+
+/// Puts what read_datasets() has read into the inputs: the samples of val_set_size apart.
+void take_samples(token_store samples, const train_config& config, run_inputs& inputs);
 
 /// Reads model folder and data sets, and checks that the model fits the mesh
 /// (`check_cut`). `show_progress`: a bar on a terminal.

@@ -20,18 +20,11 @@ void run_log::say(const std::string& line) const {
     if (speaks_) std::fprintf(stderr, "%s\n", line.c_str());
 }
 
-void run_log::data(const token_store& samples) const {
-    const auto& report = samples.report();
+void run_log::data(const token_store& samples, const train_config& config) const {
     if (!samples.note().empty()) warn(samples.note());
-    say("data: " + app::grouped(report.samples) + " samples, " +
-        app::grouped(report.tokens) + " tokens, " + app::grouped(report.valid_targets) +
-        " targets; " + app::grouped(report.dropped) + " dropped, " +
-        app::grouped(report.truncated) + " truncated, " + app::grouped(report.split) +
-        " split, " + app::grouped(report.empty) + " empty");
-    if (report.valid_targets == 0)
-        warn(
-            "no token of the data is a target (labels are all -100, or documents of one "
-            "token): nothing will be learnt");
+    say(summary_of(samples.report()));
+    for (const std::string& line : warnings_of(samples.report(), config))
+        warn(line);
 }
 
 void run_log::kernels() const {

@@ -31,7 +31,7 @@ public:
     void note(const std::string& text) const { say("note: " + text); }
 
     // Before the first step.
-    void data(const token_store& samples) const;
+    void data(const token_store& samples, const train_config& config) const;
     /// The instruction set of the CPU kernels, and those that this machine has.
     void kernels() const;
     void mesh(const mesh_shape& mesh) const;

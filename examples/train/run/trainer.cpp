@@ -96,7 +96,7 @@ void announce(const run_plan& plan, const job_rank& rank, const model& network,
             "fsdp_config.offload_params has no effect without a GPU: parameters are in "
             "host memory anyway");
     if (on_cpu) log.kernels();
-    log.data(plan.inputs.samples);
+    log.data(plan.inputs.samples, plan.config);
     log.mesh(plan.mesh());
     if (const auto note = mesh_note_of(config, rank.environment().world_size);
         !note.empty())
