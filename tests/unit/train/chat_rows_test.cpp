@@ -149,10 +149,10 @@ BOOST_AUTO_TEST_CASE(instructions_are_those_of_axolotl) {
         const json& row = each["row"];
         labelled_tokens sample;
         if (each["type"] == "alpaca") {
-            const std::string input = row.value("input", "");
-            BOOST_TEST(alpaca_prompt(row["instruction"].get<std::string>(), input) ==
+            BOOST_TEST(texts_of_row("here", row, alpaca_format()).prompt ==
                        each["prompt"].get<std::string>());
-            read_alpaca("here", row, tokens, each["train_on_inputs"], sample);
+            read_instruction("here", row, alpaca_format(), tokens,
+                             each["train_on_inputs"], sample);
         } else {
             read_segments("here", row, tokens, each["train_on_inputs"], sample);
         }
@@ -297,7 +297,7 @@ BOOST_AUTO_TEST_CASE(wrong_conversations) {
     BOOST_TEST(row_error(config, R"({"messages": [{"role": "user",
                    "content": [{"type": "image"}]}]})") ==
                at + "messages[0]: content[0]: is not supported; expected {\"type\": "
-                    "\"text\", \"text\": ...} without train or weight");
+                    "\"text\", \"text\": ...}");
     BOOST_TEST(row_error(config, R"({"system": 5, "messages": [{"role": "user",
                    "content": "x"}]})") ==
                at + "key 'system' holds a number; expected a string");
@@ -307,7 +307,8 @@ BOOST_AUTO_TEST_CASE(wrong_instructions) {
     const auto alpaca = [](const char* row) {
         labelled_tokens sample;
         return error_of(folder, [&] {
-            read_alpaca("d.jsonl:4", json::parse(row), bytes, false, sample);
+            read_instruction("d.jsonl:4", json::parse(row), alpaca_format(), bytes, false,
+                             sample);
         });
     };
     BOOST_TEST(alpaca(R"({"output": "x"})") == "d.jsonl:4: key 'instruction' is missing");

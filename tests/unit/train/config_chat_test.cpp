@@ -161,9 +161,9 @@ BOOST_AUTO_TEST_CASE(wrong_keys) {
                "found a list");
     BOOST_TEST(chat("roles: {user: human}") ==
                "datasets.0.roles.user: expected a list of roles, found 'human'");
-    BOOST_TEST(chat("message_field_role: from") ==
-               "datasets.0.message_field_role is not supported; use "
-               "message_property_mappings");
+    BOOST_TEST(chat("message_field_role: from, message_property_mappings: {role: x}") ==
+               "datasets.0.message_field_role: 'from' contradicts "
+               "message_property_mappings.role: 'x'");
     BOOST_TEST(chat("feild_messages: x") ==
                "key 'datasets.0.feild_messages' is unknown; did you mean "
                "'field_messages'?");
@@ -182,8 +182,10 @@ BOOST_AUTO_TEST_CASE(other_types) {
                at + "train_on_eos: is for type chat_template, the type is alpaca");
     BOOST_TEST(
         type_error("{path: data.txt, type: alpaca}")
-            .starts_with(at + "path: expected a .jsonl, .parquet or .arrow file for type "
-                              "alpaca, found "));
+            .starts_with(
+                at +
+                "path: expected a .jsonl, .json, .csv, .parquet or .arrow file for type "
+                "alpaca, found "));
     BOOST_TEST(type_error("{path: data.jsonl, type: 'alpaca:chat'}") ==
                at + "type: 'alpaca:chat' is not supported; expected one of completion, "
                     "tokens, alpaca, input_output, chat_template");

@@ -48,6 +48,9 @@ BOOST_AUTO_TEST_CASE(unsupported_keys) {
     BOOST_TEST(override_error("rl=dpo") ==
                "command line: rl is not supported; training from preferences or rewards "
                "is not built in; leave it away to train on the answers");
+    BOOST_TEST(error_with("val_set_size: 1.5") ==
+               "config.yaml:1: val_set_size: expected a number of samples, or a share "
+               "below 1");
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, chat_template: chatml}]") ==
                "config.yaml:1: datasets.0.chat_template: is for type chat_template, the "
                "type is completion");
@@ -202,40 +205,44 @@ BOOST_AUTO_TEST_CASE(datasets) {
     BOOST_TEST(error_with("datasets:\n  - data.jsonl") ==
                "config.yaml:2: datasets.0: expected keys, as {path: data.jsonl}, found "
                "'data.jsonl'");
-    BOOST_TEST(
-        error_with("datasets:\n  - type: tokens") ==
-        "config.yaml:2: datasets.0.path is missing: expected a .jsonl, .parquet, .arrow "
-        "or .txt file");
+    BOOST_TEST(error_with("datasets:\n  - type: tokens") ==
+               "config.yaml:2: datasets.0.path is missing: expected a file, a folder, a "
+               "pattern, or a list of these");
     BOOST_TEST(error_with("datasets: [{path: none.jsonl}]") ==
                "config.yaml:1: datasets.0.path: 'none.jsonl' does not exist");
     BOOST_TEST(error_with("datasets: [{path: data.parquet}]") ==
                "config.yaml:1: datasets.0.path: 'data.parquet' does not exist");
-    BOOST_TEST(error_with("datasets: [{path: data.csv}]") ==
-               "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet, .arrow or "
-               ".txt file for type completion, or ds_type, found 'data.csv'");
-    BOOST_TEST(error_with("datasets: [{path: data.csv, ds_type: csv}]") ==
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, ds_type: xml}]") ==
                "config.yaml:1: datasets.0.ds_type: expected one of json, parquet, arrow, "
-               "text, found 'csv'\n"
-               "config.yaml:1: datasets.0.path: 'data.csv' does not exist");
+               "text, csv, found 'xml'");
     BOOST_TEST(error_with("datasets: [{path: data.csv, type: alpaca, ds_type: text}]") ==
-               "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet or .arrow "
-               "file for type alpaca, found 'data.csv'");
+               "config.yaml:1: datasets.0.path: 'data.csv' does not exist");
     BOOST_TEST(
         error_with("datasets: [{path: data.txt, type: tokens}]") ==
-        "config.yaml:1: datasets.0.path: expected a .jsonl, .parquet or .arrow file for "
-        "type tokens, found 'data.txt'");
+        "config.yaml:1: datasets.0.path: expected a .jsonl, .json, .csv, .parquet or "
+        ".arrow file for type tokens, or ds_type, found 'data.txt'");
     const std::string types =
         "one of completion, tokens, alpaca, input_output, chat_template";
-    BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: sharegpt}]") ==
-               "config.yaml:1: datasets.0.type: 'sharegpt' is not supported; expected " +
-                   types);
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: pygmalion}]") ==
+               "config.yaml:1: datasets.0.type: 'pygmalion' is not supported; use type: "
+               "chat_template");
     BOOST_TEST(
         error_with("datasets: [{path: data.jsonl, type: chat_template.default}]") ==
         "config.yaml:1: datasets.0.type: 'chat_template.default' is not supported; "
         "expected " +
             types);
-    BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: {field_output: x}}]") ==
-               "config.yaml:1: datasets.0.type: expected " + types + ", found a map");
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: {field_outptu: x}}]") ==
+               "config.yaml:1: key 'datasets.0.type.field_outptu' is unknown; did you "
+               "mean 'field_output'?");
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: {format: '{x}'}}]") ==
+               "config.yaml:1: datasets.0.type.format: names {x}; expected {instruction} "
+               "or {input}");
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: {format: 'a { b'}}]") ==
+               "config.yaml:1: datasets.0.type.format: has a brace alone; a brace that "
+               "stands for itself is doubled");
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: 'alpaca:fancy'}]") ==
+               "config.yaml:1: datasets.0.type: 'alpaca:fancy' is not supported; styles "
+               "are :instruct, :chat, :chatml and :phi");
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, type: completions}]") ==
                "config.yaml:1: datasets.0.type: expected " + types +
                    ", found 'completions'; did you mean 'completion'?");
@@ -251,7 +258,20 @@ BOOST_AUTO_TEST_CASE(datasets) {
         "config.yaml:1: datasets.0.ds_type: 'text' does not fit the file 'data.jsonl'; "
         "the name's ending decides");
     BOOST_TEST(error_with("datasets: [{path: data.jsonl, split: test}]") ==
-               "config.yaml:1: datasets.0.split: expected one of train, found 'test'");
+               "config.yaml:1: datasets.0.split: 'data.jsonl' has no split 'test': it is "
+               "one split, train");
+    BOOST_TEST(error_with("datasets: [{path: data.jsonl, split: 'train[:101%]'}]") ==
+               "config.yaml:1: datasets.0.split: expected the name of a split, as train, "
+               "or rows of it, as train[:10%] or train[100:200], found 'train[:101%]'");
+    BOOST_TEST(
+        error_with("datasets: [{path: data.jsonl, split: train+test}]") ==
+        "config.yaml:1: datasets.0.split: expected the name of a split, as train, "
+        "or rows of it, as train[:10%] or train[100:200], found 'train+test'; give "
+        "each split an entry of datasets");
+    BOOST_TEST(
+        error_with("datasets: [{path: data.jsonl, shards: 2, shards_idx: 2}]") ==
+        "config.yaml:1: datasets.0.shards_idx: 2 is no part of 2; parts count from "
+        "0");
     BOOST_TEST(error_with("base_model: none") ==
                "config.yaml:1: base_model: 'none' does not exist");
 }
@@ -314,6 +334,16 @@ BOOST_AUTO_TEST_CASE(contradictions) {
         error_with("sample_packing: true\neval_table_size: 5") ==
         "config.yaml:2: eval_table_size and eval_sample_packing are not supported "
         "together with sample_packing. Please set 'eval_sample_packing' to false.");
+    BOOST_TEST(
+        error_with("streaming: true") ==
+        "config.yaml:1: max_steps must be set when using streaming datasets. Trainer "
+        "cannot infer dataset length for iterable datasets.");
+    BOOST_TEST(error_with("pretraining_dataset: data.txt\nval_set_size: 2\ndatasets:") ==
+               "config.yaml:2: val_set_size is not supported with pretraining_dataset. "
+               "Use test_datasets to specify evaluation datasets for pretraining.");
+    BOOST_TEST(error_with("pretraining_dataset: data.txt") ==
+               "config.yaml:1: datasets and pretraining_dataset cannot be used together; "
+               "put all files into datasets, with type: completion for texts");
     BOOST_TEST(
         error_with("fsdp_version: 2\noptimizer: adamw_8bit") ==
         "config.yaml:2: FSDP2 not compatible with adamw_8bit, use `adamw_torch_8bit` "

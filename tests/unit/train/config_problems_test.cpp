@@ -263,11 +263,16 @@ BOOST_AUTO_TEST_CASE(what_a_setting_affects) {
     };
     // Prepared data is found by these, in this order.
     BOOST_TEST(names(key_effect::data) ==
-               "datasets.0.type=completion datasets.0.field=text "
+               "datasets.0.type=completion or tokens datasets.0.field=text "
                "datasets.0.sample_by=line datasets.0.ds_type=json "
-               "datasets.1.type=completion datasets.1.field=text "
+               "datasets.0.split=train datasets.0.skip=0 datasets.0.shards=1 "
+               "datasets.0.shards_idx=0 "
+               "datasets.1.type=completion or tokens datasets.1.field=text "
                "datasets.1.sample_by=document datasets.1.ds_type=text "
-               "train_on_inputs=false eot_tokens=[] excess_length_strategy=drop "
+               "datasets.1.split=train datasets.1.skip=0 datasets.1.shards=1 "
+               "datasets.1.shards_idx=0 min_sample_len=2 "
+               "dataset_exact_deduplication=false train_on_inputs=false eot_tokens=[] "
+               "excess_length_strategy= "
                "sequence_len=512 ");
     BOOST_TEST(names(key_effect::run) ==
                "torch_dtype=float32 sequence_len=512 sample_packing=false "

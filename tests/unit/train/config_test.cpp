@@ -43,9 +43,14 @@ BOOST_AUTO_TEST_CASE(defaults) {
     BOOST_TEST(!config.random_init_weights);
     BOOST_TEST(config.tokenizer_type == "bytes");
     BOOST_REQUIRE(config.datasets.size() == 1u);
-    BOOST_CHECK((config.datasets[0] == dataset_config{in_folder("data.jsonl"),
-                                                      dataset_type::completion, "text",
-                                                      text_unit::line}));
+    const dataset_config& data = config.datasets[0];
+    BOOST_TEST(data.path == in_folder("data.jsonl"));
+    BOOST_TEST(data.files == std::vector{in_folder("data.jsonl")},
+               boost::test_tools::per_element());
+    BOOST_CHECK(data.type == dataset_type::completion);
+    BOOST_TEST(!data.type_is_set);
+    BOOST_TEST(data.field == "text");
+    BOOST_CHECK(data.sample_by == text_unit::line);
     BOOST_TEST(config.sequence_len == 512);
     BOOST_TEST(!config.sample_packing);
     BOOST_TEST(config.sample_packing_group_size == 100000);
@@ -57,7 +62,7 @@ BOOST_AUTO_TEST_CASE(defaults) {
     BOOST_TEST(config.shuffle_data);
     BOOST_TEST(!config.multipack_real_batches);
     BOOST_TEST(!config.pad_to_sequence_len);
-    BOOST_CHECK(config.excess_length_strategy == packkit::excess_length_strategy::drop);
+    BOOST_CHECK(!config.excess_length_strategy);
     BOOST_TEST(config.micro_batch_size == 1);
     BOOST_TEST(config.gradient_accumulation_steps == 2);
     BOOST_CHECK(!config.batch_size);
@@ -152,9 +157,11 @@ device: cpu)");
     BOOST_TEST(config.random_init_weights);
     BOOST_REQUIRE(config.datasets.size() == 2u);
     BOOST_CHECK(config.datasets[0].type == dataset_type::tokens);
-    BOOST_CHECK((config.datasets[1] == dataset_config{in_folder("data.txt"),
-                                                      dataset_type::completion, "a.b",
-                                                      text_unit::paragraph}));
+    const dataset_config& texts = config.datasets[1];
+    BOOST_TEST(texts.path == in_folder("data.txt"));
+    BOOST_CHECK(texts.type == dataset_type::completion);
+    BOOST_TEST(texts.field == "a.b");
+    BOOST_CHECK(texts.sample_by == text_unit::paragraph);
     BOOST_TEST(config.sequence_len == 64);
     BOOST_TEST(config.sample_packing);
     BOOST_TEST(config.sample_packing_group_size == 0);

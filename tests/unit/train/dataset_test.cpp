@@ -176,14 +176,11 @@ BOOST_AUTO_TEST_CASE(wrong_completion_rows) {
         text_error("{\"text\":\"\xff\"}\n").starts_with("d.jsonl:1: not valid JSON"));
     BOOST_TEST(error(with_file("d.jsonl", "{\"text\":\"a\"}"), 258) ==
                "d.jsonl: the tokenizer 'bytes' has 259 ids, the model's vocabulary 258");
-    auto config = with_file("d.csv", "a");
-    BOOST_TEST(error(config) ==
-               "d.csv: is not read; expected a .jsonl, .parquet, .arrow or .txt file, or "
-               "ds_type");
-    config.datasets[0].ds_type = file_format::json;
+    // Another ending means JSON, as in Axolotl.
+    auto config = with_file("d.rows", "{");
     BOOST_TEST(
         error(config) ==
-        "d.csv:1: the last line is cut short: its 1 byte ends inside a JSON value");
+        "d.rows:1: the last line is cut short: its 1 byte ends inside a JSON value");
     config.datasets[0] = dataset_config{.path = folder / "none.jsonl"};
     BOOST_TEST(error(config) ==
                "none.jsonl: cannot be opened: No such file or directory");
@@ -215,18 +212,19 @@ BOOST_AUTO_TEST_CASE(token_rows) {
                   "{\"input_ids\":[]}\n{\"input_ids\":[],\"labels\":[]}\n"
                   "{\"input_ids\":[7],\"labels\":null,\"attention_mask\":[1]}\n",
                   dataset_type::tokens));
-    BOOST_TEST(store.size() == 3u);
+    BOOST_TEST(store.size() == 2u);
     BOOST_CHECK(copy(store.tokens(0)) == (ids{1, 2, 258}));
     BOOST_CHECK(copy(store.labels(0)) == (ids{1, 2, 258}));
     BOOST_CHECK(copy(store.labels(1)) == (ids{-100, 6}));
-    BOOST_CHECK(copy(store.labels(2)) == (ids{7}));
-    BOOST_TEST(store.valid_targets() == (std::vector<std::int64_t>{2, 1, 0}),
+    BOOST_TEST(store.valid_targets() == (std::vector<std::int64_t>{2, 1}),
                boost::test_tools::per_element());
+    // One token has nothing to predict: it is shorter than min_sample_len.
+    BOOST_TEST(store.report().too_short == 1);
     BOOST_TEST(store.report().empty == 2);
     BOOST_TEST(store.report().rows == 5);
     BOOST_TEST(store.report().valid_targets == 3);
     // The model's vocabulary may be smaller than the tokenizer's: it is not asked.
-    BOOST_TEST(error(with_file("d.jsonl", "{\"input_ids\":[9]}", dataset_type::tokens),
+    BOOST_TEST(error(with_file("d.jsonl", "{\"input_ids\":[9,9]}", dataset_type::tokens),
                      10) == "no error");
 }
 
@@ -291,15 +289,15 @@ BOOST_AUTO_TEST_CASE(overlong_rows) {
 
     config.excess_length_strategy = excess_length_strategy::split;
     store = read(config);
-    BOOST_TEST(store.size() == 4u);
+    BOOST_TEST(store.size() == 3u);
     BOOST_CHECK(copy(store.tokens(1)) == (ids{3, 4, 5}));
-    BOOST_CHECK(copy(store.labels(2)) == (ids{-100}));
-    BOOST_CHECK(copy(store.tokens(2)) == (ids{6}));
     BOOST_CHECK(copy(store.labels(1)) == (ids{3, 4, 5}));
-    BOOST_TEST(store.valid_targets() == (std::vector<std::int64_t>{2, 2, 0, 2}),
+    BOOST_CHECK(copy(store.tokens(2)) == (ids{9, 9, 9}));
+    BOOST_TEST(store.valid_targets() == (std::vector<std::int64_t>{2, 2, 2}),
                boost::test_tools::per_element());
     BOOST_TEST(store.report().split == 1);
-    BOOST_TEST(store.report().samples == 4);
+    BOOST_TEST(store.report().samples == 3);
+    BOOST_TEST(store.report().too_short == 1);  // the token left over
     BOOST_TEST(store.report().truncated == 0);
 
     config.excess_length_strategy = excess_length_strategy::raise;
@@ -428,6 +426,7 @@ BOOST_AUTO_TEST_CASE(several_datasets_and_progress) {
     BOOST_TEST(last == all);
     config.datasets.resize(2);
     config.sequence_len = 1;
+    config.excess_length_strategy = excess_length_strategy::drop;
     BOOST_TEST(error(config) ==
                "datasets: no sample is left of 3 rows, 3 are longer than sequence_len 1 "
                "(excess_length_strategy drop)");
