@@ -92,15 +92,15 @@ BOOST_AUTO_TEST_CASE(options_that_cannot_be) {
 
 BOOST_AUTO_TEST_CASE(ranks_of_the_environment) {
     using enum rank_source;
-    const auto none = read_launch_options({});
+    const auto unasked = read_launch_options({});
     const auto two = read_launch_options({.processes = "2"});
     const auto second_of_two = read_launch_options({.num_processes = "8",
                                                     .num_machines = "2",
                                                     .machine_rank = "1",
                                                     .main_process_ip = "a"});
     BOOST_TEST(starts_ranks(two, {}));
-    BOOST_TEST(!starts_ranks(none, {}));
-    BOOST_TEST(!starts_ranks(none, job(torchrun, 3, 4)));
+    BOOST_TEST(!starts_ranks(unasked, {}));
+    BOOST_TEST(!starts_ranks(unasked, job(torchrun, 3, 4)));
     // The job is the one that the option asks for: this is one of its ranks.
     BOOST_TEST(!starts_ranks(two, job(torchrun, 1, 2)));
     // One task a machine, which starts the ranks of the machine.
