@@ -82,8 +82,8 @@ void check_complete(bool has_size, bool has_rank) {
         throw app::usage_error(
             std::string("environment variable ") + name,
             fmt::format("is {}, and {} not set; expected RANK, WORLD_SIZE and LOCAL_RANK "
-                        "together, as torchrun sets them; unset {} to train without a "
-                        "launcher, or give --processes",
+                        "together, as torchrun sets them; unset {} to train without "
+                        "that launcher",
                         text_in(name), missing, name));
     };
     if (has_size && has_rank) return;

@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(keys_are_options) {
     const test::training_folder empty;
     check_refused(empty, {"run.yaml", "--max-stepss", "2"},
                   "unknown option '--max-stepss'; did you mean '--max-steps'?");
-    check_refused(empty, {"run.yaml", "--num-procs", "2"},
+    check_refused(empty, {"run.yaml", "--num-process", "2"},
                   "did you mean '--num-processes'?");
     check_refused(empty, {"run.yaml", "--max-steps"},
                   "--max-steps: its value is missing");

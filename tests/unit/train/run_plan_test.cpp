@@ -109,6 +109,24 @@ BOOST_AUTO_TEST_CASE(the_identity_is_that_of_the_global_batch) {
     config = settings();
     config.seed += 1;
     BOOST_TEST((make_run_plan(config, inputs, {}).identity != alone));
+    // What is chosen anew in every step may change, and is on record.
+    config = settings();
+    config.learning_rate = 0.25;
+    config.save_steps.steps = 3;
+    const auto changed = make_run_plan(config, inputs, {}).identity;
+    BOOST_TEST((changed.fixed == alone.fixed));
+    BOOST_TEST((changed.changeable != alone.changeable));
+    BOOST_TEST(changed.changeable.at("learning_rate") == "0.25");
+    for (const char* const key :
+         {"shuffle_data", "curriculum_sampling", "sample_packing",
+          "sample_packing_sequentially", "sample_packing_group_size",
+          "sample_packing_bin_size", "sample_packing_balance", "pad_to_sequence_len",
+          "dataloader_drop_last", "multipack_real_batches", "seed", "optimizer",
+          "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "reduction",
+          "residual_dropout", "torch_dtype", "bf16", "sequence_len"})
+        BOOST_TEST(alone.fixed.contains(key), key);
+    for (const char* const key : {"train_on_inputs", "excess_length_strategy"})
+        BOOST_TEST(alone.data.contains(key), key);
     // Other tokens of the same lengths.
     auto other = make_inputs(100);
     other.samples.append(std::vector<std::int32_t>{1, 2});
