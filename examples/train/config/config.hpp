@@ -72,7 +72,8 @@ inline constexpr auto names_of<checkpoint_form> =
 /// When a run saves checkpoints besides the one at its end.
 enum class save_time : std::uint8_t { never, epoch, steps };
 template <>
-inline constexpr auto names_of<save_time> = in_order<save_time>("no", "epoch", "steps");
+inline constexpr auto names_of<save_time> =
+    in_order<save_time>("no", "epoch", "steps");
 
 /// Optimizers; both names select the same AdamW.
 enum class optimizer_name : std::uint8_t { adamw_torch_fused, adamw_torch };

@@ -26,15 +26,13 @@ struct pretraining_entries {
         const auto is_entry = [](const config_node& item) {
             return item.type == map || (item.type == scalar && !item.text.empty());
         };
-        if (node.type != sequence)
-            return is_entry(node) ? std::optional(true) : std::nullopt;
+        if (node.type != sequence) return is_entry(node) ? std::optional(true) : std::nullopt;
         const bool good = !node.items.empty() &&
                           std::all_of(node.items.begin(), node.items.end(), is_entry);
         return good ? std::optional(true) : std::nullopt;
     }
     [[nodiscard]] std::string expected() const {
-        return "a path, keys as {path: data.jsonl, text_column: text}, or a list of "
-               "these";
+        return "a path, keys as {path: data.jsonl, text_column: text}, or a list of these";
     }
 };
 
@@ -56,7 +54,7 @@ std::vector<K> data_keys() { return {
     K("val_set_size", &C::val_set_size, real{not_negative}, "samples that are held out from training: a number, or a share below 1").affecting(run),
     K("min_sample_len", &C::min_sample_len, whole{0}, "shorter samples are left out, in tokens").affecting(data),
     K("dataset_exact_deduplication", &C::dataset_exact_deduplication, truth{}, "equal samples count once").affecting(data),
-    K("shuffle_merged_datasets", &C::shuffle_merged_datasets, truth{}, "false: val_set_size holds out the last samples; samples are shuffled each epoch either way, unless shuffle_data is false").affecting(run),
+    K("shuffle_merged_datasets", &C::shuffle_merged_datasets, truth{}, "false: val_set_size holds out the last samples; samples are shuffled each epoch either way, unless shuffle_data is false"),
     K("chat_template", template_name{}, "template of all datasets of type chat_template that have none of their own"),
     K("train_on_inputs", &C::train_on_inputs, truth{}, "prompts are targets, too").affecting(data),
     K("eot_tokens", &C::eot_tokens, text_list{"a list of tokens, as [\"<end_of_turn>\"]"}, "tokens that end a turn of type chat_template; none: eos").affecting(data),
