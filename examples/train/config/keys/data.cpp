@@ -54,7 +54,7 @@ std::vector<K> data_keys() { return {
     K("val_set_size", &C::val_set_size, real{not_negative}, "samples that are held out from training: a number, or a share below 1").affecting(run),
     K("min_sample_len", &C::min_sample_len, whole{0}, "shorter samples are left out, in tokens").affecting(data),
     K("dataset_exact_deduplication", &C::dataset_exact_deduplication, truth{}, "equal samples count once").affecting(data),
-    K("shuffle_merged_datasets", &C::shuffle_merged_datasets, truth{}, "false: val_set_size holds out the last samples; samples are shuffled each epoch either way, unless shuffle_data is false"),
+    K("shuffle_merged_datasets", &C::shuffle_merged_datasets, truth{}, "false: val_set_size holds out the last samples; samples are shuffled each epoch either way, unless shuffle_data is false").affecting(run),
     K("chat_template", template_name{}, "template of all datasets of type chat_template that have none of their own"),
     K("train_on_inputs", &C::train_on_inputs, truth{}, "prompts are targets, too").affecting(data),
     K("eot_tokens", &C::eot_tokens, text_list{"a list of tokens, as [\"<end_of_turn>\"]"}, "tokens that end a turn of type chat_template; none: eos").affecting(data),
