@@ -83,6 +83,12 @@ constexpr bool holds_text(arrow::Type::type type) {
     return type == STRING || type == LARGE_STRING || type == STRING_VIEW;
 }
 
+/// Bytes without the mark that they are UTF-8, as some writers leave texts.
+constexpr bool holds_bytes(arrow::Type::type type) {
+    using enum arrow::Type::type;
+    return type == BINARY || type == LARGE_BINARY || type == BINARY_VIEW;
+}
+
 constexpr bool holds_list(arrow::Type::type type) {
     using enum arrow::Type::type;
     return type == LIST || type == LARGE_LIST || type == FIXED_SIZE_LIST;

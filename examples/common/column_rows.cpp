@@ -36,7 +36,8 @@ bool is_known(const arrow::DataType& type, int level = 0) {
                             level + 1);
         default:
             if (holds_list(type.id())) return is_known(*type.field(0)->type(), level + 1);
-            return holds_text(type.id()) || arrow::is_integer(type.id());
+            return holds_text(type.id()) || holds_bytes(type.id()) ||
+                   arrow::is_integer(type.id());
     }
 }
 
@@ -73,7 +74,7 @@ json value_of(const arrow::Array& array, std::int64_t i, const value_place& plac
             } else {
                 result = static_cast<std::uint64_t>(value);
             }
-        } else if constexpr (holds_text(type)) {
+        } else if constexpr (holds_text(type) || holds_bytes(type)) {
             check_utf8(values.GetView(i), [&] { return place.text(); });
             result = std::string(values.GetView(i));
         } else if constexpr (holds_list(type)) {

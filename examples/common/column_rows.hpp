@@ -21,7 +21,8 @@ enum class column_format : std::uint8_t { parquet, arrow };
 /// @details Texts become strings, lists arrays, structs objects; a field of a struct that
 /// is null is left out, as a writer of JSON rows would, and a column that is null is
 /// null. Integers, floating-point numbers and truths are what they are; values coded by a
-/// dictionary are those that the codes stand for. Texts must be UTF-8. Page checksums of
+/// dictionary are those that the codes stand for. Texts must be UTF-8; bytes that are not
+/// marked as text are read as text. Page checksums of
 /// Parquet are verified where the file has them.
 class column_row_reader {
 public:

@@ -87,6 +87,8 @@ bool json_row_reader::next_element(json& row) {
     line_ += static_cast<std::size_t>(std::count(element.begin(), element.end(), '\n'));
     at_ = end + 1;
     if (text_[end] == ']') close(end);
+    if (element.find_first_not_of(white_space) == std::string_view::npos)
+        refuse(row_line_, "the array has a comma without a row behind it");
     row = parse_json(element, name_, row_line_);
     return true;
 }

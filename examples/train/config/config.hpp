@@ -141,8 +141,8 @@ struct slice_end {
 /// Rows of a dataset that are read.
 struct row_selection {
     std::int64_t skip = 0;          ///< rows left out at the beginning
-    std::optional<slice_end> from;  ///< of what is left: split: train[from:to]
-    std::optional<slice_end> to;
+    std::optional<slice_end> from = {};  ///< of what is left: split: train[from:to]
+    std::optional<slice_end> to = {};
     std::int64_t shards = 1;      ///< parts of what is left, chosen by the seed
     std::int64_t shards_idx = 0;  ///< the part that is read
 

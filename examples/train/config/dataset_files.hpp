@@ -27,7 +27,7 @@ struct file_request {
 /// The files of a data set, in the order in which they are read.
 struct found_files {
     std::vector<std::string> files;
-    /// Of all files, where ds_type, or a path like `json`, says so.
+    /// Format of all files, where ds_type, or a path like `json`, says so.
     std::optional<file_format> format;
     /// Sentences about what was left out.
     std::vector<std::string> notes;

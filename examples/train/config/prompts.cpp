@@ -171,7 +171,7 @@ prompt_format reflection(const prompt_style& style) {
     const std::string with_input =
         begin + ", paired with an input that provides further context. " + task;
     const std::string alone = begin + ". " + task;
-    // Of the four styles, its prompter knows two; the others have no system text.
+    // Its prompter knows two of the four styles; the others have no system text.
     const bool known = style.name == instruct.name || style.name == chat.name;
     const prompt_style& used = known ? style : instruct;
     prompt_format format =

@@ -237,7 +237,13 @@ void chat_reader::read_message(const std::string& place, const json& message) {
         read.reasoning = text_field(place, message, chat_.field_thinking);
         read.has_reasoning = true;
     }
-    if (!chat_.message_field_training.empty()) {
+    if (chat_.message_field_training.empty()) {
+        const auto is_mark = [&](const char* key) {
+            const auto given = message.find(key);
+            return given != message.end() && !given->is_null();
+        };
+        if (is_mark("weight") || is_mark("train") || is_mark("training")) ++unused_marks_;
+    } else {
         const json* const given =
             find_field(place, message, chat_.message_field_training);
         if (given != nullptr && !given->is_null())

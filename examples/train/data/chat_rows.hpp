@@ -53,6 +53,10 @@ public:
     /// that train_on_eos and train_on_eot make a target.
     [[nodiscard]] std::int64_t without_end() const { return without_end_; }
 
+    /// Messages so far with a key weight, train or training that message_field_training
+    /// does not name.
+    [[nodiscard]] std::int64_t unused_marks() const { return unused_marks_; }
+
 private:
     /// Characters of a content as bytes of it, and whether they are trained.
     struct marked_bytes {
@@ -90,6 +94,7 @@ private:
     std::vector<chat_message> messages_;
     std::vector<training_mark> marks_;
     std::int64_t without_end_ = 0;
+    std::int64_t unused_marks_ = 0;
 };
 
 }  // namespace packkit::train

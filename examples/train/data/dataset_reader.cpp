@@ -50,6 +50,22 @@ void check_text_key(const std::string& place, const char* what, const std::strin
                                          what, in_quotes(key)));
 }
 
+/// Refuses a file that is one object with the rows under a key, {"data": [{…}, …]}.
+void check_first_row(const std::string& place, const json& row, const row_keys& wanted) {
+    if (!row.is_object() || row.size() != 1) return;
+    const auto& [key, value] = *row.items().begin();
+    const bool holds_rows = value.is_array() && !value.empty() && value[0].is_object();
+    const auto is_wanted = [&](const std::string& name) {
+        return name == key || name.starts_with(key + ".");
+    };
+    const auto& names = wanted.needed;
+    if (!holds_rows || std::any_of(names.begin(), names.end(), is_wanted)) return;
+    throw input_error(place, fmt::format("is an object that holds rows under the key {}; "
+                                         "expected an array of objects, or an object a "
+                                         "line (jq -c '.[\"KEY\"][]' makes it)",
+                                         in_quotes(key)));
+}
+
 }  // namespace
 
 dataset_reader::dataset_reader(const dataset_config& data, const train_config& config,
@@ -112,7 +128,9 @@ void dataset_reader::read() {
             read_file(file, wanted);
         } catch (const input_error& error) { bad_(data_.path, error); }
     }
-    if (chats_) sink_.count_without_end(chats_->without_end());
+    if (!chats_) return;
+    sink_.count_without_end(chats_->without_end());
+    sink_.count_unused_marks(chats_->unused_marks());
 }
 
 void dataset_reader::read_file(const std::string& file, const row_keys& wanted) {
@@ -127,7 +145,9 @@ void dataset_reader::read_file(const std::string& file, const row_keys& wanted) 
         }
     }
     const auto rows = open_rows(file, format, data_.sample_by, wanted);
+    bool first = true;
     while (const auto row = next_row(*rows)) {
+        if (std::exchange(first, false)) check_first_row(rows->place(), *row, wanted);
         if (is_selected(row_++)) {
             try {
                 require_object(rows->place(), *row);
@@ -193,6 +213,7 @@ void dataset_reader::use_ids(const std::string& place, const json& row) {
     for (const auto& [key, value] : row.items())
         check_column(place, "key", key);
     read_token_row(place, row, vocab_size_, token_row_);
+    if (data_.type != dataset_type::tokens) sink_.count_as_ids();
     sink_.count_padding(token_row_.padding);
     const auto& [ids, labels] = token_row_.sample;
     const auto& begins = token_row_.documents;

@@ -58,6 +58,15 @@ std::vector<std::string> warnings_of(const dataset_report& report,
                     "stop there; name the token that ends a turn in eot_tokens",
                     app::counted(report.without_end, "conversation") +
                         (report.without_end == 1 ? " has" : " have")));
+    add(report.padding, fmt::format("{} of padding removed, as attention_mask says",
+                                    app::counted(report.padding, "id")));
+    add(report.as_ids, fmt::format("{} with input_ids read as type tokens",
+                                   app::counted(report.as_ids, "row")));
+    add(report.unused_marks,
+        fmt::format("{} a key weight, train or training that is not used; name it in "
+                    "message_field_training",
+                    app::counted(report.unused_marks, "message") +
+                        (report.unused_marks == 1 ? " has" : " have")));
     add(report.held_out,
         fmt::format("val_set_size: {} held out from training ({}, seed {})",
                     are(report.held_out, "sample"),

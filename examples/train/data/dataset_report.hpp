@@ -31,8 +31,10 @@ struct dataset_report {
     std::int64_t without_targets = 0;  ///< of `dropped`: no token is a target
     std::int64_t duplicates = 0;       ///< of `dropped`: dataset_exact_deduplication
     std::int64_t without_end = 0;  ///< conversations that train no end of a turn, kept
-    std::int64_t padding = 0;   ///< ids that an attention_mask removed; counted only here
-    std::int64_t held_out = 0;  ///< samples of val_set_size, not in `samples`
+    std::int64_t padding = 0;  ///< ids that an attention_mask removed; counted only here
+    std::int64_t as_ids = 0;  ///< rows of ids that are read as tokens by their keys alone
+    std::int64_t unused_marks = 0;     ///< messages with a weight that no key names
+    std::int64_t held_out = 0;         ///< samples of val_set_size, not in `samples`
     std::int64_t held_out_tokens = 0;  ///< their tokens
 
     friend bool operator==(const dataset_report&, const dataset_report&) = default;

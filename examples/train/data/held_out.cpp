@@ -2,11 +2,13 @@
 #include "data/held_out.hpp"
 
 #include "common/errors.hpp"
-#include "common/numbers.hpp"
 #include "common/problems.hpp"
 
 #include <packkit/utility/permutation.hpp>
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <utility>
@@ -35,9 +37,9 @@ divided_samples hold_out(token_store samples, const train_config& config) {
     const std::size_t count = count_of(config.val_set_size, all);
     if (count >= all) {
         throw app::input_error(
-            "val_set_size", app::shortest(config.val_set_size) + " leaves none of " +
-                                app::counted(static_cast<std::int64_t>(all), "sample") +
-                                " for training");
+            "val_set_size",
+            fmt::format("{} leaves none of {} for training", config.val_set_size,
+                        app::counted(static_cast<std::int64_t>(all), "sample")));
     }
     std::vector<char> held_out(all, 0);
     const bool in_order = !config.shuffle_merged_datasets || !config.shuffle_data ||

@@ -34,7 +34,7 @@ struct header {
     std::int64_t labels;  ///< as tokens, or 0
     dataset_report report;
 };
-static_assert(sizeof(header) == 23 * sizeof(std::int64_t));
+static_assert(sizeof(header) == 25 * sizeof(std::int64_t));
 
 template <class T>
 std::string_view bytes_of(std::span<const T> values) {

@@ -34,8 +34,12 @@ public:
 
     /// Counts conversations in which a turn is trained and the end of none.
     void count_without_end(std::int64_t rows) { report_.without_end += rows; }
+    /// Counts messages that say of themselves whether they are trained, unheard.
+    void count_unused_marks(std::int64_t messages) { report_.unused_marks += messages; }
     /// Counts ids that an attention_mask has removed.
     void count_padding(std::int64_t ids) { report_.padding += ids; }
+    /// Counts a row that is read as tokens although the type does not say so.
+    void count_as_ids() { ++report_.as_ids; }
 
     [[nodiscard]] const dataset_report& report() const { return report_; }
 

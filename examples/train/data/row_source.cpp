@@ -19,11 +19,23 @@ using app::json;
 /// Rows of JSON.
 class json_source : public row_source {
 public:
-    explicit json_source(const std::string& file) : rows_(app::open_data_file(file)) {}
+    explicit json_source(const std::string& file)
+        : rows_(app::open_data_file(file)),
+          is_json_(app::without_compression(file).ends_with(".json")) {}
 
     bool next(json& row) override {
         line_before_ = rows_.line_number();
-        return rows_.next(row);
+        try {
+            return rows_.next(row);
+        } catch (const app::json_syntax_error& error) {
+            const bool whole = !rows_.is_array() && rows_.line_number() == 1;
+            if (!whole || !is_json_) throw;
+            const std::string place = rows_.place();
+            throw app::input_error(
+                place, std::string(error.what()).substr(place.size() + 2) +
+                           "; a .json file is an array of objects, or has an object a "
+                           "line");
+        }
     }
     // A file that cannot be read gets no further.
     [[nodiscard]] bool passes_over_errors() const override {
@@ -34,6 +46,7 @@ public:
 
 private:
     app::json_row_reader rows_;
+    bool is_json_;
     std::size_t line_before_ = 0;
 };
 

@@ -180,15 +180,10 @@ BOOST_AUTO_TEST_CASE(other_types) {
     BOOST_TEST(type_error("{path: data.jsonl, type: input_output}") == "no error");
     BOOST_TEST(type_error("{path: data.jsonl, type: alpaca, train_on_eos: all}") ==
                at + "train_on_eos: is for type chat_template, the type is alpaca");
-    BOOST_TEST(
-        type_error("{path: data.txt, type: alpaca}")
-            .starts_with(
-                at +
-                "path: expected a .jsonl, .json, .csv, .parquet or .arrow file for type "
-                "alpaca, found "));
-    BOOST_TEST(type_error("{path: data.jsonl, type: 'alpaca:chat'}") ==
-               at + "type: 'alpaca:chat' is not supported; expected one of completion, "
-                    "tokens, alpaca, input_output, chat_template");
+    BOOST_TEST(type_error("{path: data.txt, type: alpaca}") ==
+               at + "path: expected a .jsonl, .json, .csv, .parquet or .arrow file for "
+                    "type alpaca, or ds_type, found 'data.txt'");
+    BOOST_TEST(type_error("{path: data.jsonl, type: 'alpaca:chat'}") == "no error");
     BOOST_TEST(type_error("{path: data.jsonl, type: chat_templat}") ==
                at + "type: expected one of completion, tokens, alpaca, input_output, "
                     "chat_template, found 'chat_templat'; did you mean 'chat_template'?");

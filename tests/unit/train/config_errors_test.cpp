@@ -79,6 +79,7 @@ BOOST_AUTO_TEST_CASE(every_known_key_refuses_what_it_cannot_be) {
         BOOST_TEST(error.starts_with("command line: " + name), name << " says " << error);
     }
     for (const auto& key : dataset_keys()) {
+        if (key.status == key_status::noted && !key.read) continue;
         const std::string name = "datasets.0." + std::string(key.name);
         const std::string error = error_with("", {"max_steps=1", name + "=[[]]"});
         BOOST_TEST(error.starts_with("command line: " + name), name << " says " << error);

@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 BOOST_AUTO_TEST_SUITE(config_problems_test)
@@ -70,7 +71,7 @@ BOOST_AUTO_TEST_CASE(all_problems_are_told_in_the_order_of_the_file) {
             "  - data.jsonl\n"
             "optimizer: adamw_bnb_8bit\n"
             "adapter: lora\n"
-            "val_set: 3\n"
+            "zzzzzzz: 3\n"
             "warmup_steps: many\n"
             "fsdp_config: {offload_params: 3, state_dict_type: LOCAL_STATE_DICT}\n"
             "base_model: nowhere\n"
@@ -87,9 +88,8 @@ BOOST_AUTO_TEST_CASE(all_problems_are_told_in_the_order_of_the_file) {
          "config.yaml:6: optimizer: expected one of adamw_torch_fused, adamw_torch, "
          "found 'adamw_bnb_8bit'",
          "config.yaml:7: adapter is not supported; adapters are not built in yet; leave "
-         "it "
-         "and the lora_* keys away to train all parameters",
-         "config.yaml:8: key 'val_set' is unknown",
+         "it and the lora_* keys away to train all parameters",
+         "config.yaml:8: key 'zzzzzzz' is unknown",
          "config.yaml:9: warmup_steps: expected a whole number >= 0, found 'many'",
          "config.yaml:10: fsdp_config.offload_params: expected true or false, found '3'",
          "config.yaml:10: fsdp_config.state_dict_type: 'LOCAL_STATE_DICT' is not "
@@ -142,6 +142,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_value_causes_no_further_problems) {
 BOOST_AUTO_TEST_CASE(every_key_that_is_wrong_is_named) {
     std::string text;
     std::set<std::string> expected;
+    std::set<std::string> found;
     const auto add = [&](const std::string& prefix, const std::string& name) {
         text += (prefix.empty() ? "" : "  ") + name + ": [[]]\n";
         expected.insert(prefix + name);
@@ -153,16 +154,23 @@ BOOST_AUTO_TEST_CASE(every_key_that_is_wrong_is_named) {
     text += "fsdp_config:\n";
     for (const auto& name : done_names(fsdp_keys()))
         add("fsdp_config.", name);
+    // At most 100 problems are told of one file.
+    const auto look = [&] {
+        for (const std::string& line : problems_of(std::exchange(text, {}))) {
+            // Keys that the file does not have are told without a line.
+            if (line.starts_with("config.yaml: ")) continue;
+            BOOST_TEST(line.starts_with("config.yaml:"), line);
+            std::string rest = line.substr(line.find(": ") + 2);
+            if (rest.starts_with("key '")) rest = rest.substr(5);
+            BOOST_TEST(found.insert(rest.substr(0, rest.find_first_of(":' "))).second,
+                       line);
+        }
+    };
+    look();
     for (const auto& name : done_names(top_level_keys())) {
         if (name != "datasets" && name != "fsdp_config") add("", name);
     }
-    std::set<std::string> found;
-    for (const std::string& line : problems_of(text)) {
-        BOOST_TEST(line.starts_with("config.yaml:"), line);
-        std::string rest = line.substr(line.find(": ") + 2);
-        if (rest.starts_with("key '")) rest = rest.substr(5);
-        BOOST_TEST(found.insert(rest.substr(0, rest.find_first_of(":' "))).second, line);
-    }
+    look();
     BOOST_TEST(found == expected, boost::test_tools::per_element());
 }
 

@@ -106,4 +106,37 @@ BOOST_AUTO_TEST_CASE(types_that_are_other_types) {
                load("type: 'alpaca:chatml'").prompt.turn_format);
 }
 
+BOOST_AUTO_TEST_CASE(wrong_instructions) {
+    const auto alpaca = [](const char* row) {
+        labelled_tokens sample;
+        return error_of(run.folder, [&] {
+            read_instruction("d.jsonl:4", json::parse(row), alpaca_format(), bytes, false,
+                             sample);
+        });
+    };
+    BOOST_TEST(alpaca(R"({"output": "x"})") == "d.jsonl:4: key 'instruction' is missing");
+    BOOST_TEST(alpaca(R"({"instruction": "x"})") == "d.jsonl:4: key 'output' is missing");
+    BOOST_TEST(alpaca(R"({"instruction": "x", "input": 3, "output": "y"})") ==
+               "d.jsonl:4: key 'input' holds a number; expected a string");
+    BOOST_TEST(alpaca(R"({"instruction": "x", "input": null, "output": ""})") ==
+               "no error");
+    const auto segments = [](const char* row) {
+        labelled_tokens sample;
+        return error_of(run.folder, [&] {
+            read_segments("d.jsonl:4", json::parse(row), bytes, false, sample);
+        });
+    };
+    BOOST_TEST(segments("{}") == "d.jsonl:4: key 'segments' is missing");
+    BOOST_TEST(segments(R"({"segments": {}})") ==
+               "d.jsonl:4: key 'segments' holds an object; expected an array of "
+               "{\"label\", \"text\"}");
+    BOOST_TEST(segments(R"({"segments": [1]})") ==
+               "d.jsonl:4: segments[0]: expected an object, found a number");
+    BOOST_TEST(segments(R"({"segments": [{"label": 1, "text": "x"}]})") ==
+               "d.jsonl:4: segments[0]: key 'label' holds a number; expected true or "
+               "false");
+    BOOST_TEST(segments(R"({"segments": [{"label": true}]})") ==
+               "d.jsonl:4: segments[0]: key 'text' is missing");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -28,7 +28,7 @@ train_config config_in(const train_test::temporary_folder& folder) {
     dataset_config data;
     data.path = folder.write(
         "d.jsonl",
-        "{\"input_ids\":[1,2,3],\"labels\":[-100,2,3]}\n{\"input_ids\":[4]}\n");
+        "{\"input_ids\":[1,2,3],\"labels\":[-100,2,3]}\n{\"input_ids\":[4,5]}\n");
     data.type = dataset_type::tokens;
     config.datasets.push_back(data);
     config.tokenizer_type = "bytes";

@@ -51,7 +51,7 @@ std::vector<K> data_keys() { return {
     K("datasets", collection{config_node::kind::sequence, dataset_list}, "files to read, in this order").by_default("required without pretraining_dataset").listed(add_dataset_settings),
     K("pretraining_dataset", pretraining_entries{}, "texts that are read whole, as data sets of type completion"),
     K("streaming", truth{}, "data is read whole before the first step").as_noted(),
-    K("val_set_size", &C::val_set_size, real{not_negative}, "samples that are held out from training: a number, or a share below 1").affecting(run),
+    K("val_set_size", &C::val_set_size, real{not_negative}, "samples that are held out from training: a number, or a share below 1"),
     K("min_sample_len", &C::min_sample_len, whole{0}, "shorter samples are left out, in tokens").affecting(data),
     K("dataset_exact_deduplication", &C::dataset_exact_deduplication, truth{}, "equal samples count once").affecting(data),
     K("shuffle_merged_datasets", &C::shuffle_merged_datasets, truth{}, "false: val_set_size holds out the last samples; samples are shuffled each epoch either way, unless shuffle_data is false").affecting(run),

@@ -152,11 +152,13 @@ std::vector<key_group> keys_of_runs() { return {
      {"pretraining_sample_concatenation"}},
     {rejected, "use the name of a template in chat_template", {"chat_template_jinja", "chat_template_kwargs"}},
     {noted, "samples are shuffled over all data sets, each epoch anew", {"shuffle_before_merging_datasets"}},
+    {noted, "no template has a system message that it would replace; put one into the rows, as key system",
+     {"default_system_message"}},
     {noted, "nothing is evaluated yet: these data sets are not read", {"test_datasets"}},
     {noted, "prepared data is one file", {"num_dataset_shards_to_save"}},
     {rejected, "use shards and shards_idx of a data set", {"dataset_shard_num", "dataset_shard_idx"}},
     {rejected, "use type: tokens for data of ids", {"skip_prepare_dataset"}},
-    {rejected, "", {"default_system_message", 
+    {rejected, "", {
      "sampling_strategy"}},
 }; }
 
