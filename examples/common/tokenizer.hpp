@@ -34,6 +34,12 @@ public:
     [[nodiscard]] virtual std::int64_t vocabulary_size() const = 0;
     [[nodiscard]] virtual special_ids specials() const = 0;
 
+    /// The id of a token, as the files write it; nothing when there is no such token.
+    [[nodiscard]] virtual std::optional<std::int32_t> find(
+        std::string_view /*token*/) const {
+        return std::nullopt;
+    }
+
     /// The text of an added token of a tokenizer.json, which encode() finds wherever it
     /// stands; "" for any other id.
     [[nodiscard]] virtual std::string added_text(std::int32_t /*id*/) const { return {}; }
@@ -87,8 +93,11 @@ public:
 /// file, or of a folder with one of them (tokenizer.json is preferred).
 /// @details A tokenizer.json gives the ids that Hugging Face's library gives; a step that
 /// is not known here is refused by its name, never skipped. Its `truncation` and
-/// `padding` are not applied. bos, eos and pad come from tokenizer_config.json or
-/// special_tokens_map.json in the same folder, otherwise from the post-processor.
+/// `padding` are not applied. bos, eos and pad come from special_tokens_map.json and
+/// tokenizer_config.json in the same folder, otherwise from the post-processor. As in
+/// Transformers the former counts first, and not at all where the latter has
+/// `added_tokens_decoder`. `add_bos_token` and `add_eos_token` concern SentencePiece models
+/// alone: what a tokenizer.json puts around a text, its post-processor says.
 /// @throws input_error with file, key and value for a file that is broken or uses what is
 /// not supported.
 [[nodiscard]] std::unique_ptr<const tokenizer> load_tokenizer(const std::string& name);

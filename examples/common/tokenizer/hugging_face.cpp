@@ -56,15 +56,16 @@ public:
         if (const auto padding = document.find("padding")) {
             if (const auto pad = padding->find("pad_id")) specials_.pad = pad->id();
         }
-        notes.apply(specials_, [&](std::string_view token) {
-            const auto id = added_.find(token);
-            return id ? id : model_->tokens().find(token);
-        });
+        notes.apply(specials_, [&](std::string_view token) { return find(token); });
     }
 
     using tokenizer::encode;
     std::int64_t vocabulary_size() const override { return id_bound_; }
     special_ids specials() const override { return specials_; }
+    std::optional<std::int32_t> find(std::string_view token) const override {
+        const auto id = added_.find(token);
+        return id ? id : model_->tokens().find(token);
+    }
     std::string added_text(std::int32_t id) const override { return added_.text_of(id); }
 
     void encode(std::string_view text, bool add_special,

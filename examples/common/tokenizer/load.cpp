@@ -4,6 +4,7 @@
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
 #include "common/input_file.hpp"
+#include "common/tokenizer_files.hpp"
 #include "notes.hpp"
 
 #include <fmt/format.h>
@@ -18,6 +19,9 @@ namespace fs = std::filesystem;
 
 /// Greater than any known one by an order of magnitude, and small enough for memory.
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 29U;
+
+constexpr const char* json_name = "tokenizer.json";
+constexpr const char* model_name = "tokenizer.model";
 
 }  // namespace
 
@@ -47,7 +51,7 @@ std::string tokenizer_file(const std::string& name) {
     if (name == "bytes") return {};
     std::error_code ignored;
     if (fs::is_directory(name, ignored)) {
-        for (const char* const file : {"tokenizer.json", "tokenizer.model"}) {
+        for (const char* const file : {json_name, model_name}) {
             const fs::path path = fs::path(name) / file;
             if (fs::exists(path, ignored)) return path.string();
         }
@@ -66,14 +70,40 @@ std::string tokenizer_file(const std::string& name) {
     return name;
 }
 
+file_texts read_tokenizer_files(const std::string& file) {
+    file_texts files;
+    if (file.empty()) return files;
+    const fs::path folder = fs::path(file).parent_path();
+    std::error_code ignored;
+    for (const auto name : tokenizer_file_names) {
+        const fs::path path = folder / name;
+        if (fs::is_regular_file(path, ignored))
+            files[std::string(name)] = read_file(path.string(), most_bytes);
+    }
+    // One tokenizer: what lies beside another name is another one.
+    const char* const kept = file.ends_with(".json") ? json_name : model_name;
+    if (fs::path(file).filename() != kept) {
+        files.erase(json_name);
+        files.erase(model_name);
+        files[kept] = read_file(file, most_bytes);
+    }
+    return files;
+}
+
+std::unique_ptr<const tokenizer> make_tokenizer(const file_texts& files,
+                                                const std::string& file,
+                                                const std::string& name) {
+    if (file.empty()) return std::make_unique<const byte_tokenizer>();
+    const auto notes = read_tokenizer_notes(files, fs::path(file).parent_path().string());
+    if (!file.ends_with(".json"))
+        return make_sentence_piece(files.at(model_name), file, name, notes);
+    const document_node document = parse_json_document(files.at(json_name), file);
+    return make_hugging_face(document_field(document, file), name, notes);
+}
+
 std::unique_ptr<const tokenizer> load_tokenizer(const std::string& name) {
     const std::string file = tokenizer_file(name);
-    if (file.empty()) return std::make_unique<const byte_tokenizer>();
-    const tokenizer_notes notes = read_tokenizer_notes(file);
-    const std::string content = read_file(file, most_bytes);
-    if (!file.ends_with(".json")) return make_sentence_piece(content, file, name, notes);
-    const document_node document = parse_json_document(content, file);
-    return make_hugging_face(document_field(document, file), name, notes);
+    return make_tokenizer(read_tokenizer_files(file), file, name);
 }
 
 std::unique_ptr<const tokenizer> parse_tokenizer_json(std::string_view text,

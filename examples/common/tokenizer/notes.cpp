@@ -44,20 +44,22 @@ void tokenizer_notes::apply(
     replace(specials.pad, pad, "pad_token", id_of);
 }
 
-tokenizer_notes read_tokenizer_notes(const std::string& tokenizer_path) {
+tokenizer_notes read_tokenizer_notes(const file_texts& files, const std::string& folder) {
     tokenizer_notes notes;
-    // The second wins: it is what the reference library asks first.
-    for (const char* const name : {"special_tokens_map.json", "tokenizer_config.json"}) {
-        const fs::path path = fs::path(tokenizer_path).parent_path() / name;
-        std::error_code ignored;
-        if (!fs::is_regular_file(path, ignored)) continue;
-        const document_node document = read_json_document(path.string());
-        const document_field file(document, path.string());
-        if (const auto found = token_of(file, "bos_token")) notes.bos = found;
-        if (const auto found = token_of(file, "eos_token")) notes.eos = found;
-        if (const auto found = token_of(file, "pad_token")) notes.pad = found;
-        if (const auto found = file.truth("add_bos_token")) notes.add_bos = *found;
-        if (const auto found = file.truth("add_eos_token")) notes.add_eos = *found;
+    bool lists_added_tokens = false;
+    // The second wins where it counts at all, as in Transformers.
+    for (const char* const name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+        const auto found = files.find(name);
+        if (found == files.end() || lists_added_tokens) continue;
+        const std::string path = (fs::path(folder) / name).string();
+        const document_node document = parse_json_document(found->second, path);
+        const document_field file(document, path);
+        if (const auto token = token_of(file, "bos_token")) notes.bos = token;
+        if (const auto token = token_of(file, "eos_token")) notes.eos = token;
+        if (const auto token = token_of(file, "pad_token")) notes.pad = token;
+        if (const auto added = file.truth("add_bos_token")) notes.add_bos = *added;
+        if (const auto added = file.truth("add_eos_token")) notes.add_eos = *added;
+        lists_added_tokens = file.has("added_tokens_decoder");
     }
     return notes;
 }

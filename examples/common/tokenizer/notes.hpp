@@ -5,6 +5,7 @@
 
 #include "common/document_field.hpp"
 #include "common/tokenizer.hpp"
+#include "common/tokenizer_files.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -34,9 +35,11 @@ struct tokenizer_notes {
         const std::function<std::optional<std::int32_t>(std::string_view)>& id_of) const;
 };
 
-/// The notes in the folder of a tokenizer's file; files that are not there say nothing.
+/// The notes among a tokenizer's files; files that are not there say nothing.
+/// @param folder for messages
 /// @throws input_error for one that is no JSON, or with a wrong type.
-[[nodiscard]] tokenizer_notes read_tokenizer_notes(const std::string& tokenizer_path);
+[[nodiscard]] tokenizer_notes read_tokenizer_notes(const file_texts& files,
+                                                   const std::string& folder);
 
 [[nodiscard]] std::unique_ptr<const tokenizer> make_hugging_face(
     const document_field& document, const std::string& name,

@@ -49,13 +49,7 @@ public:
         };
         specials_ = {known(processor_.bos_id()), known(processor_.eos_id()),
                      known(processor_.pad_id())};
-        notes.apply(specials_, [&](std::string_view token) {
-            const int id = processor_.PieceToId({token.data(), token.size()});
-            return processor_.IsUnknown(id) &&
-                           processor_.IdToPiece(id) != std::string(token)
-                       ? std::nullopt
-                       : std::optional<std::int32_t>(id);
-        });
+        notes.apply(specials_, [&](std::string_view token) { return find(token); });
         add_bos_ = notes.add_bos.value_or(true) && specials_.bos.has_value();
         add_eos_ = notes.add_eos.value_or(false) && specials_.eos.has_value();
     }
@@ -63,6 +57,12 @@ public:
     using tokenizer::encode;
     std::int64_t vocabulary_size() const override { return processor_.GetPieceSize(); }
     special_ids specials() const override { return specials_; }
+    std::optional<std::int32_t> find(std::string_view token) const override {
+        const int id = processor_.PieceToId({token.data(), token.size()});
+        return processor_.IsUnknown(id) && processor_.IdToPiece(id) != std::string(token)
+                   ? std::nullopt
+                   : std::optional<std::int32_t>(id);
+    }
 
     void encode(std::string_view text, bool add_special,
                 std::vector<std::int32_t>& ids) const override {
