@@ -221,6 +221,52 @@ BOOST_AUTO_TEST_CASE(all_pairs_float32) {
     compare_all_pairs(at::kFloat, test::bounds::checkpoint_float32);
 }
 
+BOOST_AUTO_TEST_CASE(new_rows_are_the_mean_of_the_old_ones_on_every_mesh) {
+    const test::temporary_folder root;
+    // Five rows more: two ranks of tp have 24 each, four ranks 12, the last ones new ones
+    // alone.
+    constexpr std::int64_t stored = 43, rows = 48;
+    auto wide = uneven_llama();
+    wide.vocab_size = rows;
+    std::map<std::string, at::Tensor> old;
+    test::run_mesh(meshes.front(), [&](const mesh_rank& rank) {
+        trained subject(rank, at::kDouble);
+        subject.state.initialize(3);
+        old = subject.gathered();
+        subject.save(rank, output_dir(root, checkpoint_form::full),
+                     checkpoint_form::full);
+    });
+    const auto folder =
+        checkpoint_path(output_dir(root, checkpoint_form::full), steps_before);
+    const auto mean_of = [](const at::Tensor& matrix) {
+        auto sum = at::zeros({matrix.size(1)}, at::kDouble);
+        for (std::int64_t row = 0; row < matrix.size(0); ++row)
+            sum += matrix[row];
+        return sum / static_cast<double>(matrix.size(0));
+    };
+    for (const auto& to : meshes) {
+        test::run_mesh(to, [&](const mesh_rank& rank) {
+            model state(wide, rank.groups, trained::options_of(at::kFloat));
+            load_weights(folder.string(), state, stored);
+            for (std::size_t u = 0; u < state.units().size(); ++u) {
+                const auto& parameters = state.units()[u].parameters();
+                const auto full = parameters.gather_full(parameters.flat_shards());
+                if (rank.groups.world->rank() > 0) continue;
+                for (std::size_t i = 0; i < full.size(); ++i) {
+                    const auto& name = parameters.info(i).name;
+                    auto expected = old.at(name);
+                    if (full[i].size(0) == rows) {
+                        const auto mean = mean_of(expected).expand({rows - stored, -1});
+                        expected = at::cat({expected, mean});
+                    }
+                    BOOST_TEST(at::equal(full[i], expected.to(at::kFloat)),
+                               to_string(to) << ": " << name);
+                }
+            }
+        });
+    }
+}
+
 BOOST_AUTO_TEST_CASE(files_of_a_sharded_checkpoint) {
     const test::temporary_folder root;
     train_and_save(mesh(2, 1, 2, 2), at::kFloat, root);

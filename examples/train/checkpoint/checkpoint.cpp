@@ -8,6 +8,7 @@
 #include "config/model_config.hpp"
 #include "data/checksum.hpp"
 
+#include <packkit/model/parameters.hpp>
 #include <packkit/torch/memory/to_device.hpp>
 
 #include <unistd.h>
@@ -165,6 +166,8 @@ std::string save_checkpoint(const save_settings& settings, std::int64_t step,
                                                                 : now.write_shards();
         if (!is_first) return target.string();
         const bool wide = state.options().master_dtype == at::kDouble;
+        if (settings.companions != nullptr)
+            write_companions(unfinished, *settings.companions);
         describe_checkpoint(
             unfinished, {target.string(), step, settings.only_model},
             saved_model_config(model_config, wide ? "float64" : "float32"), identity,
@@ -185,8 +188,23 @@ void load_checkpoint(const resume_point& from, model& state, lt::adamw& optimize
     read_tensors(files, state, training_buffers(state, optimizer));
 }
 
-void load_weights(const std::string& folder, model& state) {
-    read_tensors(weight_files::open_folder(folder), state, weight_buffers(state));
+void load_weights(const std::string& folder, model& state,
+                  std::int64_t stored_vocabulary) {
+    const auto files = weight_files::open_folder(folder);
+    read_tensors(files, state, weight_buffers(state), stored_vocabulary);
+}
+
+std::string unused_head_warning(const std::string& folder, const model_shape& shape) {
+    constexpr const char* head = "lm_head.weight";
+    if (!shape.tie_word_embeddings) return {};
+    const auto files = weight_files::open_folder(folder);
+    const std::string embedding = unit_shapes(shape).front().parameters.front().name;
+    if (!files.contains(head) || !files.contains(embedding)) return {};
+    if (same_tensor(files, head, embedding)) return {};
+    return files.place_of(head) + ": " + head +
+           " is not used: config.json has tie_word_embeddings: true, so " + embedding +
+           " is the head, as in Transformers; to train the stored head set "
+           "overrides_of_model_config: {tie_word_embeddings: false}";
 }
 
 }  // namespace packkit::train

@@ -6,6 +6,7 @@
 
 #include "checkpoint/folder.hpp"
 #include "common/json.hpp"
+#include "common/tokenizer_files.hpp"
 #include "config/config.hpp"
 #include "model/model.hpp"
 
@@ -22,6 +23,8 @@ struct save_settings {
     checkpoint_form form = checkpoint_form::full;
     std::int64_t keep = 0;    ///< the newest so many stay; 0: all
     bool only_model = false;  ///< without the optimizer's state
+    /// Further files of the model's folder, as its tokenizer's; rank 0 writes them.
+    const app::file_texts* companions = nullptr;
 };
 
 /// Writes output_dir/checkpoint-<step>. Collective over `world`, all ranks of the model:
@@ -43,6 +46,15 @@ void load_checkpoint(const resume_point& from, model& state, lt::adamw& optimize
 
 /// Fills the parameters from a Hugging Face folder or a checkpoint. Throws
 /// app::input_error naming file and tensor when one is missing or has another shape.
-void load_weights(const std::string& folder, model& state);
+/// \param stored_vocabulary rows of embedding and head in the files, where the model has
+/// more: each new row is the mean of the stored ones, in float64 and then rounded to the
+/// parameters' dtype, the same bits on every mesh. 0: as many as the model has.
+void load_weights(const std::string& folder, model& state,
+                  std::int64_t stored_vocabulary = 0);
+
+/// One sentence about a stored head that is not used, because config.json ties the head
+/// to the embedding; "" when there is none, or none that differs from the embedding.
+/// Reads both. \throws app::input_error when the files cannot be opened.
+std::string unused_head_warning(const std::string& folder, const model_shape& shape);
 
 }  // namespace packkit::train

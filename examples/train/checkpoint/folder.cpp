@@ -5,6 +5,7 @@
 #include "common/atomic_file.hpp"
 #include "common/document_field.hpp"
 #include "common/errors.hpp"
+#include "common/input_file.hpp"
 #include "common/numbers.hpp"
 #include "data/checksum.hpp"
 
@@ -223,6 +224,25 @@ fs::path unfinished_path(const fs::path& checkpoint, std::int64_t writer) {
 void begin_checkpoint(const fs::path& unfinished) {
     remove_leftovers(unfinished.parent_path());
     fs::create_directories(unfinished);
+}
+
+void write_companions(const fs::path& unfinished, const app::file_texts& files) {
+    for (const auto& [name, text] : files)
+        app::write_file_atomically((unfinished / name).string(), text);
+}
+
+app::file_texts read_companions(const fs::path& folder) {
+    app::file_texts files;
+    std::error_code ignored;
+    const auto add = [&](std::string_view name) {
+        const auto path = folder / name;
+        if (fs::is_regular_file(path, ignored))
+            files[std::string(name)] = app::read_file(path.string());
+    };
+    for (const auto name : app::tokenizer_file_names)
+        add(name);
+    add("generation_config.json");
+    return files;
 }
 
 void describe_checkpoint(const fs::path& unfinished, const resume_point& point,

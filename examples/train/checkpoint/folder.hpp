@@ -6,6 +6,8 @@
 ///     output_dir/checkpoint-20/config.json            opens in Transformers
 ///                              trainer_state.json     step, identity of the run,
 ///                                                     checksums
+///                              tokenizer.json, …      files of the tokenizer, as they
+///                                                     were read
 ///     and, of form full:       model.safetensors      parameters, in the master dtype
 ///                              optimizer.safetensors  exp_avg.<name>,
 ///                                                     exp_avg_sq.<name>
@@ -18,6 +20,7 @@
 /// any checkpoint.
 
 #include "common/json.hpp"
+#include "common/tokenizer_files.hpp"
 #include "plan/identity.hpp"
 
 #include <cstdint>
@@ -84,6 +87,15 @@ std::filesystem::path unfinished_path(const std::filesystem::path& checkpoint,
 
 /// Makes an empty `unfinished` and removes what earlier attempts left beside it.
 void begin_checkpoint(const std::filesystem::path& unfinished);
+
+/// Writes files of the model's folder besides weights and config.json, as they are.
+void write_companions(const std::filesystem::path& unfinished,
+                      const app::file_texts& files);
+
+/// The files of `folder` that belong to its model besides weights and config.json: those
+/// of the tokenizer and generation_config.json. \throws app::input_error when one cannot
+/// be read.
+app::file_texts read_companions(const std::filesystem::path& folder);
 
 /// Writes config.json and trainer_state.json beside the tensors' files, whose `checksums`
 /// it takes by name. `config`: the text of config.json. `point`: what the checkpoint will

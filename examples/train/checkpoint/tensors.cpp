@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <utility>
@@ -45,6 +47,63 @@ void for_each_tensor(model& state, const std::vector<named_buffer>& buffers,
 std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
     return {static_cast<const std::byte*>(tensor.data_ptr()),
             static_cast<std::size_t>(tensor.nbytes())};
+}
+
+std::span<std::byte> writable_bytes(const at::Tensor& tensor) {
+    return {static_cast<std::byte*>(tensor.data_ptr()),
+            static_cast<std::size_t>(tensor.nbytes())};
+}
+
+/// Calls visit(slice) for the rows [0, rows) of these columns, some MiB at a time.
+template <class Visit>
+void for_each_block(std::int64_t rows, const index_range& columns, Visit visit) {
+    constexpr std::int64_t elements = std::int64_t{1} << 20U;
+    const auto at_once =
+        std::max<std::int64_t>(1, elements / std::max<std::int64_t>(1, columns.size()));
+    for (std::int64_t row = 0; row < rows; row += at_once)
+        visit(tensor_slice{{row, std::min(row + at_once, rows)}, columns});
+}
+
+/// The mean of all rows of a stored matrix, of these columns: float64. Every column is
+/// summed from the first row to the last, so that its bits do not depend on the others.
+std::vector<double> mean_of_rows(const weight_files& files, const std::string& name,
+                                 at::ScalarType type, const index_range& columns) {
+    const auto rows = files.info(name).shape.front();
+    std::vector<double> mean(static_cast<std::size_t>(columns.size()), 0.0);
+    for_each_block(rows, columns, [&](const tensor_slice& block) {
+        const auto stored = at::empty({block.rows.size(), columns.size()}, type);
+        files.read(name, block, writable_bytes(stored));
+        const auto wide = stored.to(at::kDouble);
+        const double* value = wide.const_data_ptr<double>();
+        for (std::int64_t row = 0; row < block.rows.size(); ++row) {
+            for (double& sum : mean)
+                sum += *value++;
+        }
+    });
+    for (double& sum : mean)
+        sum /= static_cast<double>(rows);
+    return mean;
+}
+
+/// A slice that ends behind the stored rows: in the dtype of `like`, on the CPU.
+at::Tensor read_with_new_rows(const weight_files& files, const std::string& name,
+                              const tensor_slice& slice, at::ScalarType type,
+                              const at::Tensor& like) {
+    const auto stored = files.info(name).shape.front();
+    const tensor_slice old{{slice.rows.begin, std::max(slice.rows.begin, stored)},
+                           slice.columns};
+    auto result = at::empty({slice.rows.size(), slice.columns.size()},
+                            at::TensorOptions().dtype(like.scalar_type()));
+    if (!old.rows.empty()) {
+        const auto read = at::empty({old.rows.size(), old.columns.size()}, type);
+        files.read(name, old, writable_bytes(read));
+        result.slice(0, 0, old.rows.size()).copy_(read);
+    }
+    auto mean = mean_of_rows(files, name, type, slice.columns);
+    result.slice(0, old.rows.size())
+        .copy_(at::from_blob(mean.data(), {static_cast<std::int64_t>(mean.size())},
+                             at::kDouble));
+    return result.view(like.sizes());
 }
 
 /// The ranks of a model's mesh as its files count them: tp innermost.
@@ -204,21 +263,55 @@ at::ScalarType stored_type(const weight_files& files, const std::string& name,
     return scalar_type(files.place_of(name) + ": " + name, stored.dtype);
 }
 
+std::vector<std::int64_t> stored_shape(model& state, std::size_t unit, std::size_t i,
+                                       std::int64_t stored_vocabulary) {
+    auto shape = state.units()[unit].parameters().info(i).shape;
+    const bool embedding = unit == 0 && i == 0;
+    const bool head =
+        !state.shape().tie_word_embeddings && unit + 1 == state.units().size() && i == 1;
+    if (stored_vocabulary > 0 && (embedding || head)) shape.front() = stored_vocabulary;
+    return shape;
+}
+
 void read_tensors(const weight_files& files, model& state,
-                  const std::vector<named_buffer>& buffers) {
+                  const std::vector<named_buffer>& buffers,
+                  std::int64_t stored_vocabulary) {
     for_each_tensor(state, buffers, [&](const auto& buffer, auto u, auto i) {
         const auto& parameters = state.units()[u].parameters();
         const auto name = buffer.prefix + parameters.info(i).name;
-        const auto type = stored_type(files, name, parameters.info(i).shape);
+        const auto shape = stored_shape(state, u, i, stored_vocabulary);
+        const auto type = stored_type(files, name, shape);
         const auto part = parameters.part(buffer.of_unit(u), i);
         if (part.numel() == 0) return;
+        const auto slice = parameters.slice(i);
+        if (slice.rows.end > shape.front()) {
+            part.copy_(read_with_new_rows(files, name, slice, type, part));
+            return;
+        }
         const bool in_place = part.is_cpu() && part.scalar_type() == type;
         const auto read = in_place ? part : at::empty(part.sizes(), type);
-        files.read(name, parameters.slice(i),
-                   {static_cast<std::byte*>(read.data_ptr()),
-                    static_cast<std::size_t>(read.nbytes())});
+        files.read(name, slice, writable_bytes(read));
         if (!in_place) part.copy_(read);
     });
+}
+
+bool same_tensor(const weight_files& files, const std::string& one,
+                 const std::string& other) {
+    const auto& info = files.info(one);
+    if (info.dtype != files.info(other).dtype || info.shape != files.info(other).shape)
+        return false;
+    const auto type = scalar_type(files.place_of(one), info.dtype);
+    const auto whole = whole_slice(info.shape);
+    bool same = true;
+    for_each_block(whole.rows.end, whole.columns, [&](const tensor_slice& block) {
+        if (!same) return;
+        const auto first = at::empty({block.elements()}, type);
+        const auto second = at::empty_like(first);
+        files.read(one, block, writable_bytes(first));
+        files.read(other, block, writable_bytes(second));
+        same = std::memcmp(first.data_ptr(), second.data_ptr(), first.nbytes()) == 0;
+    });
+    return same;
 }
 
 }  // namespace packkit::train

@@ -56,14 +56,27 @@ std::uint64_t write_shard_file(const std::filesystem::path& folder, model& state
 shard_index index_of_shards(model& state, const std::vector<named_buffer>& buffers,
                             const std::vector<std::uint64_t>& checksums);
 
+/// Rows of parameter `i` of unit `unit` in files whose embedding and head have
+/// `stored_vocabulary` rows (0: as many as the model's).
+std::vector<std::int64_t> stored_shape(model& state, std::size_t unit, std::size_t i,
+                                       std::int64_t stored_vocabulary);
+
 /// The type of a stored tensor. Throws app::input_error naming file and tensor when it is
 /// missing, has another shape or a type that is not read.
 at::ScalarType stored_type(const weight_files& files, const std::string& name,
                            const std::vector<std::int64_t>& shape);
 
 /// Fills the buffers' own slices, and reads no more than these. Throws app::input_error
-/// naming file and tensor when one is missing or has another shape.
+/// naming file and tensor when one is missing or has another shape. Where embedding and
+/// head have more rows than `stored_vocabulary` (0: as many as the model's), the new ones
+/// are the mean of the stored ones: each column is summed in float64 from the first row
+/// to the last.
 void read_tensors(const weight_files& files, model& state,
-                  const std::vector<named_buffer>& buffers);
+                  const std::vector<named_buffer>& buffers,
+                  std::int64_t stored_vocabulary = 0);
+
+/// Whether two stored tensors are equal in dtype, shape and bytes.
+bool same_tensor(const weight_files& files, const std::string& one,
+                 const std::string& other);
 
 }  // namespace packkit::train

@@ -97,26 +97,60 @@ std::vector<dataset_config> sound_datasets(const checked_config& checked,
     return sound;
 }
 
+/// Whether the keys that model and tokenizer depend on have no problem.
+bool knows_model(const config_problems& problems) {
+    constexpr std::string_view keys[] = {
+        "base_model",   "base_model_config", "overrides_of_model_config",
+        "model_config", "rope_scaling",      "revision_of_model"};
+    return std::all_of(std::begin(keys), std::end(keys),
+                       [&](std::string_view key) { return problems.sound(key); });
+}
+
+bool knows_tokenizer(const config_problems& problems) {
+    constexpr std::string_view keys[] = {
+        "tokenizer_type", "tokenizer_config",       "special_tokens",
+        "tokens",         "added_tokens_overrides", "resize_token_embeddings_to_32x"};
+    return std::all_of(std::begin(keys), std::end(keys),
+                       [&](std::string_view key) { return problems.sound(key); });
+}
+
+/// Reads the model's config.json and the tokenizer, each as far as its keys allow it; the
+/// shape is there when both or the model alone could be read.
+std::pair<run_inputs, std::optional<model_shape>> check_model(
+    const checked_config& checked, problem_lines& lines) {
+    const train_config& config = checked.config;
+    run_inputs inputs;
+    std::optional<configured_model> model;
+    if (knows_model(checked.problems))
+        model = lines.attempt([&] { return read_configured_model(config); });
+    std::optional<run_tokenizer> tokenizer;
+    if (knows_tokenizer(checked.problems))
+        tokenizer = lines.attempt([&] { return load_run_tokenizer(config); });
+    if (tokenizer) {
+        inputs.tokens = std::move(tokenizer->tokens);
+        inputs.tokenizer_hash = tokenizer->hash;
+    }
+    if (!model) return {std::move(inputs), std::nullopt};
+    if (inputs.tokens) fit_vocabulary(*model, config, *inputs.tokens);
+    inputs.shape = model->shape;
+    inputs.stored_vocabulary = model->stored_vocabulary;
+    return {std::move(inputs), model->shape};
+}
+
 /// Reads the data sets that can be read; their problems become lines.
 token_store check_data(const checked_config& checked,
-                       const std::optional<model_shape>& shape, problem_lines& lines) {
+                       const std::optional<model_shape>& shape, const tokenizer* tokens,
+                       problem_lines& lines) {
     const train_config& config = checked.config;
-    std::optional<std::unique_ptr<const tokenizer>> tokens;
-    if (checked.problems.sound("tokenizer_type")) {
-        tokens = lines.attempt([&]() -> std::unique_ptr<const tokenizer> {
-            return load_tokenizer(config.tokenizer_type.empty() ? "bytes"
-                                                                : config.tokenizer_type);
-        });
-    }
     train_config readable = config;
-    readable.datasets = sound_datasets(checked, tokens.has_value());
+    readable.datasets = sound_datasets(checked, tokens != nullptr);
     if (readable.datasets.empty()) return {};
     if (!shape || readable.datasets.size() < config.datasets.size())
         readable.dataset_prepared_path.clear();  // no run would have this data
     const byte_tokenizer none;
     app::progress_bar bar("reading data");
     return read_datasets(
-        readable, tokens ? **tokens : none,
+        readable, tokens != nullptr ? *tokens : none,
         shape ? shape->vocab_size : std::numeric_limits<std::int32_t>::max(),
         [&](std::uint64_t done, std::uint64_t total) {
             bar.set_total(total);
@@ -129,31 +163,31 @@ token_store check_data(const checked_config& checked,
 
 /// Looks for each tensor of the model in its files; then reads them all.
 void check_weights(const train_config& config, const model_shape& shape,
-                   problem_lines& lines) {
+                   std::int64_t stored_vocabulary, problem_lines& lines) {
     const auto files = weight_files::open_folder(config.base_model);
     lt::single_communicator alone("check");
     model probe(shape, lt::mesh_view::alone(alone), {});
     bool complete = true;
-    for (const auto& unit : probe.units()) {
-        const auto& parameters = unit.parameters();
+    for (std::size_t u = 0; u < probe.units().size(); ++u) {
+        const auto& parameters = probe.units()[u].parameters();
         for (std::size_t i = 0; i < parameters.size(); ++i) {
-            const auto& wanted = parameters.info(i);
             try {
-                stored_type(files, wanted.name, wanted.shape);
+                stored_type(files, parameters.info(i).name,
+                            stored_shape(probe, u, i, stored_vocabulary));
             } catch (const app::input_error& error) {
                 complete = false;
                 lines.add_of_file(config.base_model, error);
             }
         }
     }
-    if (complete) load_weights(config.base_model, probe);
+    if (complete) load_weights(config.base_model, probe, stored_vocabulary);
 }
 
 }  // namespace
 
 void check_mesh(const train_config& config, std::int64_t processes) {
     const auto mesh = choose_mesh(config, processes);
-    if (mesh.tp > 1) check_cut(read_model_config(config.base_model), mesh);
+    if (mesh.tp > 1) check_cut(read_configured_model(config).shape, mesh);
 }
 
 int check(const std::string& path, std::span<const std::string> overrides,
@@ -175,16 +209,19 @@ int check(const std::string& path, std::span<const std::string> overrides,
                             problems.sound("tensor_parallel_size") &&
                             problems.sound("gradient_accumulation_steps");
     if (knows_mesh) mesh = lines.attempt([&] { return choose_mesh(config, processes); });
-    std::optional<model_shape> shape;
-    if (problems.sound("base_model")) {
-        shape = lines.attempt([&] { return read_model_config(config.base_model); });
-    }
+    auto [inputs, shape] = check_model(checked, lines);
     if (mesh && shape) {
         lines.attempt([&] { return check_cut(*shape, *mesh), true; });
     }
-    auto samples = lines.attempt([&] { return check_data(checked, shape, lines); });
+    auto samples = lines.attempt(
+        [&] { return check_data(checked, shape, inputs.tokens.get(), lines); });
+    std::string head;
     if (shape && !config.random_init_weights && problems.sound("random_init_weights")) {
-        lines.attempt([&] { return check_weights(config, *shape, lines), true; });
+        lines.attempt([&] {
+            check_weights(config, *shape, inputs.stored_vocabulary, lines);
+            head = unused_head_warning(config.base_model, *shape);
+            return true;
+        });
     }
     if (auto found = lines.take(); !found.empty())
         throw app::input_problems(std::move(found));
@@ -199,6 +236,7 @@ int check(const std::string& path, std::span<const std::string> overrides,
         std::fprintf(stderr, "warning: %s\n", warning.c_str());
     }
     std::fprintf(stderr, "%s\n", summary_of(report).c_str());
+    if (!head.empty()) std::fprintf(stderr, "warning: %s\n", head.c_str());
     app::write_stdout(
         "no problem found: " + app::counted(inputs.samples.report().samples, "sample") +
         ", " + app::counted(plan.data->total_steps(), "step") + " on " +

@@ -111,6 +111,7 @@ public:
     [[nodiscard]] std::string file(const char* name) const {
         return (path_ / name).string();
     }
+    [[nodiscard]] const fs::path& path() const { return path_; }
     void keep_as(const fs::path& target) const { fs::rename(path_, target); }
 
 private:
@@ -151,6 +152,7 @@ std::string export_checkpoint(const std::string& checkpoint, const std::string& 
     app::write_file_atomically(
         partial.file("config.json"),
         saved_model_config(read_model_document(source), name_of_type));
+    write_companions(partial.path(), read_companions(source));
     fs::remove(folder, ignored);  // an empty one
     partial.keep_as(folder);
     return folder + ": " + std::to_string(list.size()) + " tensors, " +

@@ -7,7 +7,8 @@
 
 namespace packkit::train {
 
-/// Writes `folder` with config.json and model.safetensors of the checkpoint (or of the
+/// Writes `folder` with config.json, model.safetensors and the tokenizer's files of the
+/// checkpoint (or of the
 /// newest whole one of an output_dir), the weights in `dtype` ("float32", "float64",
 /// "bfloat16", rounded to nearest even; empty: as they are). The folder appears complete
 /// or not at all.

@@ -3,6 +3,7 @@
 /// \file
 /// The configuration of a run: an Axolotl-shaped YAML file and key=value overrides.
 
+#include "common/tokenizer_files.hpp"
 #include "config/names.hpp"
 #include "config/prompts.hpp"
 #include "config/step_interval.hpp"
@@ -192,12 +193,27 @@ inline constexpr std::string_view default_output_dir = "model-out";
 struct train_config {
     std::string config_path;  ///< the file as given; for messages, no setting
 
-    std::string base_model;            ///< Hugging Face folder: config.json, weights
+    /// Hugging Face folder: config.json, weights. A name of the Hub has become its folder
+    /// in the cache.
+    std::string base_model;
+    std::string base_model_config;           ///< folder of config.json; "": base_model
+    std::string revision_of_model = "main";  ///< of a name of the Hub
     bool random_init_weights = false;  ///< initial weights from the seed, none are read
-    /// "bytes", or the path of a tokenizer: its vocabulary, bos and eos. "" (not set)
-    /// when all datasets are of type tokens: ids are then only held to the model's
-    /// vocabulary, and nothing is put before or behind them.
+    /// "bytes", or the path of a tokenizer: its vocabulary, bos and eos. The name of a
+    /// class of Transformers, and no name at all, have become the tokenizer of
+    /// tokenizer_config or of the model. "" when all datasets are of type tokens and none
+    /// is named: ids are then only held to the model's vocabulary, and nothing is put
+    /// before or behind them.
     std::string tokenizer_type;
+    std::string tokenizer_config;  ///< file or folder, for tokenizer_type; "": not set
+    /// Keys special_tokens, tokens and added_tokens_overrides.
+    app::tokenizer_changes token_changes;
+    bool resize_token_embeddings_to_32x = false;
+    /// JSON objects that are merged over config.json in this order; "": not set. The last
+    /// is the value of config.json's key of that name.
+    std::string overrides_of_model_config;
+    std::string model_config;
+    std::string rope_scaling;
     std::vector<dataset_config> datasets;
     bool train_on_inputs = false;         ///< prompts are targets, too
     std::vector<std::string> eot_tokens;  ///< end a turn of chat_template; none: eos

@@ -4,8 +4,8 @@
 #include "chat/template.hpp"
 #include "common/compressed_file.hpp"
 #include "config/dataset_files.hpp"
+#include "config/model_source.hpp"
 #include "config/schema.hpp"
-#include "config/tokenizer_type.hpp"
 
 #include <fmt/format.h>
 
@@ -81,13 +81,6 @@ void check_rows(const key_reader& keys, const dataset_config& data) {
         keys.fail("shards_idx", fmt::format("{} is no part of {}; parts count from 0",
                                             data.rows.shards_idx, data.rows.shards));
     }
-}
-
-void check_existing(const key_reader& keys, std::string_view key,
-                    const std::string& path) {
-    std::error_code error;
-    if (!std::filesystem::exists(path, error))
-        keys.fail(key, in_quotes(path) + " does not exist");
 }
 
 /// Keys that are set although the type does not use them.
@@ -290,28 +283,6 @@ void check_lists(const key_reader& keys) {
     }
 }
 
-/// Data sets of ids alone need no tokenizer.
-void settle_tokenizer(const key_reader& keys, train_config& config,
-                      const config_problems& problems) {
-    if (!keys.has("tokenizer_type")) {
-        bool ids_alone = !problems.has("datasets");
-        bool known = ids_alone;
-        for (std::size_t i = 0; i < config.datasets.size(); ++i) {
-            const std::string name = "datasets." + std::to_string(i);
-            known = known && !problems.has(name) && !problems.has(name + ".type");
-            ids_alone = ids_alone && config.datasets[i].type == dataset_type::tokens;
-        }
-        if (ids_alone || !known) return;
-        keys.conflict("tokenizer_type",
-                      "tokenizer_type is missing: expected bytes, or a tokenizer's file "
-                      "or folder; only data sets of type tokens do without");
-    }
-    if (config.tokenizer_type != "bytes")
-        config.tokenizer_type = resolved_path(keys.file(), config.tokenizer_type);
-    const auto problem = tokenizer_type_problem(config.tokenizer_type);
-    if (!problem.empty()) keys.fail("tokenizer_type", problem);
-}
-
 /// Adds the warning that a template's turns end with a text that no eot_tokens name.
 void warn_of_missing_ends(train_config& config) {
     if (!config.eot_tokens.empty()) return;
@@ -346,19 +317,17 @@ file_format file_kind(const dataset_config& data) {
 
 void read_dataset_list(const key_reader& keys, train_config& config,
                        config_problems& problems) {
-    problems.attempt_with(keys, {"base_model"},
-                          [&] { check_existing(keys, "base_model", config.base_model); });
+    settle_model(keys, config, problems);
     key_remarks remarks;
     entry_list entries(keys, config, problems, remarks);
     entries.read_datasets();
-    entries.read_pretraining();
+    if (problems.sound("pretraining_dataset")) entries.read_pretraining();
     config.warnings.insert(config.warnings.end(), remarks.warnings.begin(),
                            remarks.warnings.end());
     config.notes.insert(config.notes.end(), remarks.notes.begin(), remarks.notes.end());
     problems.attempt_with(keys, {"datasets", "pretraining_dataset"},
                           [&] { check_lists(keys); });
-    problems.attempt_with(keys, {"tokenizer_type"},
-                          [&] { settle_tokenizer(keys, config, problems); });
+    settle_tokenizer(keys, config, problems);
     const bool prompts = std::any_of(config.datasets.begin(), config.datasets.end(),
                                      [](const dataset_config& data) {
                                          return data.type != dataset_type::completion &&

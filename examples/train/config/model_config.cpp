@@ -8,6 +8,8 @@
 
 #include <packkit/model/model_traits.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <fstream>
 #include <optional>
@@ -36,12 +38,14 @@ std::optional<std::int64_t> padding_of(const app::ordered_json& document,
     return row;
 }
 
-}  // namespace
+/// The language model's part of a config.json: a Gemma 3 with eyes nests it.
+app::ordered_json& language_model(app::ordered_json& document) {
+    return document.contains("text_config") ? document["text_config"] : document;
+}
 
-model_shape read_model_config(const std::string& path) {
-    const std::string file = app::model_config_file(path);
-    model_shape model = app::read_model_config(path);
-    const auto document = read_model_document(path);
+/// Holds a shape to what this trainer computes. \param file for messages
+model_shape checked_shape(model_shape model, const app::ordered_json& document,
+                          const std::string& file) {
     const auto refuse = [&](const std::string& key, const std::string& value,
                             const std::string& computed) {
         throw app::input_error(
@@ -79,23 +83,162 @@ model_shape read_model_config(const std::string& path) {
     return model;
 }
 
-namespace {
-
-/// The class of Transformers that opens a model of this type.
-std::string_view architecture_of(std::string_view model_type) {
-    constexpr std::pair<std::string_view, std::string_view> known[] = {
-        {"llama", "LlamaForCausalLM"},       {"mistral", "MistralForCausalLM"},
-        {"mixtral", "MixtralForCausalLM"},   {"qwen2", "Qwen2ForCausalLM"},
-        {"qwen3", "Qwen3ForCausalLM"},       {"qwen3_moe", "Qwen3MoeForCausalLM"},
-        {"gemma", "GemmaForCausalLM"},       {"gemma2", "Gemma2ForCausalLM"},
-        {"gemma3_text", "Gemma3ForCausalLM"}};
-    for (const auto& [type, architecture] : known) {
-        if (type == model_type) return architecture;
+/// Keys of rope in the two generations of config.json: a new value of one generation ends
+/// the old one of the other.
+void drop_replaced_rope(app::ordered_json& target, const std::string& key,
+                        const app::ordered_json& value) {
+    const bool nested =
+        target.contains("rope_parameters") && target["rope_parameters"].is_object();
+    if (key == "rope_scaling" && nested) {
+        const auto rope = target["rope_parameters"];
+        for (const char* const kept : {"rope_theta", "partial_rotary_factor"}) {
+            if (rope.contains(kept) && !target.contains(kept)) target[kept] = rope[kept];
+        }
+        target.erase("rope_parameters");
+    } else if (key == "rope_theta" && nested) {
+        target["rope_parameters"][key] = value;
+    } else if (key == "rope_parameters") {
+        target.erase("rope_scaling");
+        target.erase("rope_theta");
     }
-    return {};
+}
+
+void merge_over(app::ordered_json& target, const app::ordered_json& overrides) {
+    for (const auto& [key, value] : overrides.items()) {
+        drop_replaced_rope(target, key, value);
+        target[key] = value;
+    }
 }
 
 }  // namespace
+
+model_shape read_model_config(const std::string& path) {
+    return checked_shape(app::read_model_config(path), read_model_document(path),
+                         app::model_config_file(path));
+}
+
+std::string config_folder(const train_config& config) {
+    return config.base_model_config.empty() ? config.base_model
+                                            : config.base_model_config;
+}
+
+std::span<const std::string_view> model_config_keys() {
+    static constexpr std::string_view keys[] = {"vocab_size",
+                                                "hidden_size",
+                                                "intermediate_size",
+                                                "num_hidden_layers",
+                                                "num_attention_heads",
+                                                "num_key_value_heads",
+                                                "head_dim",
+                                                "max_position_embeddings",
+                                                "rms_norm_eps",
+                                                "initializer_range",
+                                                "tie_word_embeddings",
+                                                "hidden_act",
+                                                "hidden_activation",
+                                                "attention_bias",
+                                                "mlp_bias",
+                                                "attention_dropout",
+                                                "query_pre_attn_scalar",
+                                                "attn_logit_softcapping",
+                                                "final_logit_softcapping",
+                                                "use_bidirectional_attention",
+                                                "num_local_experts",
+                                                "num_experts",
+                                                "num_experts_per_tok",
+                                                "moe_intermediate_size",
+                                                "decoder_sparse_step",
+                                                "norm_topk_prob",
+                                                "mlp_only_layers",
+                                                "output_router_logits",
+                                                "router_jitter_noise",
+                                                "layer_types",
+                                                "sliding_window",
+                                                "use_sliding_window",
+                                                "max_window_layers",
+                                                "sliding_window_pattern",
+                                                "rope_theta",
+                                                "rope_scaling",
+                                                "rope_parameters",
+                                                "rope_local_base_freq",
+                                                "partial_rotary_factor",
+                                                "pad_token_id",
+                                                "bos_token_id",
+                                                "eos_token_id",
+                                                "use_cache"};
+    return keys;
+}
+
+configured_model read_configured_model(const train_config& config) {
+    const std::string path = config_folder(config);
+    configured_model model;
+    model.document = read_model_document(path);
+    app::ordered_json overrides = app::ordered_json::object();
+    for (const auto* text : {&config.overrides_of_model_config, &config.model_config}) {
+        if (!text->empty()) overrides.update(app::ordered_json::parse(*text));
+    }
+    if (!config.rope_scaling.empty())
+        overrides["rope_scaling"] = app::ordered_json::parse(config.rope_scaling);
+    if (overrides.empty()) {
+        model.shape = read_model_config(path);
+    } else {
+        merge_over(language_model(model.document), overrides);
+        const std::string file =
+            app::model_config_file(path) + " with overrides_of_model_config";
+        model.shape = checked_shape(app::parse_model_config(model.document.dump(), file),
+                                    model.document, file);
+    }
+    model.stored_vocabulary = model.shape.vocab_size;
+    return model;
+}
+
+void fit_vocabulary(configured_model& model, const train_config& config,
+                    const app::tokenizer& tokens) {
+    put_token_ids(model.document, config, tokens);
+    const bool rounds = config.resize_token_embeddings_to_32x;
+    if (config.token_changes.empty() && !rounds) return;
+    constexpr std::int64_t multiple = 32;
+    std::int64_t rows = tokens.vocabulary_size();
+    if (rounds) rows = (rows + multiple - 1) / multiple * multiple;
+    if (rows <= model.shape.vocab_size) return;
+    auto& document = language_model(model.document);
+    model.shape.vocab_size = rows;
+    document["vocab_size"] = rows;
+    // A padding row that is counted from the end stays the row that it was.
+    if (model.shape.pad_token_id && document.contains("pad_token_id"))
+        document["pad_token_id"] = *model.shape.pad_token_id;
+}
+
+void put_token_ids(app::ordered_json& document, const train_config& config,
+                   const app::tokenizer& tokens) {
+    const auto put = [&](const char* key, const std::string& named,
+                         std::optional<std::int32_t> id) {
+        if (named.empty() || !id) return;
+        document[key] = *id;
+        auto& inner = language_model(document);
+        if (inner.contains(key)) inner[key] = *id;
+    };
+    put("bos_token_id", config.token_changes.bos_token, tokens.specials().bos);
+    put("eos_token_id", config.token_changes.eos_token, tokens.specials().eos);
+}
+
+std::string architecture_of(std::string_view model_type) {
+    static constexpr std::pair<std::string_view, std::string_view> known[] = {
+        {"llama", "LlamaForCausalLM"},
+        {"mistral", "MistralForCausalLM"},
+        {"mixtral", "MixtralForCausalLM"},
+        {"qwen2", "Qwen2ForCausalLM"},
+        {"qwen3", "Qwen3ForCausalLM"},
+        {"qwen3_moe", "Qwen3MoeForCausalLM"},
+        {"gemma3", "Gemma3ForConditionalGeneration"},
+        {"gemma", "GemmaForCausalLM"},
+        {"gemma2", "Gemma2ForCausalLM"},
+        {"gemma3_text", "Gemma3ForCausalLM"}};
+    for (const auto& [type, architecture] : known) {
+        if (type == model_type) return std::string(architecture);
+    }
+    return {};
+}
 
 app::ordered_json read_model_document(const std::string& path) {
     const std::string file = app::model_config_file(path);

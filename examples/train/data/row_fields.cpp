@@ -2,6 +2,7 @@
 #include "data/row_fields.hpp"
 
 #include "common/errors.hpp"
+#include "config/config.hpp"
 
 #include <fmt/format.h>
 

@@ -4,8 +4,11 @@
 /// Text to token ids as training wants them, over common/tokenizer.hpp.
 
 #include "common/tokenizer.hpp"
+#include "common/tokenizer_files.hpp"
+#include "config/config.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +18,19 @@ namespace packkit::train {
 using app::byte_tokenizer;
 using app::load_tokenizer;
 using app::tokenizer;
+
+/// A configuration's tokenizer.
+struct run_tokenizer {
+    std::unique_ptr<const tokenizer> tokens;
+    app::file_texts files;  ///< with the changes of the configuration
+    std::string hash;       ///< of its file and of bos, eos and pad
+};
+
+/// Loads the tokenizer that `tokenizer_type` names, with the tokens that the
+/// configuration changes. Where none is named (data sets of ids alone) nobody asks the
+/// one that is returned, and the files are those of the model's tokenizer, if it has one.
+/// \throws app::input_error as app::load_tokenizer and app::apply_changes.
+run_tokenizer load_run_tokenizer(const train_config& config);
 
 /// Appends the ids of a document: those of the text with what the tokenizer puts around
 /// it, and eos unless it is the last one already (or the tokenizer has none).

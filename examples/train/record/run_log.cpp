@@ -27,6 +27,16 @@ void run_log::data(const token_store& samples, const train_config& config) const
         warn(line);
 }
 
+void run_log::vocabulary(const train_config& config, const run_inputs& inputs) const {
+    const auto rows = inputs.shape.vocab_size;
+    if (rows == inputs.stored_vocabulary) return;
+    say(fmt::format(
+        "vocabulary: {} rows of embedding and head instead of {}; the new ones are {}",
+        app::grouped(rows), app::grouped(inputs.stored_vocabulary),
+        config.random_init_weights ? "random as all others (random_init_weights)"
+                                   : "the mean of the old ones"));
+}
+
 void run_log::kernels() const {
     std::string names;
     for (const auto set : lt::machine_instruction_sets())

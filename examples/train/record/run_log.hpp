@@ -8,6 +8,7 @@
 #include "config/config.hpp"
 #include "data/dataset.hpp"
 #include "plan/data_plan.hpp"
+#include "plan/inputs.hpp"
 #include "record/metrics.hpp"
 
 #include <packkit/mesh/mesh_shape.hpp>
@@ -32,6 +33,8 @@ public:
 
     // Before the first step.
     void data(const token_store& samples, const train_config& config) const;
+    /// Rows of embedding and head that base_model's files do not have.
+    void vocabulary(const train_config& config, const run_inputs& inputs) const;
     /// The instruction set of the CPU kernels, and those that this machine has.
     void kernels() const;
     void mesh(const mesh_shape& mesh) const;

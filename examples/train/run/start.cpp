@@ -114,7 +114,12 @@ run_start start_or_resume(const run_plan& plan, const run_options& options,
         } else if (config.random_init_weights) {
             network.initialize(config.seed);
         } else {
-            load_weights(config.base_model, network);
+            const auto& inputs = plan.inputs;
+            load_weights(config.base_model, network, inputs.stored_vocabulary);
+            if (rank.is_first()) {
+                const auto warning = unused_head_warning(config.base_model, inputs.shape);
+                if (!warning.empty()) log.warn(warning);
+            }
         }
         if (rank.is_first())
             start.metrics = std::make_unique<metrics_file>(

@@ -97,6 +97,7 @@ void announce(const run_plan& plan, const job_rank& rank, const model& network,
             "host memory anyway");
     if (on_cpu) log.kernels();
     log.data(plan.inputs.samples, plan.config);
+    log.vocabulary(config, plan.inputs);
     log.mesh(plan.mesh());
     if (const auto note = mesh_note_of(config, rank.environment().world_size);
         !note.empty())
@@ -248,7 +249,8 @@ void training_loop::save(std::int64_t steps_done) {
     start.checkpoint =
         save_checkpoint({config.output_dir,
                          is_last ? config.final_state_dict_type : config.state_dict_type,
-                         config.save_total_limit, config.save_only_model},
+                         config.save_total_limit, config.save_only_model,
+                         &plan.inputs.companions},
                         steps_done, network, optimizer, plan.inputs.model_config,
                         plan.identity, *groups.world);
     log.saved(start.checkpoint);

@@ -164,9 +164,14 @@ BOOST_AUTO_TEST_CASE(truth_values_and_names) {
     BOOST_TEST(error_with("device: gpu") ==
                "config.yaml:1: device: expected one of auto, cpu, cuda, found 'gpu'");
     BOOST_TEST(error_with("tokenizer_type: LlamaTokenizer") ==
-               "config.yaml:1: tokenizer_type: LlamaTokenizer: there is no such "
-               "tokenizer; expected "
-               "bytes, a tokenizer.json or .model file, or a folder with one");
+               "config.yaml:1: tokenizer_type: LlamaTokenizer is the tokenizer of "
+               "base_model, and 'model' has neither tokenizer.json nor tokenizer.model; "
+               "set tokenizer_config to a tokenizer's file or folder, or tokenizer_type: "
+               "bytes");
+    BOOST_TEST(
+        error_with("tokenizer_type: tokens") ==
+        "config.yaml:1: tokenizer_type: tokens: there is no such tokenizer; expected "
+        "bytes, a tokenizer.json or .model file, or a folder with one");
     BOOST_TEST(error_with("output_dir: ''") ==
                "config.yaml:1: output_dir: expected a text that is not empty, found ''");
     BOOST_TEST(
@@ -179,11 +184,12 @@ BOOST_AUTO_TEST_CASE(missing_keys) {
                "config.yaml:1: base_model is missing: expected the folder of a model");
     BOOST_TEST(
         error_with("tokenizer_type:") ==
-        "config.yaml:1: tokenizer_type is missing: expected bytes, or a tokenizer's "
-        "file or folder; only data sets of type tokens do without");
+        "config.yaml:1: tokenizer_type is missing, and base_model 'model' has neither "
+        "tokenizer.json nor tokenizer.model; set tokenizer_config to a tokenizer's file "
+        "or folder, or tokenizer_type: bytes; only data sets of type tokens do without");
     BOOST_TEST(error_with("tokenizer_type:\ndatasets: [{path: data.jsonl, type: tokens}, "
                           "{path: data.txt}]")
-                   .starts_with("config.yaml:1: tokenizer_type is missing: "));
+                   .starts_with("config.yaml:1: tokenizer_type is missing, and "));
     BOOST_TEST(
         error_with("datasets:") ==
         "config.yaml:1: datasets is missing: expected a list of datasets, as [{path: "

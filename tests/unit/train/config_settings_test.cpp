@@ -29,8 +29,15 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
     BOOST_TEST(names.at("datasets.0.path") == in_folder("data.jsonl"));
     BOOST_CHECK(base == settings({}));
     std::filesystem::create_directory(run.folder.path() / "model2");
+    std::filesystem::create_directory(run.folder.path() / "t");
+    run.folder.write("t/tokenizer.json", "{}");
+    const auto with_tokenizer = [](const char* changed) {
+        return std::vector<std::string>{"tokenizer_type=t/tokenizer.json", changed};
+    };
     const std::vector<std::pair<std::string, std::vector<std::string>>> changes = {
         {"base_model", {"base_model=model2"}},
+        {"base_model_config", {"base_model_config=model2"}},
+        {"revision_of_model", {"revision_of_model=v2"}},
         {"random_init_weights", {"random_init_weights=true"}},
         {"datasets.0.path", {"datasets.0.path=data.txt"}},
         {"datasets.0.type", {"datasets.0.type=tokens"}},
@@ -51,6 +58,19 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
         {"dataset_exact_deduplication", {"dataset_exact_deduplication=true"}},
         {"shuffle_merged_datasets", {"shuffle_merged_datasets=false"}},
         {"tokenizer_type", {"tokenizer_type=", "datasets.0.type=tokens"}},
+        {"tokenizer_config", {"tokenizer_type=", "tokenizer_config=t/tokenizer.json"}},
+        {"special_tokens.bos_token", with_tokenizer("special_tokens.bos_token=x")},
+        {"special_tokens.eos_token", with_tokenizer("special_tokens.eos_token=x")},
+        {"special_tokens.pad_token", with_tokenizer("special_tokens.pad_token=x")},
+        {"special_tokens.unk_token", with_tokenizer("special_tokens.unk_token=x")},
+        {"special_tokens.additional_special_tokens",
+         with_tokenizer("special_tokens.additional_special_tokens=[x]")},
+        {"tokens", with_tokenizer("tokens=[x]")},
+        {"added_tokens_overrides", with_tokenizer("added_tokens_overrides={7: x}")},
+        {"resize_token_embeddings_to_32x", {"resize_token_embeddings_to_32x=true"}},
+        {"overrides_of_model_config", {"overrides_of_model_config.rope_theta=5.0"}},
+        {"model_config", {"model_config={rope_theta: 5.0}"}},
+        {"rope_scaling", {"rope_scaling={rope_type: linear, factor: 2.0}"}},
         {"sequence_len", {"sequence_len=64"}},
         {"sample_packing", {"sample_packing=true"}},
         {"sample_packing_group_size", {"sample_packing_group_size=7"}},

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <config/tokenizer_type.hpp>
 #include <data/tokenizer.hpp>
 
 #include "train_test.hpp"
@@ -74,9 +73,15 @@ BOOST_AUTO_TEST_CASE(lines_become_lists_of_ids) {
 
 BOOST_AUTO_TEST_CASE(tokenizers_that_are_not_there) {
     const train_test::temporary_folder folder;
-    BOOST_TEST(tokenizer_type_problem("bytes") == "");
-    BOOST_TEST(tokenizer_type_problem(folder.write("tokenizer.json", words)) == "");
-    BOOST_TEST(tokenizer_type_problem("tok/tokenizer.json") ==
+    BOOST_TEST(packkit::app::tokenizer_file("bytes") == "");
+    const auto file = folder.write("tokenizer.json", words);
+    BOOST_TEST(packkit::app::tokenizer_file(file) == file);
+    BOOST_TEST(packkit::app::tokenizer_file(folder.path().string()) == file);
+    BOOST_TEST(error_of(folder,
+                        [] {
+                            static_cast<void>(
+                                packkit::app::tokenizer_file("tok/tokenizer.json"));
+                        }) ==
                "tok/tokenizer.json: there is no such tokenizer; expected bytes, a "
                "tokenizer.json or .model file, or a folder with one");
 }

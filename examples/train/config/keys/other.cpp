@@ -69,7 +69,7 @@ std::vector<key_group> keys_of_computation() { return {
 
 /// What the trained model is, and how its numbers are kept.
 std::vector<key_group> keys_of_models() { return {
-    {noted, from_model, {"model_type", "type_of_model", "is_llama_derived_model", "is_mistral_derived_model",
+    {noted, from_model, {"type_of_model", "is_llama_derived_model", "is_mistral_derived_model",
      "is_falcon_derived_model", "is_qwen_derived_model", "cls_model_config", "base_model_ignore_patterns"}},
     {noted, "no code of a model is run", {"trust_remote_code"}},
     {noted, "nothing is downloaded", {"hf_use_auth_token"}},
@@ -84,20 +84,21 @@ std::vector<key_group> keys_of_models() { return {
      "gemma4_*", "nvfp4_*"}},
     {noted, "only quantised weights use it", {"bnb_config_kwargs", "gptq_*", "model_quantization_config_kwargs",
      "fp8_*"}},
-    {rejected, "change the model's config.json", {"model_config", "overrides_of_model_config",
-     "overrides_of_model_kwargs", "model_kwargs", "resize_token_embeddings_to_32x", "rope_scaling"}},
+    {rejected, "change the model's config.json", {"model_kwargs"}},
     {rejected, from_model, {"model_config_type"}},
     {rejected, "only decoders that predict tokens are trained", {"num_labels", "reward_model",
      "process_reward_model"}},
     {rejected, "use random_init_weights", {"reinit_weights"}},
-    {rejected, "base_model is a folder", {"revision_of_model", "model_revision", "base_model_config"}},
+    {rejected, "base_model is a folder", {"model_revision"}},
     {rejected, text_only, {"processor_type", "freeze_mm_modules"}},
     {noted, "only models of images use it", {"processor_kwargs", "image_size", "image_resize_algorithm",
      "role_boundaries"}},
-    {rejected, "the tokenizer's ids are fixed", {"added_tokens_overrides", "special_tokens", "tokens"}},
-    {rejected, "use tokenizer_type", {"tokenizer_config", "tokenizer_legacy",
-     "tokenizer_use_mistral_common", "tokenizer_use_fast", "tokenizer_save_jinja_files"}},
-    {rejected, "", {"embeddings_skip_upcast", "mean_resizing_embeddings", "shrink_embeddings"}},
+    {noted, "a tokenizer gives the ids of Transformers' fast one", {"tokenizer_use_fast", "tokenizer_legacy"}},
+    {noted, "all parameters have one dtype", {"embeddings_skip_upcast"}},
+    {noted, "new rows are the mean of the old ones", {"mean_resizing_embeddings"}},
+    {noted, "checkpoints hold the tokenizer's files as they are", {"tokenizer_save_jinja_files"}},
+    {rejected, "rows are only added to an embedding", {"shrink_embeddings"}},
+    {rejected, "use a tokenizer.json or a SentencePiece model", {"tokenizer_use_mistral_common"}},
     {rejected, "use torch_dtype: float32 or float64, or bf16: true", {"bfloat16", "float16", "float32", "fp16"}},
 }; }
 
@@ -158,8 +159,6 @@ std::vector<key_group> keys_of_runs() { return {
     {noted, "prepared data is one file", {"num_dataset_shards_to_save"}},
     {rejected, "use shards and shards_idx of a data set", {"dataset_shard_num", "dataset_shard_idx"}},
     {rejected, "use type: tokens for data of ids", {"skip_prepare_dataset"}},
-    {rejected, "", {
-     "sampling_strategy"}},
 }; }
 
 // clang-format on
