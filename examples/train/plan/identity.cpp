@@ -18,7 +18,7 @@ std::string rope_text(const rope_scaling& rope) {
 }
 
 /// What decides the function of a model besides the sizes of its parameters.
-void add_model_function(const model_shape& shape, run_identity& identity) {
+void add_model_function(const model_shape& shape, named_values& identity) {
     const auto real = [&](const char* key, double value) {
         identity.emplace(key, app::shortest(value));
     };
@@ -74,8 +74,8 @@ run_identity identity_of(const train_config& config, const run_inputs& inputs,
         {"tokens that fit a row", std::to_string(plan.row_capacity())},
         {data_identity, std::to_string(inputs.content_hash)},
         {"packing plan (hash)", std::to_string(plan.plan().hash())}};
-    add_model_function(shape, identity);
-    identity.emplace("tokenizer (hash)", inputs.tokenizer_hash);
+    add_model_function(shape, identity.fixed);
+    identity.fixed.emplace("tokenizer (hash)", inputs.tokenizer_hash);
     for (auto& [key, value] : settings_that_affect(config, key_effect::run))
         identity.fixed.emplace(std::move(key), std::move(value));
     for (auto& [key, value] : settings_that_affect(config, key_effect::change))
