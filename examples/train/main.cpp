@@ -148,8 +148,9 @@ void add_options(CLI::App& app, command_line& line) {
                 "number of this machine, from 0");
     launch.text("--main-process-ip", line.launch.main_process_ip, "HOST",
                 "name or address of machine 0");
-    launch.text("--main-process-port", line.launch.main_process_port, "PORT",
-                "port on machine 0 where ranks meet (29500; any free one for one machine)");
+    launch.text(
+        "--main-process-port", line.launch.main_process_port, "PORT",
+        "port on machine 0 where ranks meet (29500; any free one for one machine)");
     app.add_flag("--resume", line.run.resume,
                  "go on from the newest whole checkpoint in output_dir");
     app.add_flag("--overwrite", line.run.overwrite,
@@ -176,8 +177,8 @@ const command& take_command(std::vector<std::string>& words) {
         names.push_back(each.name);
     const auto meant = app::closest_name(first, names);
     if (!meant.empty() && !std::filesystem::exists(first)) {
-        throw app::usage_error(first,
-                               "is no command and no file; did you mean '" + meant + "'?");
+        throw app::usage_error(
+            first, "is no command and no file; did you mean '" + meant + "'?");
     }
     return commands.front();
 }
@@ -198,9 +199,9 @@ int packkit_train(int argc, char** argv) {
     static_cast<void>(lt::forced_instruction_set());
     const command& chosen = take_command(line.words);
     if (line.words.size() < chosen.least || line.words.size() > chosen.most) {
-        throw app::usage_error(std::string(chosen.name),
-                               "expected packkit-train " + std::string(chosen.name) +
-                                   " " + chosen.operands);
+        throw app::usage_error(
+            std::string(chosen.name),
+            "expected packkit-train " + std::string(chosen.name) + " " + chosen.operands);
     }
     return chosen.run(line);
 }

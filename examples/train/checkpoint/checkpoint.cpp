@@ -106,8 +106,8 @@ public:
     }
 
     std::map<std::string, std::string> write_shards() {
-        const auto buffers = only_model_ ? weight_buffers(state_)
-                                         : training_buffers(state_, optimizer_);
+        const auto buffers =
+            only_model_ ? weight_buffers(state_) : training_buffers(state_, optimizer_);
         const auto of_ranks =
             on_every_rank(world_, state_.options().device, [&]() -> std::int64_t {
                 if (own_shard_file(state_) == 0) return 0;

@@ -24,7 +24,8 @@ using namespace std::string_view_literals;
 /// What becomes of an option of another launcher.
 enum class option_fate : std::uint8_t { noted, rejected };
 
-/// An option of `axolotl`, `accelerate launch` or `torchrun` that is none of this program.
+/// An option of `axolotl`, `accelerate launch` or `torchrun` that is none of this
+/// program.
 struct foreign_option {
     std::string_view name;
     bool has_value;
@@ -127,7 +128,9 @@ private:
         const bool takes_next =
             !value && option->get_items_expected_max() == 1 && !left_.empty();
         words_.push_back("--" + name +
-                         (value ? "=" + *value : takes_next ? "=" + take() : ""));
+                         (value        ? "=" + *value
+                          : takes_next ? "=" + take()
+                                       : ""));
         return true;
     }
 
@@ -149,8 +152,8 @@ private:
     /// A key of the configuration, or "no-" and one that is true or false.
     bool take_key(std::string_view name, const std::optional<std::string>& value) {
         if (const auto key = find_option_key(name)) {
-            add_setting(key->path, value ? *value
-                                         : value_of("--" + std::string(name), key->value));
+            add_setting(key->path,
+                        value ? *value : value_of("--" + std::string(name), key->value));
             return true;
         }
         if (value || name.size() < 3 || with_dashes(name.substr(0, 3)) != "no-")

@@ -23,8 +23,8 @@ struct translated_arguments {
 /// Translates a command line without the program's name.
 /// \details Options of `app` may be written with underscores. Keys of the configuration
 /// may be options: --max-steps 5, --max_steps=5, --sample-packing, --no-sample-packing
-/// become key=value; these then stand behind commands and files. Options of `axolotl` and `accelerate
-/// launch` that change nothing here become warnings. A lone -- is left out.
+/// become key=value; these then stand behind commands and files. Options of `axolotl` and
+/// `accelerate launch` that change nothing here become warnings. A lone -- is left out.
 /// \throws app::usage_error for an option that is none of these, with the nearest that
 /// there is; for one of another launcher, with what stands for it here; for a key without
 /// its value

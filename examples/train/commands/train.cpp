@@ -77,7 +77,8 @@ int run_training(const std::vector<std::string>& words, const run_options& optio
         return train_for_launcher(words, options, *board);
     const auto request = read_launch_options(launch_given);
     if (request.machines == 1 && !launch_given.main_process_ip.empty())
-        std::fputs("warning: `--main-process-ip` has no effect with one machine\n", stderr);
+        std::fputs("warning: `--main-process-ip` has no effect with one machine\n",
+                   stderr);
     const auto config = config_of(words);
     check_run_options(config, options);
     // What is wrong is said once, before any process is started.

@@ -73,8 +73,7 @@ inline constexpr auto names_of<checkpoint_form> =
 /// When a run saves checkpoints besides the one at its end.
 enum class save_time : std::uint8_t { never, epoch, steps };
 template <>
-inline constexpr auto names_of<save_time> =
-    in_order<save_time>("no", "epoch", "steps");
+inline constexpr auto names_of<save_time> = in_order<save_time>("no", "epoch", "steps");
 
 /// Optimizers; both names select the same AdamW.
 enum class optimizer_name : std::uint8_t { adamw_torch_fused, adamw_torch };
@@ -141,7 +140,7 @@ struct slice_end {
 
 /// Rows of a dataset that are read.
 struct row_selection {
-    std::int64_t skip = 0;          ///< rows left out at the beginning
+    std::int64_t skip = 0;               ///< rows left out at the beginning
     std::optional<slice_end> from = {};  ///< of what is left: split: train[from:to]
     std::optional<slice_end> to = {};
     std::int64_t shards = 1;      ///< parts of what is left, chosen by the seed

@@ -150,8 +150,7 @@ std::vector<std::pair<std::string, std::string>> settings_that_affect(
                (effect == key_effect::data || effect == key_effect::run);
     };
     for (auto& [key, text, affects] : settings) {
-        if (is_meant(affects))
-            result.emplace_back(std::move(key), std::move(text));
+        if (is_meant(affects)) result.emplace_back(std::move(key), std::move(text));
     }
     return result;
 }

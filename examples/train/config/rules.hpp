@@ -23,8 +23,8 @@ void apply_rules(const key_reader& keys, train_config& config, config_problems& 
 void apply_saving_rules(const key_reader& keys, train_config& config,
                         config_problems& problems);
 
-/// Reads resume_from_checkpoint: the folder of a checkpoint, or true for the newest one of
-/// output_dir.
+/// Reads resume_from_checkpoint: the folder of a checkpoint, or true for the newest one
+/// of output_dir.
 void read_resume_from_checkpoint(const key_reader& keys, train_config& config);
 
 /// Reads the entries of `datasets`; config.datasets gets one each, also for an entry that

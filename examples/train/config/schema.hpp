@@ -163,7 +163,7 @@ struct config_key {
     std::string_view name;
     key_status status = key_status::done;
     std::string_view note;
-    std::string expected;  ///< what the value may be; "" when anything goes
+    std::string expected;   ///< what the value may be; "" when anything goes
     bool is_truth = false;  ///< the value is true or false
     key_effect affects = key_effect::none;
     std::string_view missing;

@@ -16,7 +16,8 @@ struct step_interval {
     std::int64_t steps = 0;  ///< counts where share is 0
     double share = 0.0;      ///< 0, or between 0 and 1
 
-    /// Steps of a run that has `total` of them: a share is rounded up, as in Transformers.
+    /// Steps of a run that has `total` of them: a share is rounded up, as in
+    /// Transformers.
     [[nodiscard]] std::int64_t in_run_of(std::int64_t total) const;
 
     friend bool operator==(const step_interval&, const step_interval&) = default;

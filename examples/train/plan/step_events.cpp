@@ -23,7 +23,8 @@ save_schedule save_schedule_of(const train_config& config, std::int64_t total_st
 
 std::int64_t logging_interval(const train_config& config, std::int64_t total_steps) {
     if (config.logging_steps) return config.logging_steps->in_run_of(total_steps);
-    const auto share = static_cast<std::int64_t>(0.005 * static_cast<double>(total_steps));
+    const auto share =
+        static_cast<std::int64_t>(0.005 * static_cast<double>(total_steps));
     return std::clamp<std::int64_t>(share, 1, 10);
 }
 

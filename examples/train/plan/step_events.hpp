@@ -27,8 +27,8 @@ struct save_schedule {
 save_schedule save_schedule_of(const train_config& config, std::int64_t total_steps,
                                std::int64_t steps_per_epoch);
 
-/// Steps from log line to log line: logging_steps, or as Axolotl 0.5 % of the run, rounded
-/// down, from 1 to 10.
+/// Steps from log line to log line: logging_steps, or as Axolotl 0.5 % of the run,
+/// rounded down, from 1 to 10.
 std::int64_t logging_interval(const train_config& config, std::int64_t total_steps);
 
 }  // namespace packkit::train

@@ -95,7 +95,8 @@ job_variables variables_of(rank_source source) {
                     "start one task a machine (srun --ntasks-per-node=1) or leave the "
                     "option out, so that each task is a rank"};
         case rank_source::mpi:
-            return {"OMPI_COMM_WORLD_SIZE or PMI_SIZE", "OMPI_COMM_WORLD_RANK or PMI_RANK",
+            return {"OMPI_COMM_WORLD_SIZE or PMI_SIZE",
+                    "OMPI_COMM_WORLD_RANK or PMI_RANK",
                     "start one process a machine or leave the option out, so that each "
                     "process is a rank"};
         case rank_source::torchrun:
@@ -126,8 +127,8 @@ bool starts_ranks(const launch_request& request, const rank_environment& environ
     if (request.asked_by.empty()) return false;
     const rank_source source = environment.source;
     if (source == rank_source::none) return request.starts_processes();
-    const bool one_task_a_machine = environment.world_size == request.machines &&
-                                    environment.rank == request.machine;
+    const bool one_task_a_machine =
+        environment.world_size == request.machines && environment.rank == request.machine;
     if (one_task_a_machine && (request.machines > 1 || source != rank_source::torchrun))
         return request.starts_processes();
     if (environment.world_size == request.world_size) return false;

@@ -24,12 +24,12 @@ struct launch_options {
 
 /// The ranks that one command starts.
 struct launch_request {
-    std::int64_t world_size = 1;    ///< ranks of all machines
-    std::int64_t ranks_here = 1;    ///< ranks of this machine
+    std::int64_t world_size = 1;  ///< ranks of all machines
+    std::int64_t ranks_here = 1;  ///< ranks of this machine
     std::int64_t machines = 1;
-    std::int64_t machine = 0;             ///< number of this machine
-    std::string address = "127.0.0.1";    ///< of machine 0
-    std::uint16_t port = 0;               ///< of the store; 0: any free one
+    std::int64_t machine = 0;           ///< number of this machine
+    std::string address = "127.0.0.1";  ///< of machine 0
+    std::uint16_t port = 0;             ///< of the store; 0: any free one
     std::string_view asked_by = {};  ///< option that says how many ranks; "": none does
 
     [[nodiscard]] std::int64_t first_rank() const { return machine * ranks_here; }

@@ -257,16 +257,16 @@ int job::conclude(int asked) {
 std::vector<std::string> variables_of_rank(const launch_request& request,
                                            std::size_t local, std::uint16_t port,
                                            const status_board& board) {
-    return {fmt::format("RANK={}",
-                        request.first_rank() + static_cast<std::int64_t>(local)),
-            fmt::format("LOCAL_RANK={}", local),
-            fmt::format("WORLD_SIZE={}", request.world_size),
-            fmt::format("LOCAL_WORLD_SIZE={}", request.ranks_here),
-            "MASTER_ADDR=" + request.address,
-            fmt::format("MASTER_PORT={}", port),
-            "PACKKIT_STORE_IS_HOSTED=1",
-            fmt::format("{}={}:{}", status_board::variable, board.descriptor(),
-                        request.ranks_here)};
+    return {
+        fmt::format("RANK={}", request.first_rank() + static_cast<std::int64_t>(local)),
+        fmt::format("LOCAL_RANK={}", local),
+        fmt::format("WORLD_SIZE={}", request.world_size),
+        fmt::format("LOCAL_WORLD_SIZE={}", request.ranks_here),
+        "MASTER_ADDR=" + request.address,
+        fmt::format("MASTER_PORT={}", port),
+        "PACKKIT_STORE_IS_HOSTED=1",
+        fmt::format("{}={}:{}", status_board::variable, board.descriptor(),
+                    request.ranks_here)};
 }
 
 void start_ranks(const launch_request& request, const std::vector<std::string>& arguments,
@@ -275,10 +275,10 @@ void start_ranks(const launch_request& request, const std::vector<std::string>& 
         ranks[local].pid =
             start_rank(arguments, variables_of_rank(request, local, port, board));
         ranks[local].running = true;
-        std::fprintf(stderr, "rank %lld pid %d\n",
-                     static_cast<long long>(request.first_rank()) +
-                         static_cast<long long>(local),
-                     static_cast<int>(ranks[local].pid));
+        std::fprintf(
+            stderr, "rank %lld pid %d\n",
+            static_cast<long long>(request.first_rank()) + static_cast<long long>(local),
+            static_cast<int>(ranks[local].pid));
     }
 }
 

@@ -64,7 +64,8 @@ job_number job_size() {
     if (const auto size = number_in({"WORLD_SIZE"}, 1, most))
         return {size, rank_source::torchrun};
     if (is_slurm_task()) {
-        if (const auto size = number_in({"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"}, 1, most))
+        if (const auto size =
+                number_in({"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"}, 1, most))
             return {size, rank_source::slurm};
     }
     return {number_in({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}, 1, most), rank_source::mpi};
@@ -99,8 +100,9 @@ void check_complete(bool has_size, bool has_rank) {
 void check_below(const char* name, std::int64_t value, const char* bound_name,
                  std::int64_t bound) {
     if (value < bound) return;
-    throw app::usage_error(std::string("environment variable ") + name,
-                           fmt::format("{} is not below {} {}", value, bound_name, bound));
+    throw app::usage_error(
+        std::string("environment variable ") + name,
+        fmt::format("{} is not below {} {}", value, bound_name, bound));
 }
 
 }  // namespace

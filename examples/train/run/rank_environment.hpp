@@ -19,7 +19,7 @@ struct rank_environment {
     std::int64_t local_world_size = 1;
     std::string master_addr = "127.0.0.1";
     std::uint16_t master_port = 29500;
-    bool store_is_hosted = false;  ///< the launcher hosts the rendezvous store
+    bool store_is_hosted = false;            ///< the launcher hosts the rendezvous store
     rank_source source = rank_source::none;  ///< of world_size
 };
 

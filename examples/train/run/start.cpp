@@ -54,9 +54,10 @@ void check_start(const resume_point& from, const run_identity& identity,
     }
     const auto found = check_identity(from, identity);
     if (!found.not_recorded.empty()) {
-        log.warn(fmt::format("{} was written by an older program and does not record {}: "
-                             "whether they have changed cannot be told",
-                             from.folder, fmt::join(found.not_recorded, ", ")));
+        log.warn(
+            fmt::format("{} was written by an older program and does not record {}: "
+                        "whether they have changed cannot be told",
+                        from.folder, fmt::join(found.not_recorded, ", ")));
     }
     if (!found.changed.empty()) {
         log.say(fmt::format("changed since step {}: {}", from.step,

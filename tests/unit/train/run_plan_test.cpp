@@ -117,13 +117,27 @@ BOOST_AUTO_TEST_CASE(the_identity_is_that_of_the_global_batch) {
     BOOST_TEST((changed.fixed == alone.fixed));
     BOOST_TEST((changed.changeable != alone.changeable));
     BOOST_TEST(changed.changeable.at("learning_rate") == "0.25");
-    for (const char* const key :
-         {"shuffle_data", "curriculum_sampling", "sample_packing",
-          "sample_packing_sequentially", "sample_packing_group_size",
-          "sample_packing_bin_size", "sample_packing_balance", "pad_to_sequence_len",
-          "dataloader_drop_last", "multipack_real_batches", "seed", "optimizer",
-          "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm", "reduction",
-          "residual_dropout", "torch_dtype", "bf16", "sequence_len"})
+    for (const char* const key : {"shuffle_data",
+                                  "curriculum_sampling",
+                                  "sample_packing",
+                                  "sample_packing_sequentially",
+                                  "sample_packing_group_size",
+                                  "sample_packing_bin_size",
+                                  "sample_packing_balance",
+                                  "pad_to_sequence_len",
+                                  "dataloader_drop_last",
+                                  "multipack_real_batches",
+                                  "seed",
+                                  "optimizer",
+                                  "adam_beta1",
+                                  "adam_beta2",
+                                  "adam_epsilon",
+                                  "max_grad_norm",
+                                  "reduction",
+                                  "residual_dropout",
+                                  "torch_dtype",
+                                  "bf16",
+                                  "sequence_len"})
         BOOST_TEST(alone.fixed.contains(key), key);
     for (const char* const key : {"train_on_inputs", "excess_length_strategy"})
         BOOST_TEST(alone.data.contains(key), key);

@@ -26,13 +26,15 @@ struct pretraining_entries {
         const auto is_entry = [](const config_node& item) {
             return item.type == map || (item.type == scalar && !item.text.empty());
         };
-        if (node.type != sequence) return is_entry(node) ? std::optional(true) : std::nullopt;
+        if (node.type != sequence)
+            return is_entry(node) ? std::optional(true) : std::nullopt;
         const bool good = !node.items.empty() &&
                           std::all_of(node.items.begin(), node.items.end(), is_entry);
         return good ? std::optional(true) : std::nullopt;
     }
     [[nodiscard]] std::string expected() const {
-        return "a path, keys as {path: data.jsonl, text_column: text}, or a list of these";
+        return "a path, keys as {path: data.jsonl, text_column: text}, or a list of "
+               "these";
     }
 };
 
