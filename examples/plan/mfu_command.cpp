@@ -9,6 +9,7 @@
 #include "common/numbers.hpp"
 
 #include <packkit/estimate/flops.hpp>
+#include <packkit/estimate/throughput_claim.hpp>
 #include <packkit/model/layout.hpp>
 
 #include <array>
@@ -36,7 +37,11 @@ constexpr const char* footer =
 With packed documents s is the sum of their squared lengths over the sum of their lengths:
 --lengths takes it from data, --attention-length names it.
 HFU adds what activation checkpointing computes again.
-An impossible claim is a result, not an error: it is named, and the exit status is 0.
+The verdict does not depend on the convention: a throughput is impossible if the least work
+that training takes (causal attention, half of the square; forward and backward, and what
+--activation-checkpointing computes again) is above the peak, and implausible if it is
+above 65 % of the peak, more than any published run has reached. An impossible claim is a
+result, not an error: the exit status is 0.
 
 Examples:
   packkit-plan mfu llama-3-8b --gpu a100-80gb --sequence-len 8192 \
@@ -153,6 +158,24 @@ void judge_claim(const mfu_input& input, const std::array<double, 3>& shares,
                   " agrees with the throughput under convention " + agreeing + ".");
 }
 
+/// Why a throughput is impossible or implausible.
+std::string verdict_sentence(const mfu_input& input, const claim_check& check,
+                             double peak, double without_attention) {
+    const bool again = input.checkpointing != checkpointing_kind::none;
+    const std::string needs =
+        app::fixed(input.tokens_per_second, 0) + " tokens/s a GPU would need " +
+        app::percent(check.required_hfu, 1) + " of the peak of " +
+        app::fixed(peak / 1e12, 1) + " TFLOP/s by the least work that training takes (" +
+        "causal attention, " + (again ? "" : "no ") + "recomputation)";
+    if (check.possible()) {
+        return "Implausible: " + needs + "; the best published runs reach less than " +
+               app::percent(highest_plausible_share, 0) + " of the peak.";
+    }
+    return "Impossible: " + needs + "; at the peak it would be " +
+           app::fixed(check.tokens_per_second_limit, 0) +
+           ", and if attention cost nothing " + app::fixed(without_attention, 0) + ".";
+}
+
 void run(const mfu_texts& texts) {
     check_output_paths({{"--output", texts.output.output}}, texts.lengths.paths);
     const app::output_format format = parse_format(texts.output);
@@ -179,10 +202,9 @@ void run(const mfu_texts& texts) {
         flops_per_token(layout, input.convention, input.attention_length);
     const double hardware = hfu(layout, input.convention, input.attention_length,
                                 input.checkpointing, speed, peak);
-    const bool possible = hardware <= 1.0;
-    const double limit = tokens_per_second_limit(
-        peak, hardware_flops_per_token(layout, input.convention, input.attention_length,
-                                       input.checkpointing));
+    const claim_check check =
+        check_claim(layout, {speed, input.attention_length, input.checkpointing}, peak);
+    const double limit = check.tokens_per_second_limit;
     const double without_attention =
         tokens_per_second_limit(peak, flops_per_token(layout, flop_convention::A, 0.0));
 
@@ -203,19 +225,17 @@ void run(const mfu_texts& texts) {
         {"hfu", hardware, "HFU", app::percent(hardware, 1)},
         {"activation_checkpointing", to_string(input.checkpointing), "", ""},
         {"conventions", all, "MFU by convention", each},
-        {"possible", possible, "possible", possible ? "yes" : "no"},
+        {"least_work_share", check.required_hfu, "least share of the peak",
+         app::percent(check.required_hfu, 1)},
+        {"possible", check.possible(), "possible", check.possible() ? "yes" : "no"},
+        {"verdict", to_string(check.verdict()), "verdict",
+         std::string(to_string(check.verdict()))},
         {"limit_tokens_per_second_per_gpu", limit, "limit at the peak",
          app::fixed(limit, 1) + " tokens/s a GPU"},
         {"limit_without_attention", without_attention, "", ""}};
     std::vector<std::string> sentences = input.notes;
-    if (!possible) {
-        sentences.push_back(
-            "Impossible: " + app::fixed(speed, 0) + " tokens/s a GPU would need " +
-            app::percent(hardware, 1) + " of the peak of " + app::fixed(peak / 1e12, 1) +
-            " TFLOP/s (convention " + name + "); at the peak it would be " +
-            app::fixed(limit, 0) + ", and if attention cost nothing " +
-            app::fixed(without_attention, 0) + ".");
-    }
+    if (check.verdict() != claim_verdict::possible)
+        sentences.push_back(verdict_sentence(input, check, peak, without_attention));
     judge_claim(input, shares, facts, sentences);
     write_outputs(texts.output,
                   render_facts(facts, "Share of the peak", sentences, format));

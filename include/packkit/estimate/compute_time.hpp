@@ -48,33 +48,6 @@ struct time_assumptions {
 
 namespace detail {
 
-/// Mean keys that a token sees in a layer, of documents with that attention length: half
-/// of them before it, or at most a window (w − w²/2l of l).
-[[nodiscard]] constexpr double keys_per_token(double attention_length,
-                                              std::int64_t window) {
-    const auto w = static_cast<double>(window);
-    if (window == 0 || attention_length <= w) return attention_length / 2;
-    return w - w * w / (2 * attention_length);
-}
-
-/// The same, summed over the layers of a model.
-[[nodiscard]] constexpr double keys_of_all_layers(const model_shape& shape,
-                                                  double attention_length) {
-    const std::int64_t layers = shape.num_hidden_layers;
-    std::int64_t windowed = 0;
-    if (shape.sliding_window > 0) {
-        const std::int64_t first = std::min(shape.first_sliding_layer, layers);
-        windowed = layers - first;
-        if (shape.full_attention_interval > 0) {
-            windowed -= layers / shape.full_attention_interval -
-                        first / shape.full_attention_interval;
-        }
-    }
-    return static_cast<double>(layers - windowed) * keys_per_token(attention_length, 0) +
-           static_cast<double>(windowed) *
-               keys_per_token(attention_length, shape.sliding_window);
-}
-
 /// Bytes that the elementwise operations of a block move for a token in forward: norms
 /// (read, write), residual sums (two read, one written), rotary embedding of queries and
 /// keys, the function between the matrices (its inputs read, its output written). With

@@ -18,6 +18,7 @@
 #include <packkit/model/model_traits.hpp>
 #include <packkit/model/parameters.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -132,6 +133,33 @@ inline void check_above_zero(std::string_view name, double value) {
     }
 }
 
+/// Mean keys that a token sees in a layer, of documents with that attention length: half
+/// of them before it, or at most a window (w − w²/2l of l).
+[[nodiscard]] constexpr double keys_per_token(double attention_length,
+                                              std::int64_t window) {
+    const auto w = static_cast<double>(window);
+    if (window == 0 || attention_length <= w) return attention_length / 2;
+    return w - w * w / (2 * attention_length);
+}
+
+/// Mean keys that a token sees, summed over the layers of a model.
+[[nodiscard]] constexpr double keys_of_all_layers(const model_shape& shape,
+                                                  double attention_length) {
+    const std::int64_t layers = shape.num_hidden_layers;
+    std::int64_t windowed = 0;
+    if (shape.sliding_window > 0) {
+        const std::int64_t first = std::min(shape.first_sliding_layer, layers);
+        windowed = layers - first;
+        if (shape.full_attention_interval > 0) {
+            windowed -= layers / shape.full_attention_interval -
+                        first / shape.full_attention_interval;
+        }
+    }
+    return static_cast<double>(layers - windowed) * keys_per_token(attention_length, 0) +
+           static_cast<double>(windowed) *
+               keys_per_token(attention_length, shape.sliding_window);
+}
+
 }  // namespace detail
 
 /// Model FLOPs of a token, forward and backward.
@@ -203,6 +231,29 @@ struct recomputation {
     return phases_per_token(layout, convention, attention_length,
                             recomputation_of(checkpointing))
         .hardware();
+}
+
+/// The least FLOPs that training on a token takes: matrices are multiplied by in forward
+/// and twice in backward, and attention computes only what causal masks and sliding
+/// windows leave. Convention C for a model without windows. What `checkpointing` computes
+/// again is added.
+///
+/// @param attention_length as for `flops_per_token`
+/// @throws invalid_argument as `flops_per_token`
+[[nodiscard]] inline double least_flops_per_token(
+    const model_layout& layout, double attention_length,
+    checkpointing_kind checkpointing = checkpointing_kind::none) {
+    detail::check_not_negative("attention_length", attention_length);
+    const model_shape& shape = layout.shape();
+    const recomputation again = recomputation_of(checkpointing);
+    const double linear =
+        static_cast<double>(token_flops_of(layout, flop_convention::C).linear);
+    // A query and a key: 2 FLOPs a component for the score and 2 for the value.
+    const double attention =
+        12.0 * static_cast<double>(shape.num_attention_heads * shape.head_dim) *
+        detail::keys_of_all_layers(shape, attention_length);
+    return linear * (1.0 + again.linear / 3.0) +
+           attention * (1.0 + again.attention / 3.0);
 }
 
 /// Model FLOPs utilization: the share of the peak that goes into the FLOPs of the model

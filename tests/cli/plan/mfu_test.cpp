@@ -39,6 +39,7 @@ BOOST_DATA_TEST_CASE(published_rows, rows, row) {
     BOOST_TEST(table.out.find(" " + row.percent + "\n") != std::string::npos, table.out);
     const json result = plan_json("mfu " + row.arguments);
     BOOST_TEST(result["possible"] == true);
+    BOOST_TEST(result["verdict"] == "possible");
     BOOST_TEST(result["notes"].empty());
 }
 
@@ -55,9 +56,11 @@ BOOST_AUTO_TEST_CASE(the_formula_written_out) {
     BOOST_TEST(result["peak_tflops"].get<double>() == 312.0, close);
     BOOST_TEST(result["mfu"].get<double>() == flops * 2904 / 312e12, close);
     BOOST_TEST(result["hfu"].get<double>() == flops * 2904 / 312e12, close);
-    BOOST_TEST(result["limit_tokens_per_second_per_gpu"].get<double>() == 312e12 / flops,
-               close);
     const double table = 128256.0 * 4096;
+    // The limit is that of the least work, whatever the convention.
+    BOOST_TEST(result["limit_tokens_per_second_per_gpu"].get<double>() ==
+                   312e12 / (6 * (n - table) + 6.0 * 32 * 4096 * 8192),
+               close);
     BOOST_TEST(
         result["conventions"]["B"]["flops_per_token"].get<double>() == flops - 6 * table,
         close);
@@ -76,13 +79,52 @@ BOOST_AUTO_TEST_CASE(an_impossible_claim_is_named_with_the_mfu_it_would_need) {
     BOOST_TEST(result["limit_tokens_per_second_per_gpu"].get<double>() < 737);
     BOOST_TEST(std::floor(result["limit_without_attention"].get<double>()) == 737);
     BOOST_TEST(
-        says(result["notes"], "Impossible: 1800 tokens/s a GPU would need 253.5 %"));
+        says(result["notes"], "Impossible: 1800 tokens/s a GPU would need 245.2 %"));
+    BOOST_TEST(result["verdict"] == "impossible");
     BOOST_TEST(run_plan(claim).out.find("Impossible") != std::string::npos);
     // What the limit says is possible, is.
     const json most = plan_json(
         "mfu llama-3-70b --gpu a100-80gb --sequence-len 2048 --tokens-per-second-per-gpu "
         "709");
     BOOST_TEST(most["possible"] == true);
+    BOOST_TEST(most["verdict"] == "implausible");
+    BOOST_TEST(says(most["notes"], "Implausible: 709 tokens/s a GPU would need 96.6 %"));
+}
+
+BOOST_AUTO_TEST_CASE(the_verdict_counts_causal_attention_whatever_the_convention) {
+    struct judged {
+        std::string arguments, verdict;
+    };
+    const std::string llama =
+        "mfu llama-3.2-1b --gpu h100-80gb --sequence-len 131072 "
+        "--tokens-per-second-per-gpu ";
+    // 17,000 tokens/s are 101 % of the peak by the whole square, 57 % by what is
+    // computed.
+    for (const auto& [arguments, verdict] :
+         std::vector<judged>{{llama + "17000", "possible"},
+                             {llama + "17000 --convention B", "possible"},
+                             {llama + "17000 --convention C", "possible"},
+                             {llama + "25000", "implausible"},
+                             {llama + "31000", "impossible"},
+                             {llama + "31000 --convention C", "impossible"},
+                             {"mfu llama-3-70b --gpu a100-80gb --sequence-len 4096 "
+                              "--tokens-per-second-per-gpu 1800",
+                              "impossible"}}) {
+        const json result = plan_json(arguments);
+        BOOST_TEST(result["verdict"] == verdict, arguments);
+        BOOST_TEST(result["possible"] == (verdict != "impossible"), arguments);
+    }
+    BOOST_TEST(plan_json(llama + "17000")["mfu"].get<double>() > 1.0);
+    BOOST_TEST(run_plan(llama + "31000").out.find("Impossible: 31000") !=
+               std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(windows_lessen_the_least_work) {
+    // Layers that see 4,096 of 32,768 tokens compute a quarter of the triangle.
+    const json result = plan_json(
+        "mfu mistral-7b --gpu h100-80gb --sequence-len 32768 "
+        "--tokens-per-second-per-gpu 20000 --convention C");
+    BOOST_TEST(result["least_work_share"].get<double>() < result["mfu"].get<double>());
 }
 
 BOOST_AUTO_TEST_CASE(recomputation_counts_for_the_hardware) {

@@ -2,6 +2,7 @@
 #include <packkit/estimate/throughput_claim.hpp>
 #include <packkit/model/presets.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -92,6 +93,38 @@ BOOST_AUTO_TEST_CASE(every_published_row_of_llm_foundry_agrees_with_itself) {
         ++rows;
     }
     BOOST_TEST(rows == 209);
+}
+
+BOOST_AUTO_TEST_CASE(published_runs_are_possible_and_set_what_is_plausible) {
+    double highest = 0;
+    for (const auto& row : published::read_throughput(PACKKIT_PUBLISHED_THROUGHPUT)) {
+        const auto check = check_claim(
+            published::layout_of(row),
+            {row.tokens_per_second_per_gpu, static_cast<double>(row.setup.sequence_len),
+             row.setup.checkpointing},
+            packkit::find_device(row.gpu)->peak_flops_bf16);
+        BOOST_TEST((check.verdict() == packkit::claim_verdict::possible), row.text);
+        highest = std::max(highest, check.required_mfu);
+    }
+    BOOST_TEST(highest == 0.625, boost::test_tools::tolerance(0.005));
+    BOOST_TEST(highest < packkit::highest_plausible_share);
+    BOOST_TEST(highest > packkit::highest_plausible_share * 0.95);
+}
+
+BOOST_AUTO_TEST_CASE(the_least_work_knows_masks_and_windows) {
+    const auto layout = named("llama-3-8b");
+    BOOST_TEST(packkit::least_flops_per_token(layout, 8192) ==
+                   packkit::flops_per_token(layout, flop_convention::C, 8192),
+               boost::test_tools::tolerance(1e-12));
+    BOOST_TEST(packkit::least_flops_per_token(layout, 8192, checkpointing_kind::full) ==
+                   packkit::hardware_flops_per_token(layout, flop_convention::C, 8192,
+                                                     checkpointing_kind::full),
+               boost::test_tools::tolerance(1e-12));
+    const auto windowed = named("mistral-7b");  // windows of 4,096 in all layers
+    const double keys = 4096 - 4096.0 * 4096 / (2 * 16384);
+    BOOST_TEST(packkit::least_flops_per_token(windowed, 16384) ==
+                   packkit::flops_per_token(windowed, flop_convention::C, 2 * keys),
+               boost::test_tools::tolerance(1e-12));
 }
 
 BOOST_AUTO_TEST_CASE(a_row_that_contradicts_itself) {
