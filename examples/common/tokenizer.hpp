@@ -44,6 +44,11 @@ public:
     /// stands; "" for any other id.
     [[nodiscard]] virtual std::string added_text(std::int32_t /*id*/) const { return {}; }
 
+    /// The bytes that a token stands for inside a text, to show people: those of an added
+    /// token are its name, and a character may end in the next token. "" for an id that
+    /// is none. The first call may take time linear in the vocabulary.
+    [[nodiscard]] virtual std::string token_text(std::int32_t id) const = 0;
+
     /// Appends the ids of `text`. `add_special`: with the ids that the tokenizer itself
     /// puts around a text (the post-processor of a tokenizer.json; bos of a SentencePiece
     /// model; bos and eos of bytes).
@@ -67,6 +72,13 @@ private:
     std::string name_;
 };
 
+/// Appends the ids of a document: those of the text with what the tokenizer puts around
+/// it, and eos unless it is the last one already (or the tokenizer has none).
+/// @details What training packs and what packkit-pack counts.
+/// @throws input_error for text that the tokenizer refuses
+void encode_document(const tokenizer& tokens, std::string_view text,
+                     std::vector<std::int32_t>& ids);
+
 /// The bytes of the text as ids 0–255, bos 256, eos 257, pad 258. Reversible for any
 /// bytes.
 class byte_tokenizer final : public tokenizer {
@@ -76,6 +88,8 @@ public:
     byte_tokenizer() : tokenizer("bytes") {}
     [[nodiscard]] std::int64_t vocabulary_size() const override { return 259; }
     [[nodiscard]] special_ids specials() const override { return {256, 257, 258}; }
+    /// A byte, "<bos>", "<eos>" or "<pad>".
+    [[nodiscard]] std::string token_text(std::int32_t id) const override;
     void encode(std::string_view text, bool add_special,
                 std::vector<std::int32_t>& ids) const override;
 

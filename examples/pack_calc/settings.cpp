@@ -45,9 +45,10 @@ Line ends may be CRLF, the last may be missing, and a byte order mark is passed 
 null is refused, never counted. Lengths are whole numbers >= 1. Empty texts and rows
 without ids are left out and counted; samples above the capacity follow
 --excess-length-strategy.
---tokenizer bytes counts UTF-8 bytes plus one token each for begin and end (bos, eos);
-a tokenizer.json, a SentencePiece .model or a folder with one counts the tokens of the
-text alone. Several text fields are joined without a separator.
+--tokenizer takes bytes, a tokenizer.json, a SentencePiece .model or a folder with one. The
+tokens of a text are those that packkit-train packs for type completion: with those that
+the tokenizer puts around a text, and with eos. Several text fields are joined without a
+separator.
 Above 1,000,000 samples, without --algorithms, only those run that need no look at each
 sample or search: first_fit_decreasing and best_fit_decreasing; all adds up to 0.2 s each
 per million. Those two then pack lengths alone, unless --bins asks for sample indices.

@@ -27,11 +27,10 @@ token_counter make_token_counter(const std::string& name) {
     try {
         tokens = shared_tokenizer(name);
     } catch (const input_error& fault) { throw usage_error("--tokenizer", fault.what()); }
-    const bool add_special = name == "bytes";
-    return [tokens, add_special](std::string_view text) {
+    return [tokens](std::string_view text) {
         thread_local std::vector<std::int32_t> ids;
         ids.clear();
-        tokens->encode(text, add_special, ids);
+        encode_document(*tokens, text, ids);
         return static_cast<std::int64_t>(ids.size());
     };
 }

@@ -13,10 +13,10 @@ namespace packkit::app {
 /// Tokens of a text that is not empty. May be called by several threads at once.
 using token_counter = std::function<std::int64_t(std::string_view text)>;
 
-/// The counter for a value of `--tokenizer`. `bytes`: UTF-8 bytes, and one token each for
-/// begin (bos) and end (eos), so bytes + 2. Otherwise a tokenizer.json, a SentencePiece
-/// .model or a folder with one of them: the tokens of the text alone, without those that
-/// a tokenizer may put around it.
+/// Returns the counter for a value of `--tokenizer`: `bytes`, a tokenizer.json, a
+/// SentencePiece .model, or a folder with one of them. Counts the tokens of a document as
+/// the trainer packs it (encode_document): with what the tokenizer puts around a text,
+/// and eos. For `bytes` these are the bytes of UTF-8, bos and eos.
 /// @throws usage_error for anything else, and for a file that is broken
 token_counter make_token_counter(const std::string& name);
 

@@ -83,6 +83,7 @@ public:
         return {};
     }
     [[nodiscard]] std::int64_t id_bound() const { return ids_.id_bound(); }
+    [[nodiscard]] const vocabulary& all() const { return ids_; }
 
 private:
     token_finder raw_;

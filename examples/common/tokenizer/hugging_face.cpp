@@ -8,6 +8,7 @@
 #include "notes.hpp"
 #include "post_processor.hpp"
 #include "pre_tokenizer.hpp"
+#include "token_text.hpp"
 #include "unicode.hpp"
 #include "word_cache.hpp"
 
@@ -15,7 +16,9 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace packkit::app {
 namespace {
@@ -56,6 +59,11 @@ public:
         if (const auto padding = document.find("padding")) {
             if (const auto pad = padding->find("pad_id")) specials_.pad = pad->id();
         }
+        if (const auto steps = document.find("decoder")) {
+            spelling_ = spelling_of(*steps);
+        } else {
+            spelling_.byte_alphabet = pre_tokenizer_.gives_bytes();
+        }
         notes.apply(specials_, [&](std::string_view token) { return find(token); });
     }
 
@@ -67,6 +75,18 @@ public:
         return id ? id : model_->tokens().find(token);
     }
     std::string added_text(std::int32_t id) const override { return added_.text_of(id); }
+
+    std::string token_text(std::int32_t id) const override {
+        std::call_once(texts_made_, [this] {
+            texts_.resize(static_cast<std::size_t>(id_bound_));
+            for (const auto& [token, known] : model_->tokens())
+                texts_[static_cast<std::size_t>(known)] = text_of_piece(token, spelling_);
+            for (const auto& [name, known] : added_.all())
+                texts_[static_cast<std::size_t>(known)] = name;
+        });
+        const auto at = static_cast<std::size_t>(id);
+        return id < 0 || at >= texts_.size() ? std::string() : texts_[at];
+    }
 
     void encode(std::string_view text, bool add_special,
                 std::vector<std::int32_t>& ids) const override {
@@ -168,6 +188,9 @@ private:
     post_processor post_processor_;
     special_ids specials_;
     std::int64_t id_bound_ = 0;
+    token_spelling spelling_;
+    mutable std::once_flag texts_made_;
+    mutable std::vector<std::string> texts_;  // of ids
     mutable scratch_pool scratches_;
 };
 

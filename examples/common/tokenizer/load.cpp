@@ -47,6 +47,21 @@ std::string byte_tokenizer::decode(std::span<const std::int32_t> ids) {
     return text;
 }
 
+std::string byte_tokenizer::token_text(std::int32_t id) const {
+    constexpr std::array names = {"<bos>", "<eos>", "<pad>"};
+    if (id < 0 || id >= vocabulary_size()) return {};
+    if (id >= 256) return names[static_cast<std::size_t>(id) - 256];
+    return {static_cast<char>(static_cast<unsigned char>(id))};
+}
+
+void encode_document(const tokenizer& tokens, std::string_view text,
+                     std::vector<std::int32_t>& ids) {
+    const std::size_t begin = ids.size();
+    tokens.encode(text, true, ids);
+    const auto eos = tokens.specials().eos;
+    if (eos && (ids.size() == begin || ids.back() != *eos)) ids.push_back(*eos);
+}
+
 std::string tokenizer_file(const std::string& name) {
     if (name == "bytes") return {};
     std::error_code ignored;

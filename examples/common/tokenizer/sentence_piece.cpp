@@ -4,6 +4,7 @@
 
 #include "charsmap.hpp"
 #include "notes.hpp"
+#include "token_text.hpp"
 #include "unicode.hpp"
 
 #include "common/errors.hpp"
@@ -62,6 +63,11 @@ public:
         return processor_.IsUnknown(id) && processor_.IdToPiece(id) != std::string(token)
                    ? std::nullopt
                    : std::optional<std::int32_t>(id);
+    }
+
+    std::string token_text(std::int32_t id) const override {
+        if (id < 0 || id >= processor_.GetPieceSize()) return {};
+        return text_of_piece(processor_.IdToPiece(id), {.spaces = true, .bytes = true});
     }
 
     void encode(std::string_view text, bool add_special,

@@ -9,8 +9,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cstdint>
 #include <span>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace packkit::train {
 
@@ -60,13 +63,6 @@ run_tokenizer load_run_tokenizer(const train_config& config) {
     return result;
 }
 
-void encode_document(const tokenizer& tokens, std::string_view text,
-                     std::vector<std::int32_t>& ids) {
-    const std::size_t begin = ids.size();
-    tokens.encode(text, true, ids);
-    const auto eos = tokens.specials().eos;
-    if (eos && (ids.size() == begin || ids.back() != *eos)) ids.push_back(*eos);
-}
 
 std::string tokenize_lines(const tokenizer& tokens, const std::string& path) {
     std::string result;

@@ -7,15 +7,13 @@
 #include "common/tokenizer_files.hpp"
 #include "config/config.hpp"
 
-#include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
 namespace packkit::train {
 
 using app::byte_tokenizer;
+using app::encode_document;
 using app::load_tokenizer;
 using app::tokenizer;
 
@@ -31,12 +29,6 @@ struct run_tokenizer {
 /// one that is returned, and the files are those of the model's tokenizer, if it has one.
 /// \throws app::input_error as app::load_tokenizer and app::apply_changes.
 run_tokenizer load_run_tokenizer(const train_config& config);
-
-/// Appends the ids of a document: those of the text with what the tokenizer puts around
-/// it, and eos unless it is the last one already (or the tokenizer has none).
-/// \throws app::input_error for text that the tokenizer refuses.
-void encode_document(const tokenizer& tokens, std::string_view text,
-                     std::vector<std::int32_t>& ids);
 
 /// `packkit-train tokenize`: for each line of a file ("-": standard input) the ids of its
 /// text, as "[1, 2]", in a line of the result. No ids are put around the text.

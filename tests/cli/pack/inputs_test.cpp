@@ -138,13 +138,17 @@ BOOST_AUTO_TEST_CASE(jsonl_with_text_counts_tokens_of_a_file) {
     const std::string rows =
         "{\"t\": \"Hello world\"}\n{\"t\": \"\"}\n{\"t\": \"a<s>b\"}\n";
     const std::string folder = PACKKIT_TOKENIZERS;
-    // Ids without those around the text, as make_tokenizers.py's libraries give them.
+    // Ids of make_tokenizers.py's libraries, and those that the trainer puts around them:
+    // bos and eos, or bos alone where the file names no eos.
     BOOST_TEST(pack_file("x.jsonl", rows,
                          "--text-field t --tokenizer " + folder +
-                             "/byte_level_gpt2.json")["tokens"] == 9 + 3);
+                             "/byte_level_gpt2.json")["tokens"] == 11 + 5);
     BOOST_TEST(pack_file("x.jsonl", rows,
                          "--text-field t --tokenizer " + folder +
-                             "/sentence_piece_bpe.model")["tokens"] == 10 + 6);
+                             "/sentence_piece_bpe.model")["tokens"] == 12 + 8);
+    BOOST_TEST(pack_file("x.jsonl", rows,
+                         "--text-field t --tokenizer " + folder +
+                             "/byte_level_llama3.json")["tokens"] == 10 + 4);
 }
 
 BOOST_AUTO_TEST_CASE(jsonl_with_several_texts_and_empty_ones) {
