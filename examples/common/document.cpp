@@ -3,6 +3,7 @@
 
 #include "document_builder.hpp"
 #include "errors.hpp"
+#include "problems.hpp"
 
 #include <utility>
 
@@ -44,7 +45,7 @@ std::string describe_json(const document_node& node) {
         case kind::null:
             return "null";
         case kind::scalar:
-            return node.quoted ? in_quotes(node.text) : node.text;
+            return node.quoted ? in_quotes(node.text) : with_short_words(node.text);
         case kind::sequence:
             return "an array";
         case kind::map:

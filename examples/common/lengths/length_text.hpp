@@ -5,6 +5,7 @@
 
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
+#include "common/problems.hpp"
 
 #include <cstdint>
 #include <string>
@@ -20,9 +21,11 @@ inline std::string length_fault(std::string_view text, integer_fault fault) {
         case integer_fault::empty:
             return "no length" + expected;
         case integer_fault::fractional:
-            return "length " + escaped(text) + " is fractional" + expected;
+            return "length " + escaped(with_short_words(text)) + " is fractional" +
+                   expected;
         case integer_fault::overflow:
-            return "length " + escaped(text) + " does not fit 64 bits" + expected;
+            return "length " + escaped(with_short_words(text)) + " does not fit 64 bits" +
+                   expected;
         case integer_fault::not_a_number:
             break;
     }

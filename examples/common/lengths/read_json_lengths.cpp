@@ -23,7 +23,7 @@ public:
         if (fault == integer_fault::fractional || fault == integer_fault::overflow) {
             throw input_error(place(index, line), length_fault(what, fault));
         }
-        throw input_error(place(index, line), std::string(what) +
+        throw input_error(place(index, line), with_short_words(what) +
                                                   " is not a length"
                                                   "; expected a whole number ≥ 1");
     }

@@ -294,6 +294,21 @@ BOOST_AUTO_TEST_CASE(bad_standard_input) {
                "packkit-pack: stdin: the file is empty; expected a length a line\n");
 }
 
+BOOST_AUTO_TEST_CASE(numbers_of_a_million_digits_are_not_repeated) {
+    const temporary_folder folder;
+    const std::string digits(1000000, '7');
+    folder.write("x.txt", digits + "\n");
+    folder.write("x.json", "[" + digits + "]");
+    folder.write("y.json", "[\"" + digits + "\"]");
+    folder.write("x.jsonl", "{\"n\": " + digits + "}\n");
+    for (const char* const input :
+         {"x.txt", "x.json", "y.json", "x.jsonl --length-field n"}) {
+        const auto result = run_pack_in(folder, std::string(input) + " --capacity 10");
+        BOOST_TEST(result.exit_code == 2, input);
+        BOOST_TEST(result.err.size() < 400, input << ": " << result.err.size());
+    }
+}
+
 BOOST_AUTO_TEST_CASE(the_second_input_is_checked_too) {
     const temporary_folder folder;
     folder.write("a.txt", "5\n");
