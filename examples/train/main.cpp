@@ -5,9 +5,11 @@
 #include "commands/arguments.hpp"
 #include "commands/check.hpp"
 #include "commands/export.hpp"
+#include "commands/inspect.hpp"
 #include "commands/keys.hpp"
 #include "commands/logits.hpp"
 #include "commands/plan.hpp"
+#include "commands/preprocess.hpp"
 #include "commands/tokenize.hpp"
 #include "commands/train.hpp"
 #include "common/command_line.hpp"
@@ -23,6 +25,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
@@ -37,21 +40,28 @@ namespace {
 constexpr const char* description = R"(Trains a decoder of the Llama kind on packed rows.
 
   packkit-train [train] CONFIG.yaml [key=value ...] [--processes N] [--resume | --overwrite]
-  packkit-train check CONFIG.yaml [key=value ...] [--processes N]
+  packkit-train check CONFIG.yaml [key=value ...] [--processes N] [--show N] [--format table|json]
+  packkit-train preprocess CONFIG.yaml [key=value ...]
   packkit-train plan CONFIG.yaml [key=value ...] [--processes N] [--format table|json]
   packkit-train keys [PART OF A NAME ...] [--format table|json|csv|markdown]
   packkit-train export CHECKPOINT DIR [--dtype float32|bfloat16|float16|float64]
   packkit-train logits MODEL_DIR TOKENS.json [--dtype float64|float32|bfloat16]
   packkit-train tokenize TOKENIZER [FILE]
+  packkit-train inspect PATH [--format table|json]
 
 'check' reads configuration, model and data and says all that is wrong, a line each, without
-training; 'plan' says what a run of N ranks will need: rows, memory by component, bytes sent. 'keys'
+training; where nothing is, it prints the settings in effect, what became of the data and, with
+--show, the first samples with their trained tokens marked. 'preprocess' tokenises all data into
+dataset_prepared_path (default last_run_prepared beside the configuration), from where a training
+takes it. 'plan' says what a run of N ranks will need: rows, memory by component, bytes sent. 'keys'
 lists the keys of a configuration: what each takes, its default, and whether it is followed (done),
 has no effect here (noted) or is not supported (rejected). 'export' writes a Hugging Face
 folder of a checkpoint (or of the newest one in an output_dir). 'logits' packs
 {"documents": [[id, ...], ...]} into one row and prints the logits of each document. 'tokenize'
 prints the ids of each line of FILE (or of standard input); TOKENIZER is what tokenizer_type takes:
-bytes, a tokenizer.json or SentencePiece .model file, or a folder with one.
+bytes, a tokenizer.json or SentencePiece .model file, or a folder with one. 'inspect' reads a file
+of tensors, rows or a tokenizer, a model's folder or a checkpoint in full and says what it holds, or
+where it is broken.
 
 Keys may also be options: --max-steps 5, --max_steps=5 and max_steps=5 are the same.)";
 
@@ -62,6 +72,9 @@ constexpr const char* examples = R"(Examples:
   packkit-train train run.yaml --num-processes 16 --num-machines 2 --machine-rank 0 \
     --main-process-ip 10.0.0.1      # on machine 0; the same with --machine-rank 1 on the other
   packkit-train check run.yaml --processes 8
+  packkit-train check run.yaml --show 3
+  packkit-train preprocess run.yaml
+  packkit-train inspect model --format json
   packkit-train plan run.yaml --processes 8 --format json
   packkit-train keys sample_packing --format markdown
   packkit-train export out model-bf16 --dtype bfloat16
@@ -78,6 +91,9 @@ struct command_line {
     run_options run;
     std::string dtype;
     std::string format = "table";
+    std::int64_t show = 0;
+    std::string part;
+    bool join = false;
 
     [[nodiscard]] std::span<const std::string> settings() const {
         return std::span(words).subspan(1);
@@ -104,7 +120,25 @@ constexpr std::array commands = std::to_array<command>({
     {"check", 1, any_number, a_run,
      [](const command_line& line) {
          return check(line.words.front(), line.settings(),
-                      read_launch_options(line.launch).world_size);
+                      read_launch_options(line.launch).world_size,
+                      {static_cast<std::size_t>(line.show),
+                       app::parse_output_format(line.format)});
+     }},
+    {"preprocess", 1, any_number, a_run,
+     [](const command_line& line) {
+         if (!line.part.empty() || line.join) {
+             throw app::usage_error(
+                 line.join ? "--join" : "--part",
+                 "is not supported; preprocess reads all data at once");
+         }
+         app::write_stdout(preprocess(load_config(line.words.front(), line.settings())));
+         return app::exit_done;
+     }},
+    {"inspect", 1, 1, "PATH",
+     [](const command_line& line) {
+         app::write_stdout(
+             inspection_text(line.words[0], app::parse_output_format(line.format)));
+         return app::exit_done;
      }},
     {"plan", 1, any_number, a_run,
      [](const command_line& line) {
@@ -159,7 +193,12 @@ void add_options(CLI::App& app, command_line& line) {
                    "logits: float64, float32 (default) or bfloat16; export: that of "
                    "the checkpoint unless given");
     app.add_option("--format", line.format,
-                   "plan: table (default) or json; keys: also csv or markdown");
+                   "check, plan, inspect: table (default) or json; keys: also csv or "
+                   "markdown");
+    app.add_option("--show", line.show, "check: prints the first N samples")
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000}));
+    app.add_option("--part", line.part)->group("");
+    app.add_flag("--join", line.join)->group("");
 }
 
 /// The command that the first word names, which is then taken away; training where it

@@ -55,7 +55,8 @@ EXAMPLES = {
     "plan": "common/lengths common/report common",
     "train": "train/commands train/run train/config train/data train/model common torch",
     "train/commands": "train/run train/checkpoint train/record train/step train/model train/plan"
-                      " train/batch train/data train/config train/chat common/report common torch",
+                      " train/batch train/data train/config train/chat common/report common/lengths"
+                      " common torch",
     "train/run": "train/checkpoint train/record train/step train/model train/plan train/batch"
                  " train/data train/config common torch",
     "train/checkpoint": "train/step train/model train/plan train/batch train/data train/config"

@@ -2,9 +2,12 @@
 #include "npy_header.hpp"
 
 #include "common/errors.hpp"
+#include "common/input_file.hpp"
 #include "common/numbers.hpp"
 
+#include <algorithm>
 #include <optional>
+#include <span>
 
 namespace packkit::app {
 namespace {
@@ -103,6 +106,58 @@ private:
 };
 
 }  // namespace
+
+namespace {
+
+constexpr std::string_view magic = "\x93NUMPY";
+
+/// Takes the file's begin up to the data and gives the dictionary's text.
+std::string read_header_text(input_file& file) {
+    std::size_t taken = 0;
+    const auto take = [&](std::size_t bytes) {
+        // A broken size must not become memory: the text grows with what is there.
+        std::string text;
+        while (text.size() < bytes) {
+            const std::size_t begin = text.size();
+            text.resize(std::min<std::size_t>(bytes, begin + 65536));
+            const std::size_t got =
+                file.read(std::span(text.data() + begin, text.size() - begin));
+            taken += got;
+            if (begin + got == text.size()) continue;
+            throw input_error(file.name(),
+                              "broken NumPy header: the file ends inside it, after " +
+                                  std::to_string(taken) + " bytes");
+        }
+        return text;
+    };
+    const std::string_view begin = file.peek(magic.size());
+    if (begin.empty()) {
+        throw input_error(file.name(), "the file is empty; expected a NumPy array");
+    }
+    if (begin != magic) {
+        throw input_error(file.name(),
+                          "is no NumPy file: it does not begin with '\\x93NUMPY'");
+    }
+    const std::string version = take(magic.size() + 2).substr(magic.size());
+    const auto major = static_cast<unsigned char>(version[0]);
+    const auto minor = static_cast<unsigned char>(version[1]);
+    if (major < 1 || major > 3 || minor != 0) {
+        throw input_error(file.name(), "NumPy format version " + std::to_string(major) +
+                                           "." + std::to_string(minor) +
+                                           "; expected 1.0, 2.0 or 3.0");
+    }
+    const std::string length = take(major == 1 ? 2 : 4);
+    std::uint64_t size = 0;  // little-endian
+    for (std::size_t i = length.size(); i-- > 0;)
+        size = size << 8U | static_cast<unsigned char>(length[i]);
+    return take(size);
+}
+
+}  // namespace
+
+npy_header read_npy_header(input_file& file) {
+    return parse_npy_header(read_header_text(file), file.name());
+}
 
 npy_header parse_npy_header(std::string_view text, const std::string& place) {
     dictionary_text dictionary(text, place);

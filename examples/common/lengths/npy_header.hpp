@@ -12,6 +12,8 @@
 
 namespace packkit::app {
 
+class input_file;
+
 /// What the header's dictionary says.
 struct npy_header {
     std::string descr;  ///< "<i8"
@@ -24,6 +26,10 @@ struct npy_header {
 /// @param place the file, for messages
 /// @throws input_error for anything else
 npy_header parse_npy_header(std::string_view text, const std::string& place);
+
+/// Takes the header of a NumPy file (format 1.0, 2.0 or 3.0); the elements follow.
+/// @throws input_error for a file that is none, is cut short, or as parse_npy_header
+npy_header read_npy_header(input_file& file);
 
 /// How an integer element is stored.
 struct npy_integer {

@@ -16,8 +16,6 @@
 namespace packkit::app {
 namespace {
 
-constexpr std::string_view magic = "\x93NUMPY";
-
 /// An integer in the given order, from as many bytes as there are.
 template <std::integral Integer>
 Integer load(std::string_view bytes, std::endian order) {
@@ -27,46 +25,6 @@ Integer load(std::string_view bytes, std::endian order) {
         value = value << 8U | static_cast<unsigned char>(bytes[at]);
     }
     return static_cast<Integer>(value);
-}
-
-/// Takes the file's begin up to the data and gives the dictionary's text.
-std::string read_header_text(input_file& file) {
-    std::size_t taken = 0;
-    const auto take = [&](std::size_t bytes) {
-        // A broken size must not become memory: the text grows with what is there.
-        std::string text;
-        while (text.size() < bytes) {
-            const std::size_t begin = text.size();
-            text.resize(std::min<std::size_t>(bytes, begin + 65536));
-            const std::size_t got =
-                file.read(std::span(text.data() + begin, text.size() - begin));
-            taken += got;
-            if (begin + got == text.size()) continue;
-            throw input_error(file.name(),
-                              "broken NumPy header: the file ends inside it, after " +
-                                  std::to_string(taken) + " bytes");
-        }
-        return text;
-    };
-    const std::string_view begin = file.peek(magic.size());
-    if (begin.empty()) {
-        throw input_error(file.name(), "the file is empty; expected a NumPy array");
-    }
-    if (begin != magic) {
-        throw input_error(file.name(),
-                          "is no NumPy file: it does not begin with '\\x93NUMPY'");
-    }
-    const std::string version = take(magic.size() + 2).substr(magic.size());
-    const auto major = static_cast<unsigned char>(version[0]);
-    const auto minor = static_cast<unsigned char>(version[1]);
-    if (major < 1 || major > 3 || minor != 0) {
-        throw input_error(file.name(), "NumPy format version " + std::to_string(major) +
-                                           "." + std::to_string(minor) +
-                                           "; expected 1.0, 2.0 or 3.0");
-    }
-    const std::uint64_t size =
-        load<std::uint64_t>(take(major == 1 ? 2 : 4), std::endian::little);
-    return take(size);
 }
 
 /// Bytes from here to the end, which are read.
@@ -120,7 +78,7 @@ void read_elements(input_file& file, std::uint64_t count, std::endian order,
 }  // namespace
 
 void read_npy_lengths(input_file file, const row_options&, sample_sink& sink) {
-    const npy_header header = parse_npy_header(read_header_text(file), file.name());
+    const npy_header header = read_npy_header(file);
     if (header.shape.size() != 1) {
         throw input_error(file.name(), "has " + std::to_string(header.shape.size()) +
                                            " dimensions; expected one");

@@ -240,4 +240,12 @@ std::span<const std::byte> safetensors_file::data(const std::string& name) const
             static_cast<std::size_t>(tensor.end - tensor.begin)};
 }
 
+void safetensors_file::release(std::span<const std::byte> bytes) const {
+    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto first = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
+    const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
+    // Advice: without it the pages only stay longer.
+    ::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+}
+
 }  // namespace packkit::train

@@ -66,6 +66,10 @@ public:
     /// other writers may hold them at any alignment: copy, don't cast. \throws as info().
     [[nodiscard]] std::span<const std::byte> data(const std::string& name) const;
 
+    /// Takes pages of data() out of this process's memory once they have been used; they
+    /// are read from the file again when they are touched.
+    void release(std::span<const std::byte> bytes) const;
+
 private:
     struct unmapping {
         std::uint64_t bytes;

@@ -30,6 +30,8 @@
 #include <utility>
 #include <vector>
 
+#include <unistd.h>
+
 namespace packkit::train {
 namespace {
 
@@ -191,9 +193,10 @@ void check_mesh(const train_config& config, std::int64_t processes) {
 }
 
 int check(const std::string& path, std::span<const std::string> overrides,
-          std::int64_t processes) {
+          std::int64_t processes, const check_options& options) {
     const checked_config checked = check_config(path, overrides);
-    const auto& [config, problems] = checked;
+    const auto& config = checked.config;
+    const auto& problems = checked.problems;
     for (const auto& note : config.notes) {
         std::fprintf(stderr, "note: %s\n", note.c_str());
     }
@@ -225,8 +228,6 @@ int check(const std::string& path, std::span<const std::string> overrides,
     }
     if (auto found = lines.take(); !found.empty())
         throw app::input_problems(std::move(found));
-    run_inputs inputs;
-    inputs.shape = *shape;
     take_samples(std::move(*samples), config, inputs);
     const auto plan = make_run_plan(config, inputs, *mesh);
     if (const auto note = mesh_note_of(config, processes); !note.empty())
@@ -237,12 +238,14 @@ int check(const std::string& path, std::span<const std::string> overrides,
     }
     std::fprintf(stderr, "%s\n", summary_of(report).c_str());
     if (!head.empty()) std::fprintf(stderr, "warning: %s\n", head.c_str());
-    app::write_stdout(
+    const std::string summary =
         "no problem found: " + app::counted(inputs.samples.report().samples, "sample") +
         ", " + app::counted(plan.data->total_steps(), "step") + " on " +
         to_string(*mesh) + ", row efficiency " + app::fixed(plan.data->efficiency(), 4) +
         ", activation checkpointing " +
-        std::string(to_string(config.gradient_checkpointing)) + "\n");
+        std::string(to_string(config.gradient_checkpointing));
+    app::write_stdout(check_report(checked, inputs.samples, summary, options,
+                                   isatty(STDOUT_FILENO) != 0));
     return app::exit_done;
 }
 

@@ -3,6 +3,7 @@
 /// \file
 /// `packkit-train check`: what can be found wrong without training.
 
+#include "commands/check_report.hpp"
 #include "config/config.hpp"
 
 #include <cstdint>
@@ -16,13 +17,13 @@ namespace packkit::train {
 void check_mesh(const train_config& config, std::int64_t processes);
 
 /// Checks everything that can be checked without training: configuration, mesh of
-/// `processes` ranks, model folder, tokenizer, data, weights. Prints a summary on stdout
-/// when there is no problem.
+/// `processes` ranks, model folder, tokenizer, data, weights. Prints check_report() on
+/// stdout when there is no problem.
 /// \details A check that depends on a wrong value is left out. The first 20 problems of
 /// each data file are listed, then their remaining number.
 /// \throws app::input_problems with a line for each problem: the configuration's in the
 /// order of load_config(), then the others in the order above
 int check(const std::string& path, std::span<const std::string> overrides,
-          std::int64_t processes);
+          std::int64_t processes, const check_options& options = {});
 
 }  // namespace packkit::train

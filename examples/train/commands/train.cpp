@@ -2,6 +2,7 @@
 #include "commands/train.hpp"
 
 #include "commands/check.hpp"
+#include "commands/preprocess.hpp"
 #include "common/errors.hpp"
 #include "config/config.hpp"
 #include "run/failure_exchange.hpp"
@@ -23,8 +24,11 @@
 namespace packkit::train {
 namespace {
 
+/// The configuration of a training, which takes what `preprocess` has prepared.
 train_config config_of(const std::vector<std::string>& words) {
-    return load_config(words.front(), std::span(words).subspan(1));
+    auto config = load_config(words.front(), std::span(words).subspan(1));
+    set_prepared_folder(config, true);
+    return config;
 }
 
 /// LibTorch's errors carry a stack; people need the first line.

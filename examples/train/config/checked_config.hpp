@@ -15,6 +15,7 @@ namespace packkit::train {
 struct checked_config {
     train_config config;  ///< defaults where there is a problem
     config_problems problems;
+    config_node root;  ///< the file with the overrides: where settings come from
 };
 
 /// Reads a configuration as load_config() does, and returns the problems of its keys.

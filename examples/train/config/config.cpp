@@ -7,6 +7,8 @@
 #include "config/rules.hpp"
 #include "config/schema.hpp"
 
+#include <utility>
+
 namespace packkit::train {
 namespace {
 
@@ -28,7 +30,8 @@ checked_config check_config(const std::string& path,
                             std::span<const std::string> overrides) {
     config_node root = app::read_yaml_file(path);
     checked_config checked;
-    auto& [config, problems] = checked;
+    auto& config = checked.config;
+    auto& problems = checked.problems;
     for (const auto& assignment : overrides)
         override_with(root, assignment, problems);
     config.config_path = path;
@@ -43,6 +46,7 @@ checked_config check_config(const std::string& path,
     config.notes.insert(config.notes.end(), remarks.notes.begin(), remarks.notes.end());
     read_dataset_list(keys, config, problems);
     note_defaults(keys, config);
+    checked.root = std::move(root);
     return checked;
 }
 

@@ -53,7 +53,11 @@ inline constexpr auto names_of<text_unit> =
     in_order<text_unit>("line", "paragraph", "document");
 
 /// Format of a dataset's file; json has one object per line, or one array of objects.
+// GCC takes an enumerator of a scoped enumeration for one that hides the type app::json.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 enum class file_format : std::uint8_t { json, parquet, arrow, text, csv };
+#pragma GCC diagnostic pop
 template <>
 inline constexpr auto names_of<file_format> =
     in_order<file_format>("json", "parquet", "arrow", "text", "csv");
