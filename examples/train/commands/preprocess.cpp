@@ -3,11 +3,11 @@
 
 #include "common/numbers.hpp"
 #include "common/progress.hpp"
-#include "config/model_config.hpp"
 #include "config/schema.hpp"
 #include "data/dataset.hpp"
 #include "data/prepared_data.hpp"
 #include "data/tokenizer.hpp"
+#include "plan/inputs.hpp"
 #include "record/run_log.hpp"
 
 #include <filesystem>
@@ -31,12 +31,11 @@ std::string preprocess(train_config config) {
     for (const auto& warning : config.warnings)
         log.warn(warning);
     set_prepared_folder(config, false);
-    const auto model = read_model_config(config.base_model);
-    const auto tokens =
-        load_tokenizer(config.tokenizer_type.empty() ? "bytes" : config.tokenizer_type);
-    const std::string file = prepared_file(config, model.vocab_size);
+    const auto inputs = read_model_inputs(config);
+    const auto vocab_size = inputs.shape.vocab_size;
+    const std::string file = prepared_file(config, vocab_size);
     std::string damage;
-    if (const auto kept = read_prepared(file, model.vocab_size, damage)) {
+    if (const auto kept = read_prepared(file, vocab_size, damage)) {
         log.data(*kept, config);
         return file +
                ": nothing had to be done: data, tokenizer and settings are those "
@@ -45,7 +44,7 @@ std::string preprocess(train_config config) {
     token_store samples;
     {
         app::progress_bar bar("reading data");
-        samples = read_datasets(config, *tokens, model.vocab_size,
+        samples = read_datasets(config, *inputs.tokens, vocab_size,
                                 [&](std::uint64_t done, std::uint64_t total) {
                                     bar.set_total(total);
                                     bar.set(done);
@@ -55,7 +54,7 @@ std::string preprocess(train_config config) {
     std::error_code missing;
     const auto bytes = fs::file_size(file, missing);
     // read_datasets() goes on without the file: a run needs none, this command does.
-    if (missing || !read_prepared(file, model.vocab_size, damage))
+    if (missing || !read_prepared(file, vocab_size, damage))
         throw std::runtime_error(samples.note().empty() ? file + ": cannot be written"
                                                         : samples.note());
     return file + ": " + app::bytes_text(bytes) + " of prepared data\n";
