@@ -86,7 +86,7 @@ std::vector<std::int64_t> on_every_rank(lt::communicator& world, at::Device devi
 /// One save, by all ranks.
 class saving {
 public:
-    saving(fs::path unfinished, model& state, lt::adamw& optimizer,
+    saving(fs::path unfinished, model& state, lt::optimizer& optimizer,
            lt::communicator& world, bool only_model)
         : unfinished_(std::move(unfinished)),
           state_(state),
@@ -98,10 +98,9 @@ public:
     std::map<std::string, std::string> write_full() {
         std::map<std::string, std::string> checksums;
         checksums[full_weights_name] = write(full_weights_name, weight_buffers(state_));
-        if (!only_model_) {
-            checksums[full_moments_name] =
-                write(full_moments_name, moment_buffers(optimizer_));
-        }
+        const auto moments = moment_buffers(optimizer_);
+        if (!only_model_ && !moments.empty())
+            checksums[full_moments_name] = write(full_moments_name, moments);
         return checksums;
     }
 
@@ -141,7 +140,7 @@ private:
 
     fs::path unfinished_;
     model& state_;
-    lt::adamw& optimizer_;
+    lt::optimizer& optimizer_;
     lt::communicator& world_;
     bool only_model_;
 };
@@ -149,9 +148,10 @@ private:
 }  // namespace
 
 std::string save_checkpoint(const save_settings& settings, std::int64_t step,
-                            model& state, lt::adamw& optimizer,
+                            model& state, lt::optimizer& optimizer,
                             const app::ordered_json& model_config,
-                            const run_identity& identity, lt::communicator& world) {
+                            const run_identity& identity, lt::communicator& world,
+                            const std::optional<loss_scaling>& scaling) {
     const bool is_first = world.rank() == 0;
     const auto target = checkpoint_path(settings.output_dir, step);
     auto unfinished = unfinished_path(target, getpid());
@@ -171,7 +171,7 @@ std::string save_checkpoint(const save_settings& settings, std::int64_t step,
         describe_checkpoint(
             unfinished, {target.string(), step, settings.only_model},
             saved_model_config(model_config, wide ? "float64" : "float32"), identity,
-            std::move(checksums));
+            std::move(checksums), scaling);
         finish_checkpoint(unfinished, target, settings.keep);
     } catch (...) {
         std::error_code ignored;
@@ -181,7 +181,7 @@ std::string save_checkpoint(const save_settings& settings, std::int64_t step,
     return target.string();
 }
 
-void load_checkpoint(const resume_point& from, model& state, lt::adamw& optimizer) {
+void load_checkpoint(const resume_point& from, model& state, lt::optimizer& optimizer) {
     auto files = weight_files::open_folder(from.folder);
     const auto moments = from.folder + "/" + full_moments_name;
     if (fs::exists(moments)) files.add(moments);

@@ -10,9 +10,10 @@
 #include "config/config.hpp"
 #include "model/model.hpp"
 
-#include <packkit/torch/optim/adamw.hpp>
+#include <packkit/torch/optim/optimizer.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace packkit::train {
@@ -36,13 +37,14 @@ struct save_settings {
 /// has failed lt::communication_error naming that rank. Earlier checkpoints stay, and
 /// nothing of the new one.
 std::string save_checkpoint(const save_settings& settings, std::int64_t step,
-                            model& state, lt::adamw& optimizer,
+                            model& state, lt::optimizer& optimizer,
                             const app::ordered_json& model_config,
-                            const run_identity& identity, lt::communicator& world);
+                            const run_identity& identity, lt::communicator& world,
+                            const std::optional<loss_scaling>& scaling = {});
 
 /// Fills this rank's slices of parameters and moments, whatever mesh wrote them.
 /// \throws app::input_error naming file and tensor.
-void load_checkpoint(const resume_point& from, model& state, lt::adamw& optimizer);
+void load_checkpoint(const resume_point& from, model& state, lt::optimizer& optimizer);
 
 /// Fills the parameters from a Hugging Face folder or a checkpoint. Throws
 /// app::input_error naming file and tensor when one is missing or has another shape.

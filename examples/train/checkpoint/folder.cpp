@@ -82,6 +82,14 @@ struct saved_state {
     }
     saved_state(const saved_state&) = delete;  // fields point into the document
 
+    [[nodiscard]] std::optional<loss_scaling> scaling() const {
+        const auto saved = app::document_field(document, path).find("loss_scaling");
+        if (!saved) return std::nullopt;
+        return loss_scaling{saved->member("scale").number(),
+                            saved->member("good_steps").whole(0),
+                            saved->member("skipped_steps").whole(0)};
+    }
+
     std::string path;
     app::document_node document;
     std::int64_t step;
@@ -142,7 +150,9 @@ void check_files(const std::string& folder, const saved_state& state, file_share
     check_listed(config_name);
     if (!checksums.has(shard_index_name)) {
         check_listed(full_weights_name);
-        if (!state.only_model) check_listed(full_moments_name);
+        // SGD without momentum has no state to save.
+        if (!state.only_model && checksums.has(full_moments_name))
+            check_listed(full_moments_name);
         return;
     }
     check_listed(shard_index_name);
@@ -160,7 +170,7 @@ resume_point open_checkpoint(const std::string& folder, file_share share) {
         throw app::input_error(folder, "is no checkpoint folder");
     const saved_state state(folder);
     check_files(folder, state, share);
-    return {folder, state.step, state.only_model};
+    return {folder, state.step, state.only_model, state.scaling()};
 }
 
 std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
@@ -186,7 +196,9 @@ identity_changes check_identity(const resume_point& from, const run_identity& id
     for (const auto& [name, value] : values) {
         const auto before = recorded.find(name);
         if (before == recorded.end()) {
-            found.not_recorded.push_back(name);
+            // What is not set need not be recorded: earlier versions did not have every
+            // key.
+            if (!value.empty()) found.not_recorded.push_back(name);
         } else if (before->second != value) {
             const auto cause = name == data_identity && !found.changed.empty()
                                    ? fmt::format(" ({})", fmt::join(found.changed, ", "))
@@ -194,7 +206,8 @@ identity_changes check_identity(const resume_point& from, const run_identity& id
             throw app::input_error(
                 from.folder, fmt::format("{} was {} when this checkpoint was written and "
                                          "is {} now{}; it cannot be resumed",
-                                         name, before->second, value, cause));
+                                         name, before->second.empty() ? "not set" : before->second,
+                                         value.empty() ? "not set" : value, cause));
         }
     }
     add_changes(saved.values("settings"), identity.changeable, found.changed);
@@ -247,7 +260,8 @@ app::file_texts read_companions(const fs::path& folder) {
 
 void describe_checkpoint(const fs::path& unfinished, const resume_point& point,
                          const std::string& config, const run_identity& identity,
-                         std::map<std::string, std::string> checksums) {
+                         std::map<std::string, std::string> checksums,
+                         const std::optional<loss_scaling>& scaling) {
     const auto config_path = (unfinished / config_name).string();
     app::write_file_atomically(config_path, config);
     checksums[config_name] = file_checksum(config_path);
@@ -257,6 +271,11 @@ void describe_checkpoint(const fs::path& unfinished, const resume_point& point,
                               {"data", identity.data},
                               {"checksums", checksums}};
     if (point.only_model) text["save_only_model"] = true;
+    if (scaling) {
+        text["loss_scaling"] = {{"scale", scaling->scale},
+                                {"good_steps", scaling->good_steps},
+                                {"skipped_steps", scaling->skipped_steps}};
+    }
     app::write_file_atomically((unfinished / state_name).string(), text.dump(2) + "\n");
 }
 

@@ -5,12 +5,14 @@
 ///
 ///     output_dir/checkpoint-20/config.json            opens in Transformers
 ///                              trainer_state.json     step, identity of the run,
-///                                                     checksums
+///                                                     checksums, scale of the loss
 ///                              tokenizer.json, …      files of the tokenizer, as they
 ///                                                     were read
 ///     and, of form full:       model.safetensors      parameters, in the master dtype
 ///                              optimizer.safetensors  exp_avg.<name>,
-///                                                     exp_avg_sq.<name>
+///                                                     exp_avg_sq.<name>; or
+///                                                     momentum_buffer.<name>; or
+///                                                     not there: nothing to save
 ///     or, of form sharded:     shards.index.json      where which piece lies, checksums
 ///                              shard-00001-of-00004.safetensors, …
 /// With save_only_model the state of the optimizer is missing, in either form.
@@ -22,6 +24,7 @@
 #include "common/json.hpp"
 #include "common/tokenizer_files.hpp"
 #include "plan/identity.hpp"
+#include "step/loss_scaling.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -38,6 +41,7 @@ struct resume_point {
     std::string folder;
     std::int64_t step = 0;    ///< steps done
     bool only_model = false;  ///< holds no optimizer state: no run can go on from it
+    std::optional<loss_scaling> scaling = {};  ///< of runs in fp16
 };
 
 /// The part of the files of a sharded checkpoint that a rank looks through.
@@ -103,7 +107,8 @@ app::file_texts read_companions(const std::filesystem::path& folder);
 void describe_checkpoint(const std::filesystem::path& unfinished,
                          const resume_point& point, const std::string& config,
                          const run_identity& identity,
-                         std::map<std::string, std::string> checksums);
+                         std::map<std::string, std::string> checksums,
+                         const std::optional<loss_scaling>& scaling = {});
 
 /// Makes `unfinished` durable and shows it as `checkpoint`; then keeps the newest `keep`
 /// checkpoints beside it (0: all). Throws std::runtime_error naming the path and the

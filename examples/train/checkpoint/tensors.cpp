@@ -17,7 +17,7 @@
 namespace packkit::train {
 namespace {
 
-std::string dtype_name(at::ScalarType dtype) {
+std::string stored_dtype(at::ScalarType dtype) {
     return dtype == at::kDouble ? "F64" : "F32";
 }
 
@@ -31,16 +31,25 @@ at::ScalarType scalar_type(const std::string& place, const std::string& dtype) {
 }
 
 /// Calls visit(buffer, unit, i) for each parameter i of each buffer, in one order on
-/// every rank.
+/// every rank. State of the optimizer is there of parameters that are not frozen.
 template <class Visit>
 void for_each_tensor(model& state, const std::vector<named_buffer>& buffers,
                      Visit visit) {
     for (const auto& buffer : buffers) {
         for (std::size_t u = 0; u < state.units().size(); ++u) {
-            for (std::size_t i = 0; i < state.units()[u].parameters().size(); ++i)
-                visit(buffer, u, i);
+            const auto& parameters = state.units()[u].parameters();
+            for (std::size_t i = 0; i < parameters.size(); ++i) {
+                if (!buffer.is_state || !parameters.info(i).frozen) visit(buffer, u, i);
+            }
         }
     }
+}
+
+/// This rank's part of parameter `i` of unit `u` in a buffer, a view.
+at::Tensor part_in(const named_buffer& buffer, const lt::sharded_parameters& parameters,
+                   std::size_t u, std::size_t i) {
+    const auto& flat = buffer.of_unit(u);
+    return buffer.is_state ? parameters.state_part(flat, i) : parameters.part(flat, i);
 }
 
 /// Bytes of a tensor on the CPU, contiguous.
@@ -143,19 +152,24 @@ int tensor_rank(const lt::mesh_view& groups) {
 }  // namespace
 
 std::vector<named_buffer> weight_buffers(model& state) {
-    return {{"", [&](std::size_t u) -> at::Tensor& {
+    return {{"",
+             [&](std::size_t u) -> at::Tensor& {
                  return state.units()[u].parameters().flat_shards();
-             }}};
+             },
+             false}};
 }
 
-std::vector<named_buffer> moment_buffers(lt::adamw& optimizer) {
-    return {
-        {"exp_avg.", [&](std::size_t u) -> at::Tensor& { return optimizer.exp_avg(u); }},
-        {"exp_avg_sq.",
-         [&](std::size_t u) -> at::Tensor& { return optimizer.exp_avg_sq(u); }}};
+std::vector<named_buffer> moment_buffers(lt::optimizer& optimizer) {
+    std::vector<named_buffer> buffers;
+    for (auto& state : optimizer.states()) {
+        buffers.push_back(
+            {state.name + ".",
+             [&state](std::size_t u) -> at::Tensor& { return state.of_units[u]; }, true});
+    }
+    return buffers;
 }
 
-std::vector<named_buffer> training_buffers(model& state, lt::adamw& optimizer) {
+std::vector<named_buffer> training_buffers(model& state, lt::optimizer& optimizer) {
     auto buffers = weight_buffers(state);
     for (auto& moments : moment_buffers(optimizer))
         buffers.push_back(std::move(moments));
@@ -170,14 +184,16 @@ std::string write_full_tensors(const std::filesystem::path& path, model& state,
         for_each_tensor(state, buffers, [&](const auto& buffer, auto u, auto i) {
             const auto& info = state.units()[u].parameters().info(i);
             list.push_back({buffer.prefix + info.name,
-                            dtype_name(state.options().master_dtype), info.shape});
+                            stored_dtype(state.options().master_dtype), info.shape});
         });
         file.emplace(path.string(), std::move(list));
     }
     for (const auto& buffer : buffers) {
         for (std::size_t u = 0; u < state.units().size(); ++u) {
             const auto& parameters = state.units()[u].parameters();
-            for (const auto& full : parameters.gather_full(buffer.of_unit(u))) {
+            const auto& flat = buffer.of_unit(u);
+            for (const auto& full : buffer.is_state ? parameters.gather_state(flat)
+                                                    : parameters.gather_full(flat)) {
                 if (file) file->write(bytes_of(full.cpu().contiguous()));
             }
         }
@@ -210,8 +226,8 @@ std::uint64_t write_shard_file(const std::filesystem::path& folder, model& state
         if (!is_written(u, i)) return;
         const auto& parameters = state.units()[u].parameters();
         list.push_back({buffer.prefix + parameters.info(i).name,
-                        dtype_name(state.options().master_dtype),
-                        parameters.part(buffer.of_unit(u), i).sizes().vec()});
+                        stored_dtype(state.options().master_dtype),
+                        part_in(buffer, parameters, u, i).sizes().vec()});
     });
     safetensors_writer file(
         (folder / shard_file_name(own_shard_file(state), shard_file_count(state)))
@@ -219,7 +235,7 @@ std::uint64_t write_shard_file(const std::filesystem::path& folder, model& state
         std::move(list));
     for_each_tensor(state, buffers, [&](const auto& buffer, auto u, auto i) {
         if (!is_written(u, i)) return;
-        const auto part = state.units()[u].parameters().part(buffer.of_unit(u), i);
+        const auto part = part_in(buffer, state.units()[u].parameters(), u, i);
         file.write(bytes_of(part.cpu().contiguous()));
     });
     file.finish();
@@ -238,7 +254,7 @@ shard_index index_of_shards(model& state, const std::vector<named_buffer>& buffe
     for_each_tensor(state, buffers, [&](const auto& buffer, auto u, auto i) {
         const auto& parameters = state.units()[u].parameters();
         stored_tensor tensor{
-            dtype_name(state.options().master_dtype), parameters.info(i).shape, {}};
+            stored_dtype(state.options().master_dtype), parameters.info(i).shape, {}};
         for (int shard = 0; shard < grid.shards; ++shard) {
             for (int rank = 0; rank < grid.tensors; ++rank) {
                 const auto part = slice_in_file(parameters, i, shard, rank);
@@ -281,7 +297,7 @@ void read_tensors(const weight_files& files, model& state,
         const auto name = buffer.prefix + parameters.info(i).name;
         const auto shape = stored_shape(state, u, i, stored_vocabulary);
         const auto type = stored_type(files, name, shape);
-        const auto part = parameters.part(buffer.of_unit(u), i);
+        const auto part = part_in(buffer, parameters, u, i);
         if (part.numel() == 0) return;
         const auto slice = parameters.slice(i);
         if (slice.rows.end > shape.front()) {

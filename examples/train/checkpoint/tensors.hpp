@@ -9,7 +9,7 @@
 #include "checkpoint/weight_files.hpp"
 #include "model/model.hpp"
 
-#include <packkit/torch/optim/adamw.hpp>
+#include <packkit/torch/optim/optimizer.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -24,14 +24,17 @@ namespace packkit::train {
 struct named_buffer {
     std::string prefix;
     std::function<at::Tensor&(std::size_t unit)> of_unit;
+    /// It is state of the optimizer: laid out as that of parameters that are not frozen.
+    bool is_state = false;
 };
 
 /// The parameters, under their own names.
 std::vector<named_buffer> weight_buffers(model& state);
-/// The moments, as exp_avg.<name> and exp_avg_sq.<name>.
-std::vector<named_buffer> moment_buffers(lt::adamw& optimizer);
+/// The optimizer's state, for instance the moments as exp_avg.<name> and
+/// exp_avg_sq.<name>.
+std::vector<named_buffer> moment_buffers(lt::optimizer& optimizer);
 /// Both.
-std::vector<named_buffer> training_buffers(model& state, lt::adamw& optimizer);
+std::vector<named_buffer> training_buffers(model& state, lt::optimizer& optimizer);
 
 /// Gathers the buffers, a unit at a time, and writes them as whole tensors. Collective;
 /// only where `is_writer` there is a file. Returns its checksum ("" on the others).

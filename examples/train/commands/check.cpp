@@ -10,6 +10,7 @@
 #include "common/progress.hpp"
 #include "config/checked_config.hpp"
 #include "config/model_config.hpp"
+#include "config/optimizer.hpp"
 #include "data/dataset.hpp"
 #include "data/tokenizer.hpp"
 #include "model/model.hpp"
@@ -202,6 +203,10 @@ int check(const std::string& path, std::span<const std::string> overrides,
     }
     for (const auto& warning : config.warnings) {
         std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    }
+    if (problems.sound("optimizer")) {
+        if (const auto note = optimizer_note(config, std::nullopt))
+            std::fprintf(stderr, "note: %s\n", note->c_str());
     }
     problem_lines lines(problems.lines());
     std::optional<mesh_shape> mesh;

@@ -79,11 +79,61 @@ enum class save_time : std::uint8_t { never, epoch, steps };
 template <>
 inline constexpr auto names_of<save_time> = in_order<save_time>("no", "epoch", "steps");
 
-/// Optimizers; both names select the same AdamW.
-enum class optimizer_name : std::uint8_t { adamw_torch_fused, adamw_torch };
+/// Optimizers: SGD, and names that all select the same AdamW with moments in the dtype of
+/// the parameters (config/optimizer.hpp).
+enum class optimizer_name : std::uint8_t {
+    adamw_torch_fused,
+    adamw_torch,
+    sgd,
+    adamw_apex_fused,
+    adamw_hf,
+    optimi_adamw,
+    adamw_8bit,
+    adamw_bnb_8bit,
+    adamw_torch_8bit,
+    adamw_torch_4bit,
+    adamw_torch_fp8,
+    ao_adamw_8bit,
+    ao_adamw_4bit,
+    ao_adamw_fp8,
+    paged_adamw_8bit,
+    paged_adamw_32bit
+};
 template <>
-inline constexpr auto names_of<optimizer_name> =
-    in_order<optimizer_name>("adamw_torch_fused", "adamw_torch");
+inline constexpr auto names_of<optimizer_name> = in_order<optimizer_name>(
+    "adamw_torch_fused", "adamw_torch", "sgd", "adamw_apex_fused", "adamw_hf",
+    "optimi_adamw", "adamw_8bit", "adamw_bnb_8bit", "adamw_torch_8bit",
+    "adamw_torch_4bit", "adamw_torch_fp8", "ao_adamw_8bit", "ao_adamw_4bit",
+    "ao_adamw_fp8", "paged_adamw_8bit", "paged_adamw_32bit");
+
+/// Shapes of the learning rate's schedule.
+template <>
+inline constexpr auto names_of<decay_shape> = std::array<named<decay_shape>, 11>{
+    {{"cosine", decay_shape::cosine},
+     {"linear", decay_shape::linear},
+     {"constant", decay_shape::constant},
+     {"constant_with_warmup", decay_shape::constant_with_warmup},
+     {"cosine_with_restarts", decay_shape::cosine_with_restarts},
+     {"cosine_with_min_lr", decay_shape::cosine_with_min_lr},
+     {"cosine_warmup_with_min_lr", decay_shape::cosine_warmup_with_min_lr},
+     {"polynomial", decay_shape::polynomial},
+     {"inverse_sqrt", decay_shape::inverse_sqrt},
+     {"warmup_stable_decay", decay_shape::warmup_stable_decay},
+     {"rex", decay_shape::rex}}};
+
+/// Curves of warmup and decay of `warmup_stable_decay`.
+template <>
+inline constexpr auto names_of<ramp_shape> =
+    in_order<ramp_shape>("linear", "cosine", "1-sqrt");
+
+/// Values of `bf16` and `fp16`: compute so, do not, or where the device can.
+enum class precision_switch : std::uint8_t { off, on, automatic };
+
+/// Values of `torch_dtype`: a dtype of the parameters, or of the computation.
+enum class dtype_name : std::uint8_t { float32, float64, bfloat16, float16, automatic };
+template <>
+inline constexpr auto names_of<dtype_name> =
+    in_order<dtype_name>("float32", "float64", "bfloat16", "float16", "auto");
 
 /// Device of the model; automatic selects a GPU if there is one.
 enum class device_choice : std::uint8_t { automatic, cpu, cuda };
@@ -190,6 +240,41 @@ struct dataset_config {
 /// The folder of a run that names none, relative to the configuration file.
 inline constexpr std::string_view default_output_dir = "model-out";
 
+/// Keys of `lr_scheduler_kwargs`; each is of some schedules only.
+struct scheduler_arguments {
+    std::optional<double> num_cycles;
+    std::optional<double> min_lr;       ///< lowest rate
+    std::optional<double> min_lr_rate;  ///< the same as a share of learning_rate
+    std::optional<double> warmup_lr_rate;
+    std::optional<double> power;
+    std::optional<double> lr_end;
+    std::optional<double> min_lr_ratio;
+    std::optional<std::int64_t> timescale;
+    std::optional<std::int64_t> num_decay_steps;
+    std::optional<std::int64_t> num_stable_steps;
+    std::optional<ramp_shape> warmup_type;
+    std::optional<ramp_shape> decay_type;
+};
+
+/// Arguments of SGD, from `optim_args`.
+struct sgd_arguments {
+    double momentum = 0.0;
+    double dampening = 0.0;
+    bool nesterov = false;
+
+    friend bool operator==(const sgd_arguments&, const sgd_arguments&) = default;
+};
+
+/// An entry of `lr_groups`: parameters whose name contains one of `modules`.
+struct learning_rate_group {
+    std::string name;
+    std::vector<std::string> modules;
+    double lr = 0.0;
+
+    friend bool operator==(const learning_rate_group&,
+                           const learning_rate_group&) = default;
+};
+
 /// All settings after checking, with defaults filled in and paths resolved.
 /// \details Names are those of the keys; where a member is named differently the key is
 /// given. Defaults are Axolotl's where it has the key.
@@ -256,9 +341,22 @@ struct train_config {
     double num_epochs = 1.0;
     optimizer_name optimizer = optimizer_name::adamw_torch_fused;
     double learning_rate = 2e-5;  ///< Axolotl demands one; this is packkit's own
+    sgd_arguments sgd;  ///< of optimizer sgd
     decay_shape lr_scheduler = decay_shape::cosine;
-    std::int64_t warmup_steps = 0;
+    scheduler_arguments lr_scheduler_kwargs;
+    bool lr_quadratic_warmup = false;
+    std::optional<double> cosine_min_lr_ratio;
+    std::optional<double> cosine_constant_lr_ratio;
+    /// Unless one is set, warmup takes 3 % of all steps, at most 100 (plan/run_plan.hpp).
+    std::optional<std::int64_t> warmup_steps;
     std::optional<double> warmup_ratio;  ///< of all steps; excludes warmup_steps
+    std::vector<learning_rate_group> lr_groups;
+    std::optional<double> embedding_lr;
+    std::optional<double> embedding_lr_scale;  ///< goes before embedding_lr
+    /// Patterns of the parameters that are trained; none: all are.
+    std::vector<std::string> unfrozen_parameters;
+    std::optional<double> loss_watchdog_threshold;
+    std::int64_t loss_watchdog_patience = 3;
     double weight_decay = 0.0;
     double adam_beta1 = 0.9;
     double adam_beta2 = 0.999;
@@ -268,8 +366,12 @@ struct train_config {
     /// stream; the same elements on every mesh.
     double residual_dropout = 0.0;
 
-    dtype torch_dtype = dtype::float32;
-    bool bf16 = false;  ///< compute in bf16, parameters stay float32
+    dtype torch_dtype = dtype::float32;  ///< of the parameters
+    bool bf16 = false;                   ///< compute in bf16, parameters stay float32
+    bool fp16 = false;  ///< compute in fp16 with loss scaling, parameters stay float32
+    /// No key says in which precision to compute: bf16 on a GPU that has it
+    /// (`resolve_precision`), float32 elsewhere.
+    bool automatic_precision = true;
     /// false, selective or true: none, selective, full. Also
     /// fsdp_config.activation_checkpointing: true.
     checkpointing_kind gradient_checkpointing = checkpointing_kind::none;

@@ -256,6 +256,16 @@ std::string unknown_name(const config_node& node, const std::string& expected,
            (suggest ? app::did_you_mean(node.text, names) : std::string());
 }
 
+std::optional<precision_switch> precision_switch_name::read(
+    const config_node& node) const {
+    if (const auto on = truth().read(node))
+        return *on ? precision_switch::on : precision_switch::off;
+    if (node.type != node_kind::scalar) return std::nullopt;
+    if (node.text == "full") return precision_switch::on;
+    if (node.text == "auto") return precision_switch::automatic;
+    return std::nullopt;
+}
+
 std::optional<checkpointing_kind> checkpointing_choice::read(
     const config_node& node) const {
     if (const auto on = truth().read(node))

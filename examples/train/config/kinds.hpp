@@ -195,6 +195,12 @@ struct choice {
     }
 };
 
+/// Values of bf16 and fp16: true, full, false or auto.
+struct precision_switch_name {
+    [[nodiscard]] std::optional<precision_switch> read(const config_node& node) const;
+    [[nodiscard]] std::string expected() const { return "true, false, full or auto"; }
+};
+
 /// Values of gradient_checkpointing: true, false or selective.
 struct checkpointing_choice {
     [[nodiscard]] std::optional<checkpointing_kind> read(const config_node& node) const;

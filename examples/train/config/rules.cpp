@@ -6,6 +6,7 @@
 #include "config/deepspeed.hpp"
 #include "config/fsdp.hpp"
 #include "config/kinds.hpp"
+#include "config/optimizer.hpp"
 #include "config/schema.hpp"
 
 #include <packkit/error.hpp>
@@ -13,8 +14,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <initializer_list>
 #include <limits>
@@ -36,27 +35,6 @@ struct conflict_rules {
         problems.attempt_with(keys, others, [&] { keys.conflict(key, message); });
     }
 };
-
-/// Axolotl's messages for optimizers that this trainer does not have either.
-void check_optimizer_of_8_bits(const key_reader& keys) {
-    constexpr std::array names = {"adamw_8bit"sv, "adamw_bnb_8bit"sv,
-                                  "paged_adamw_8bit"sv};
-    const config_node* const optimizer = keys.find("optimizer");
-    if (optimizer == nullptr ||
-        std::find(names.begin(), names.end(), optimizer->text) == names.end())
-        return;
-    constexpr auto instead = "; here: adamw_torch_fused or adamw_torch";
-    if (keys.read("tensor_parallel_size", whole{1}).value_or(1) > 1) {
-        keys.conflict(
-            "optimizer",
-            fmt::format("tensor_parallel_size > 1 is not compatible with optimizer {}{}",
-                        optimizer->text, instead));
-    }
-    if (keys.read("fsdp_version", whole{1, 2}) == 2) {
-        keys.conflict("optimizer", "FSDP2 not compatible with " + optimizer->text +
-                                       ", use `adamw_torch_8bit` instead" + instead);
-    }
-}
 
 void apply_packing_rules(const key_reader& keys, train_config& config) {
     const bool chosen = keys.has("pad_to_sequence_len");
@@ -141,7 +119,6 @@ void check_conflicts(const key_reader& keys, config_problems& problems) {
     rules.reject_if(
         !keys.off("test_datasets") && !keys.off("val_set_size"), "val_set_size",
         "non-zero val_set_size should not be used with test_datasets configuration");
-    problems.attempt([&] { check_optimizer_of_8_bits(keys); });
 }
 
 void apply_rules(const key_reader& keys, train_config& config, config_problems& problems,
@@ -163,15 +140,8 @@ void apply_rules(const key_reader& keys, train_config& config, config_problems& 
                         config.val_set_size != std::floor(config.val_set_size),
                     "val_set_size",
                     "val_set_size: expected a number of samples, or a share below 1");
-    rules.reject_if(config.warmup_steps > 0 && config.warmup_ratio.value_or(0.0) > 0.0,
-                    "warmup_ratio",
-                    "warmup_steps and warmup_ratio are mutually exclusive",
-                    {"warmup_steps"});
-    rules.reject_if(
-        config.bf16 && config.torch_dtype == dtype::float64, "bf16",
-        "bf16 and torch_dtype: float64 cannot be used together: bf16 computes "
-        "with float32 parameters",
-        {"torch_dtype"});
+    apply_optimizer_rules(keys, config, problems);
+    apply_precision_rules(keys, config, problems);
     problems.attempt_with(keys, {"context_parallel_size"},
                           [&] { merge_context_sizes(keys, config); });
     problems.attempt_with(keys, {"sequence_parallel", "tensor_parallel_size"}, [&] {

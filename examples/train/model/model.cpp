@@ -40,13 +40,19 @@ void fill(const at::Tensor& shard, const tensor_slice& slice, std::int64_t colum
     shard.copy_(filled);
 }
 
-std::vector<lt::parameter_info> infos_of(const unit_shape& unit, bool sequence_parallel) {
+/// `rules`: of the unit's parameters, or none.
+std::vector<lt::parameter_info> infos_of(const unit_shape& unit, bool sequence_parallel,
+                                         std::span<const parameter_rule> rules) {
     std::vector<lt::parameter_info> infos;
-    for (const auto& parameter : unit.parameters) {
-        infos.push_back({parameter.name, parameter.shape, parameter.weight_decay,
+    for (std::size_t i = 0; i < unit.parameters.size(); ++i) {
+        const auto& parameter = unit.parameters[i];
+        const auto rule =
+            rules.empty() ? parameter_rule{parameter.weight_decay} : rules[i];
+        infos.push_back({parameter.name, parameter.shape, rule.weight_decay,
                          parameter.cut,
                          parameter.cut == tensor_cut::replicated &&
-                             (parameter.shares_work || sequence_parallel)});
+                             (parameter.shares_work || sequence_parallel),
+                         rule.rate_group, rule.frozen});
     }
     return infos;
 }
@@ -64,10 +70,12 @@ model::model(model_shape shape, const lt::mesh_view& groups, model_options optio
                                                        memory_place::pinned_host);
     const auto shapes = unit_shapes(shape_);
     units_.reserve(shapes.size());
-    for (const auto& unit : shapes) {
+    for (std::size_t u = 0; u < shapes.size(); ++u) {
+        const auto rules = options.rules.empty() ? std::span<const parameter_rule>()
+                                                 : std::span(options.rules[u]);
         units_.emplace_back(
-            lt::sharded_parameters(infos_of(unit, options.sequence_parallel), groups,
-                                   master, options.device,
+            lt::sharded_parameters(infos_of(shapes[u], options.sequence_parallel, rules),
+                                   groups, master, options.device,
                                    {options.gradient_sums, reductions_.get()}),
             lt::fully_sharded_unit::options{options.compute_dtype,
                                             options.reshard_after_forward});

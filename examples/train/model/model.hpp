@@ -5,6 +5,7 @@
 
 #include "batch/micro_batch.hpp"
 #include "model/decoder.hpp"
+#include "plan/parameter_rules.hpp"
 
 #include <packkit/model/parameters.hpp>
 #include <packkit/torch/parallel/fully_shard.hpp>
@@ -38,6 +39,8 @@ struct model_options {
     bool sequence_parallel = false;
     double residual_dropout = 0;  ///< probability, in training
     std::uint64_t dropout_seed = 0;
+    /// By unit and parameter; none: all are trained, as the model's shape says.
+    std::vector<std::vector<parameter_rule>> rules = {};
 };
 
 class model {

@@ -7,7 +7,9 @@ model_options model_options_of(const train_config& config, at::Device device) {
     model_options chosen;
     chosen.device = device;
     chosen.master_dtype = config.torch_dtype == dtype::float64 ? at::kDouble : at::kFloat;
-    chosen.compute_dtype = config.bf16 ? at::kBFloat16 : chosen.master_dtype;
+    chosen.compute_dtype = config.bf16   ? at::kBFloat16
+                           : config.fp16 ? at::kHalf
+                                         : chosen.master_dtype;
     chosen.reshard_after_forward = config.reshard_after_forward;
     chosen.prefetch_gathers = config.prefetch_gathers;
     if (config.offload_params)

@@ -2,6 +2,7 @@
 #include "plan/prediction.hpp"
 
 #include "batch/row_split.hpp"
+#include "config/optimizer.hpp"
 #include "plan/library_workspace.hpp"
 
 #include <packkit/estimate/communication_formulas.hpp>
@@ -31,8 +32,13 @@ training_setup setup_of(const train_config& config, const mesh_shape& mesh) {
     setup.reshard_after_forward = config.reshard_after_forward;
     setup.prefetch_gathers = config.prefetch_gathers;
     setup.checkpointing = config.gradient_checkpointing;
+    if (!is_adamw(config.optimizer)) {
+        setup.optimizer =
+            config.sgd.momentum == 0 ? optimizer_kind::sgd : optimizer_kind::sgd_momentum;
+    }
     setup.sequence_parallel = config.sequence_parallel && mesh.tp > 1;
-    setup.precision = config.bf16                            ? precision_kind::bf16_mixed
+    // Elements of fp16 and bf16 have the same size.
+    setup.precision = config.bf16 || config.fp16             ? precision_kind::bf16_mixed
                       : config.torch_dtype == dtype::float64 ? precision_kind::fp64
                                                              : precision_kind::fp32;
     return setup;

@@ -8,6 +8,7 @@
 #include "plan/data_plan.hpp"
 #include "plan/identity.hpp"
 #include "plan/inputs.hpp"
+#include "plan/parameter_rules.hpp"
 #include "plan/prediction.hpp"
 
 #include <packkit/estimate/flops.hpp>
@@ -28,6 +29,7 @@ struct run_plan {
     training_setup setup;  ///< mesh, batch, precision, sharding: the planner's words
     std::shared_ptr<const data_plan> data;  ///< rows of every step and rank
     token_flops flops;                      ///< of the model, by convention A
+    parameter_rules rules;                  ///< which parameters are trained, and how
     learning_rate_schedule schedule;
     run_identity identity;  ///< what a checkpoint must have in common with the run
     prediction predicted;   ///< memory and bytes sent of rank 0
@@ -40,6 +42,10 @@ struct run_plan {
                                             setup, *data, step);
     }
 };
+
+/// The schedule of a run of that many steps: unless warmup_steps is given, warmup_ratio
+/// of all steps, or 3 % of them and at most 100, rounded down as Axolotl does.
+learning_rate_schedule schedule_of(const train_config& config, std::int64_t total_steps);
 
 /// Makes the plan of a job on `mesh` (`choose_mesh`). Reads nothing, computes without
 /// LibTorch. `config` and `inputs` outlive the plan.

@@ -34,10 +34,10 @@ at::Device choose_device(const train_config& config,
                               " has no GPU of its own, there are " +
                               std::to_string(c10::cuda::device_count()));
         }
-        if (!config.bf16) {
+        if (!config.bf16 && !config.fp16 && !config.automatic_precision) {
             throw app::usage_error("bf16",
-                                   "must be true on a GPU: its attention kernels "
-                                   "compute in bf16");
+                                   "must be true or auto on a GPU, or fp16 true: its "
+                                   "attention kernels compute in 16 bits");
         }
         c10::cuda::set_device(index);
         return {at::kCUDA, index};
@@ -54,6 +54,20 @@ at::Device choose_device(const train_config& config,
     }
 #endif
     return at::kCPU;
+}
+
+train_config with_precision_of(train_config config, at::Device device) {
+    if (!config.automatic_precision || !device.is_cuda()) return config;
+#ifdef PACKKIT_CUDA
+    constexpr int ampere = 8;  // the first with bf16
+    config.bf16 = at::cuda::getDeviceProperties(device.index())->major >= ampere;
+    if (!config.bf16) {
+        throw app::usage_error("bf16",
+                               "auto finds a GPU without bf16; set fp16: true or "
+                               "device: cpu");
+    }
+#endif
+    return config;
 }
 
 void choose_threads(const rank_environment& environment) {

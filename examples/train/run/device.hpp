@@ -15,6 +15,10 @@ namespace packkit::train {
 /// and the machine has. Throws app::usage_error.
 at::Device choose_device(const train_config& config, const rank_environment& environment);
 
+/// The configuration with the precision that it leaves to the device: bf16 on a GPU that
+/// computes in it, the dtype of the parameters elsewhere.
+train_config with_precision_of(train_config config, at::Device device);
+
 /// This rank's share of the machine's cores, unless OMP_NUM_THREADS says otherwise.
 void choose_threads(const rank_environment& environment);
 

@@ -82,10 +82,11 @@ void check_run_options(const train_config& config, const run_options& options) {
 
 run_start start_or_resume(const run_plan& plan, const run_options& options,
                           const job_rank& rank, const run_log& log, model& network,
-                          lt::adamw& optimizer) {
+                          lt::optimizer& optimizer) {
     const train_config& config = plan.config;
     const bool resumes = goes_on(config, options);
     run_start start;
+    if (config.fp16) start.scaling.emplace();
     rank.on_all_ranks("output folder", [&] {
         if (rank.is_first())
             start.folder = std::make_unique<output_folder>(config.output_dir, resumes,
@@ -110,6 +111,7 @@ run_start start_or_resume(const run_plan& plan, const run_options& options,
             load_checkpoint(*from, network, optimizer);
             start.step = from->step;
             start.checkpoint = from->folder;
+            if (config.fp16 && from->scaling) start.scaling = from->scaling;
             log.say("resumed from " + from->folder + " after step " +
                     std::to_string(from->step));
         } else if (config.random_init_weights) {

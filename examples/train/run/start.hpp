@@ -9,11 +9,13 @@
 #include "record/metrics.hpp"
 #include "record/run_log.hpp"
 #include "run/job_rank.hpp"
+#include "step/loss_scaling.hpp"
 
-#include <packkit/torch/optim/adamw.hpp>
+#include <packkit/torch/optim/optimizer.hpp>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace packkit::train {
@@ -34,6 +36,7 @@ struct run_start {
     std::unique_ptr<metrics_file> metrics;  ///< null on other ranks
     std::int64_t step = 0;                  ///< first step, from 0
     std::string checkpoint{};               ///< the one it goes on from, or ""
+    std::optional<loss_scaling> scaling{};  ///< of a run in fp16
 };
 
 /// Locks output_dir and fills model and optimizer: from the checkpoint that configuration
@@ -42,6 +45,6 @@ struct run_start {
 /// another run, app::input_error for a damaged one
 run_start start_or_resume(const run_plan& plan, const run_options& options,
                           const job_rank& rank, const run_log& log, model& network,
-                          lt::adamw& optimizer);
+                          lt::optimizer& optimizer);
 
 }  // namespace packkit::train

@@ -5,6 +5,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
+#include "config/optimizer.hpp"
 #include "model/model.hpp"
 #include "model/options.hpp"
 #include "plan/inputs.hpp"
@@ -19,6 +20,7 @@
 #include "run/device.hpp"
 #include "run/interruption.hpp"
 #include "run/job_rank.hpp"
+#include "run/loss_watchdog.hpp"
 #include "run/memory_check.hpp"
 #include "run/rank_environment.hpp"
 #include "run/step_checks.hpp"
@@ -28,12 +30,16 @@
 #include <packkit/torch/communication/reproducible_sum.hpp>
 #include <packkit/torch/memory/malloc_tuning.hpp>
 #include <packkit/torch/ops/reproducible_products.hpp>
+#include <packkit/torch/optim/adamw.hpp>
+#include <packkit/torch/optim/sgd.hpp>
 
 #include <unistd.h>
 
 #include <cstdio>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace packkit::train {
@@ -81,10 +87,58 @@ double peak_flops_of_all(const model& network, const lt::mesh_view& groups) {
     return sum.item<double>();
 }
 
+std::unique_ptr<lt::optimizer> make_optimizer(const train_config& config,
+                                              model& network) {
+    if (is_adamw(config.optimizer)) {
+        return std::make_unique<lt::adamw>(
+            network.units(), lt::adamw_options{config.adam_beta1, config.adam_beta2,
+                                               config.adam_epsilon, config.weight_decay});
+    }
+    return std::make_unique<lt::sgd>(
+        network.units(), lt::sgd_options{config.sgd.momentum, config.sgd.dampening,
+                                         config.sgd.nesterov, config.weight_decay});
+}
+
+/// "precision: bf16 computation, float32 parameters".
+std::string precision_text(const train_config& config, bool on_cpu) {
+    const std::string parameters(to_string(config.torch_dtype));
+    std::string text = "precision: " +
+                       (config.bf16   ? std::string("bf16")
+                        : config.fp16 ? std::string("fp16")
+                                      : parameters) +
+                       " computation, " + parameters + " parameters";
+    if (config.automatic_precision)
+        text += on_cpu ? " (bf16: auto, on a CPU)" : " (bf16: auto, on a GPU)";
+    return text;
+}
+
+/// Logs which parameters are trained, where not all are, and their learning rates.
+void log_parameter_rules(const run_plan& plan, const run_log& log) {
+    std::int64_t frozen = 0;
+    const auto units = unit_shapes(plan.inputs.shape);
+    for (std::size_t u = 0; u < units.size(); ++u) {
+        for (std::size_t i = 0; i < units[u].parameters.size(); ++i) {
+            if (plan.rules.of_units[u][i].frozen)
+                frozen += units[u].parameters[i].elements();
+        }
+    }
+    if (frozen > 0)
+        log.say(
+            "unfrozen_parameters: " + app::grouped(plan.layout.parameters() - frozen) +
+            " of " + app::grouped(plan.layout.parameters()) + " parameters are trained");
+    const auto& rates = plan.rules.group_rates;
+    if (rates.empty()) return;
+    log.say("embeddings and head: learning rate " + app::shortest(rates.front()) +
+            ", no weight decay");
+    for (std::size_t g = 1; g < rates.size(); ++g)
+        log.say("lr_groups: " + plan.config.lr_groups[g - 1].name + ": learning rate " +
+                app::shortest(rates[g]));
+}
+
 /// Logs what the run is about to do. Throws app::usage_error where it needs far more
 /// memory than the machine has.
 void announce(const run_plan& plan, const job_rank& rank, const model& network,
-              const run_log& log) {
+              const lt::optimizer& optimizer, const run_log& log) {
     const train_config& config = plan.config;
     const bool on_cpu = network.options().device.is_cpu();
     for (const auto& note : config.notes)
@@ -95,6 +149,9 @@ void announce(const run_plan& plan, const job_rank& rank, const model& network,
         log.warn(
             "fsdp_config.offload_params has no effect without a GPU: parameters are in "
             "host memory anyway");
+    log_parameter_rules(plan, log);
+    log.say(precision_text(config, on_cpu));
+    if (const auto note = optimizer_note(config, optimizer.state_bytes())) log.say(*note);
     if (on_cpu) log.kernels();
     log.data(plan.inputs.samples, plan.config);
     log.vocabulary(config, plan.inputs);
@@ -122,7 +179,7 @@ struct training_loop {
     const job_rank& rank;
     const lt::mesh_groups& groups;
     model& network;
-    lt::adamw& optimizer;
+    lt::optimizer& optimizer;
     double peak_flops;  ///< of all ranks
     run_log& log;
     rank_slot* slot;
@@ -130,6 +187,7 @@ struct training_loop {
 
     run_summary summary{};
     double busy_seconds = 0;  ///< of the last step, without waiting for other ranks
+    loss_watchdog watchdog{plan.config};
 
     /// Runs all steps that are left. Returns the exit status.
     int run();
@@ -138,6 +196,15 @@ private:
     step_result one_step(std::int64_t step, const rank_step& work, phase_timer& timer);
     step_metrics measure(std::int64_t step, const rank_step& work,
                          const step_result& result, phase_timer& timer) const;
+    /// Takes note of whether gradients overflowed in fp16.
+    void follow_scaling(std::int64_t step, const step_result& result);
+    /// Updates of the parameters before a step: those without an update leave the
+    /// schedule where it is.
+    [[nodiscard]] std::int64_t updates_before(std::int64_t step) const {
+        return step - (start.scaling ? start.scaling->skipped_steps : 0);
+    }
+    /// Learning rates of the rate groups 1, 2, …
+    [[nodiscard]] std::vector<double> group_rates(std::int64_t step) const;
     void save(std::int64_t steps_done);
     void summarize() const;
 };
@@ -159,12 +226,15 @@ int training_loop::run() {
         start.step, total, steps_ahead);
     phase_timer timer(network.options().device);
     int stop_signal = 0;
+    bool loss_is_too_high = false;
     std::int64_t step = start.step;
-    for (; step < total && stop_signal == 0; ++step) {
+    for (; step < total && stop_signal == 0 && !loss_is_too_high; ++step) {
         if (slot != nullptr) slot->step.store(step + 1);
         timer.enter(step_phase::data);
         try {
-            stop_signal = one_step(step, steps.next(), timer).stop_signal();
+            const auto result = one_step(step, steps.next(), timer);
+            stop_signal = result.stop_signal();
+            loss_is_too_high = watchdog.stops_after(step + 1, result.loss);
         } catch (const std::exception& fault) {
             if (const auto text = out_of_memory_text(fault, plan.predicted))
                 throw std::runtime_error("step " + std::to_string(step + 1) + ": " +
@@ -174,10 +244,16 @@ int training_loop::run() {
         if (config.replica_check_steps > 0 &&
             (step + 1) % config.replica_check_steps == 0)
             check_replicas(step, network, groups);
-        if (saves.is_due(step + 1) || stop_signal != 0) save(step + 1);
+        if (saves.is_due(step + 1) || stop_signal != 0 || loss_is_too_high)
+            save(step + 1);
     }
     log.end_of_steps();
-    if (step < total) {
+    if (loss_is_too_high)
+        log.warn(
+            "Loss is too high, stopping training (loss_watchdog_threshold) after "
+            "step " +
+            std::to_string(step) + "; saved " + start.checkpoint);
+    if (step < total && stop_signal != 0) {
         log.say("interrupted by signal " + std::to_string(stop_signal) + " after step " +
                 std::to_string(step) + "; saved " + start.checkpoint +
                 (config.save_only_model ? ", the model alone (save_only_model)"
@@ -192,21 +268,45 @@ step_result training_loop::one_step(std::int64_t step, const rank_step& work,
                                     phase_timer& timer) {
     groups.reset_traffic();
     reset_peak_allocated(network.options().device);
-    const auto result = train_step(network, optimizer, groups, work.micro_batches,
-                                   {.step = step,
-                                    .targets = work.all.valid_targets,
-                                    .learning_rate = plan.schedule(step),
-                                    .max_grad_norm = plan.config.max_grad_norm,
-                                    .busy_seconds = busy_seconds,
-                                    .stop_signal = interruption},
-                                   &timer);
-    check_finite(plan, step, result, network, groups);
+    const auto rates = group_rates(step);
+    const auto result =
+        train_step(network, optimizer, groups, work.micro_batches,
+                   {.step = updates_before(step),
+                    .targets = work.all.valid_targets,
+                    .learning_rate = plan.schedule(updates_before(step)),
+                    .max_grad_norm = plan.config.max_grad_norm,
+                    .busy_seconds = busy_seconds,
+                    .stop_signal = interruption,
+                    .group_rates = rates,
+                    .loss_scale = start.scaling ? start.scaling->scale : 1.0},
+                   &timer);
+    if (!start.scaling || !result.overflowed())
+        check_finite(plan, step, result, network, groups);
     const auto metrics = measure(step, work, result, timer);
+    if (start.scaling) follow_scaling(step, result);
     busy_seconds = metrics.seconds.step - metrics.seconds.communication;
     summary.add(metrics);
     if (start.metrics) start.metrics->append(metrics);
     log.step(metrics, rank.environment().world_size);
     return result;
+}
+
+void training_loop::follow_scaling(std::int64_t step, const step_result& result) {
+    const double before = start.scaling->scale;
+    start.scaling->update(result.overflowed());
+    const double now = start.scaling->scale;
+    if (now == before) return;
+    log.say(
+        "step " + std::to_string(step + 1) +
+        (result.overflowed() ? ": gradients overflowed, no update was made; " : ": ") +
+        "loss scale " + app::shortest(before) + " -> " + app::shortest(now));
+}
+
+std::vector<double> training_loop::group_rates(std::int64_t step) const {
+    std::vector<double> rates = plan.rules.group_rates;
+    for (double& rate : rates)
+        rate *= plan.schedule.factor(updates_before(step));
+    return rates;
 }
 
 step_metrics training_loop::measure(std::int64_t step, const rank_step& work,
@@ -217,7 +317,7 @@ step_metrics training_loop::measure(std::int64_t step, const rank_step& work,
         static_cast<double>(step + 1) / static_cast<double>(plan.data->steps_per_epoch());
     metrics.loss = result.loss;
     metrics.grad_norm = result.grad_norm;
-    metrics.learning_rate = plan.schedule(step);
+    metrics.learning_rate = plan.schedule(updates_before(step));
     metrics.tokens = work.all.valid_targets;
     set_slowest_rank(metrics, result.reports);
     const auto seconds = timer.stop();
@@ -252,7 +352,7 @@ void training_loop::save(std::int64_t steps_done) {
                          config.save_total_limit, config.save_only_model,
                          &plan.inputs.companions},
                         steps_done, network, optimizer, plan.inputs.model_config,
-                        plan.identity, *groups.world);
+                        plan.identity, *groups.world, start.scaling);
     log.saved(start.checkpoint);
 }
 
@@ -267,36 +367,39 @@ void training_loop::summarize() const {
 
 }  // namespace
 
-int train(const train_config& config, const run_options& options, rank_slot* slot) {
+int train(const train_config& asked, const run_options& options, rank_slot* slot) {
     lt::make_products_reproducible();
     lt::reuse_memory();
     lt::count_memory();
     const auto environment = read_rank_environment();
     choose_threads(environment);
     run_log log(environment.rank == 0);
-    const auto mesh = choose_mesh(config, environment.world_size);
+    const auto mesh = choose_mesh(asked, environment.world_size);
 
     // Collective from here on: every rank takes the same steps in the same order.
-    const job_rank rank(config, environment);
+    const job_rank rank(asked, environment);
     const auto device =
-        rank.on_all_ranks("device", [&] { return choose_device(config, environment); });
+        rank.on_all_ranks("device", [&] { return choose_device(asked, environment); });
+    const auto config =
+        rank.on_all_ranks("precision", [&] { return with_precision_of(asked, device); });
     const auto inputs = rank.on_all_ranks(
         "inputs", [&] { return read_inputs(config, mesh, rank.is_first()); });
     const auto groups = meet(config, rank, mesh, inputs, device);
 
     const auto plan = make_run_plan(config, inputs, mesh);
-    model network(inputs.shape, groups, model_options_of(config, device));
-    lt::adamw optimizer(network.units(), {config.adam_beta1, config.adam_beta2,
-                                          config.adam_epsilon, config.weight_decay});
+    auto model_settings = model_options_of(config, device);
+    model_settings.rules = plan.rules.of_units;
+    model network(inputs.shape, groups, std::move(model_settings));
+    const auto optimizer = make_optimizer(config, network);
     const double peak_flops = peak_flops_of_all(network, groups);
     if (slot == nullptr) {  // otherwise the launcher has said it
         std::fprintf(stderr, "rank %lld pid %d\n",
                      static_cast<long long>(environment.rank),
                      static_cast<int>(getpid()));
     }
-    announce(plan, rank, network, log);
-    auto start = start_or_resume(plan, options, rank, log, network, optimizer);
-    return training_loop{plan,       rank, groups, network, optimizer,
+    announce(plan, rank, network, *optimizer, log);
+    auto start = start_or_resume(plan, options, rank, log, network, *optimizer);
+    return training_loop{plan,       rank, groups, network, *optimizer,
                          peak_flops, log,  slot,   start}
         .run();
 }

@@ -5,6 +5,7 @@
 
 #include <packkit/estimate/communication.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -32,6 +33,13 @@ struct step_result {
             if (!std::isfinite(report.loss_sum)) return false;
         }
         return std::isfinite(grad_norm);
+    }
+    /// Whether gradients are too large for their dtype, and losses are not.
+    [[nodiscard]] bool overflowed() const {
+        return !std::isfinite(grad_norm) &&
+               std::all_of(reports.begin(), reports.end(), [](const rank_report& each) {
+                   return std::isfinite(each.loss_sum);
+               });
     }
     /// The signal that some rank was asked to stop by, or 0.
     [[nodiscard]] int stop_signal() const {

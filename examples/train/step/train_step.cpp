@@ -71,20 +71,22 @@ double loss_of_all(const std::vector<rank_report>& reports, const mesh_shape& me
 
 }  // namespace
 
-step_result train_step(model& network, lt::adamw& optimizer, const lt::mesh_view& groups,
+step_result train_step(model& network, lt::optimizer& optimizer,
+                       const lt::mesh_view& groups,
                        std::span<const packed_row> micro_batches,
                        const step_settings& settings, phase_timer* timer) {
-    const auto loss_sum =
-        accumulate_gradients(network, groups, micro_batches, settings.targets, timer);
+    const auto loss_sum = accumulate_gradients(
+        network, groups, micro_batches, settings.targets, timer, settings.loss_scale);
     return update_parameters(network, optimizer, groups, loss_sum, settings);
 }
 
 at::Tensor accumulate_gradients(model& network, const lt::mesh_view& groups,
                                 std::span<const packed_row> micro_batches,
-                                std::int64_t targets, phase_timer* timer) {
+                                std::int64_t targets, phase_timer* timer,
+                                double loss_scale) {
     // Every rank divides by the targets of the whole step: sums over ranks then add up to
     // the mean, however unevenly the targets lie.
-    const auto divisor = loss_denominator(targets);
+    const auto divisor = loss_denominator(targets) / loss_scale;
     lt::tree_sum losses;
     for (auto& unit : network.units())
         unit.parameters().zero_gradients();
@@ -105,16 +107,20 @@ at::Tensor accumulate_gradients(model& network, const lt::mesh_view& groups,
 
 // With fast sums nothing here waits for a GPU before the read at the end: whether the
 // update may be made is decided on the device.
-step_result update_parameters(model& network, lt::adamw& optimizer,
+step_result update_parameters(model& network, lt::optimizer& optimizer,
                               const lt::mesh_view& groups, const at::Tensor& loss_sum,
                               const step_settings& settings) {
+    if (settings.loss_scale != 1) {
+        for (auto& unit : network.units())
+            unit.parameters().scale_gradients(1 / settings.loss_scale);
+    }
     const auto norm = gradient_norm(network, groups);               // ()
     const auto all = exchange_reports(groups, loss_sum, settings);  // (R, 3)
     const auto finite = at::isfinite(all).all().logical_and(at::isfinite(norm));
     if (settings.max_grad_norm > 0)
         lt::clip_gradients(network.units(), norm, settings.max_grad_norm);
     optimizer.update(settings.learning_rate, settings.step,
-                     finite.logical_not().to(at::kFloat));
+                     finite.logical_not().to(at::kFloat), settings.group_rates);
 
     const auto read = at::cat({norm.view({1}), all.view({-1})}).cpu();  // (1 + 3 R)
     const auto* values = read.const_data_ptr<double>();

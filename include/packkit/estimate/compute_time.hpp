@@ -81,6 +81,8 @@ namespace detail {
             return 5 * element + 4;
         case optimizer_kind::sgd:
             return 5 * element;
+        case optimizer_kind::sgd_momentum:
+            return 7 * element;
     }
     throw_invalid_argument("optimizer_kind has no value ",
                            static_cast<int>(setup.optimizer));

@@ -51,6 +51,8 @@ inline constexpr state_bytes float32_masters = {4, 4, 8};
             return 2;
         case optimizer_kind::sgd:
             return 0;
+        case optimizer_kind::sgd_momentum:
+            return element_bytes;
     }
     detail::throw_invalid_argument("optimizer_kind has no value ",
                                    static_cast<int>(optimizer));

@@ -38,9 +38,10 @@ enum class checkpointing_kind : std::uint8_t {
 };
 
 enum class optimizer_kind : std::uint8_t {
-    adamw,       ///< two moments
-    adamw_8bit,  ///< two moments of a byte each
-    sgd,         ///< no state
+    adamw,         ///< two moments
+    adamw_8bit,    ///< two moments of a byte each
+    sgd,           ///< no state
+    sgd_momentum,  ///< one buffer; the planner does not choose it
 };
 
 inline constexpr std::array<std::string_view, 4> sharding_names = {"ddp", "zero1",
@@ -62,6 +63,7 @@ inline constexpr std::array<std::string_view, 3> optimizer_names = {"adamw", "ad
     return checkpointing_names.at(static_cast<std::size_t>(kind));
 }
 [[nodiscard]] constexpr std::string_view to_string(optimizer_kind kind) {
+    if (kind == optimizer_kind::sgd_momentum) kind = optimizer_kind::sgd;
     return optimizer_names.at(static_cast<std::size_t>(kind));
 }
 

@@ -28,6 +28,8 @@
 #include <packkit/torch/ops/varlen_attention.hpp>
 #include <packkit/torch/optim/adamw.hpp>
 #include <packkit/torch/optim/gradient_norm.hpp>
+#include <packkit/torch/optim/optimizer.hpp>
+#include <packkit/torch/optim/sgd.hpp>
 #include <packkit/torch/parallel/activation_checkpoint.hpp>
 #include <packkit/torch/parallel/context_parallel.hpp>
 #include <packkit/torch/parallel/context_parallel_plan.hpp>

@@ -203,8 +203,8 @@ BOOST_AUTO_TEST_CASE(check_tells_the_problems_of_data_and_model_too) {
                                             "2"};
     const auto found = problems_of(folder, words);
     std::vector<std::string> expected = {
-        "command line: optimizer: expected one of adamw_torch_fused, adamw_torch, found "
-        "'lion'",
+        "command line: optimizer: 'lion' is not supported: only AdamW and SGD are; use "
+        "adamw_torch_fused, which any of its configurations runs with",
         "command line: datasets.2.path: '",
         "mesh: ",
         "ids.jsonl:2: expected an object, found a number",

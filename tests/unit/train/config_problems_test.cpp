@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(all_problems_are_told_in_the_order_of_the_file) {
             "  - {path: none.jsonl, feild: x}\n"
             "  - {path: data.jsonl, type: tokns}\n"
             "  - data.jsonl\n"
-            "optimizer: adamw_bnb_8bit\n"
+            "optimizer: muon\n"
             "adapter: lora\n"
             "zzzzzzz: 3\n"
             "warmup_steps: many\n"
@@ -85,8 +85,8 @@ BOOST_AUTO_TEST_CASE(all_problems_are_told_in_the_order_of_the_file) {
          "input_output, chat_template, found 'tokns'; did you mean 'tokens'?",
          "config.yaml:5: datasets.2: expected keys, as {path: data.jsonl}, found "
          "'data.jsonl'",
-         "config.yaml:6: optimizer: expected one of adamw_torch_fused, adamw_torch, "
-         "found 'adamw_bnb_8bit'",
+         "config.yaml:6: optimizer: 'muon' is not supported: only AdamW and SGD are; use "
+         "adamw_torch_fused, which any of its configurations runs with",
          "config.yaml:7: adapter is not supported; adapters are not built in yet; leave "
          "it and the lora_* keys away to train all parameters",
          "config.yaml:8: key 'zzzzzzz' is unknown",
@@ -113,7 +113,10 @@ BOOST_AUTO_TEST_CASE(contradictions_are_told_beside_other_problems) {
          "computes with float32 parameters",
          "config.yaml:5: please set only one of gradient_accumulation_steps or "
          "batch_size (gradient_accumulation_steps is 2, batch_size is 3)",
-         "config.yaml:6: lr_scheduler: expected one of cosine, linear, constant, found "
+         "config.yaml:6: lr_scheduler: expected one of cosine, linear, constant, "
+         "constant_with_warmup, cosine_with_restarts, cosine_with_min_lr, "
+         "cosine_warmup_with_min_lr, polynomial, inverse_sqrt, warmup_stable_decay, rex, "
+         "found "
          "'cosin'; did you mean 'cosine'?",
          "config.yaml:8: sequence_parallel_degree 2 contradicts context_parallel_size "
          "1; the first is a deprecated name of the second",
@@ -132,7 +135,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_value_causes_no_further_problems) {
                    "x}]") == 1u);
     BOOST_TEST(one("datasets: [{path: data.jsonl, type: chat_template}]\n"
                    "chat_template: [x]") == 1u);
-    BOOST_TEST(one("optimizer: adamw_8bit\nfsdp_version: 2") == 1u);
+    BOOST_TEST(one("optimizer: lion\noptim_args: x=1") == 1u);
     BOOST_TEST(one("deepspeed: x\nfsdp_version: 2\nfsdp_config: {version: 2}") == 1u);
     BOOST_TEST(one("fsdp_version: 3\nfsdp_config: {version: 1}") == 1u);
     BOOST_TEST(one("fsdp_version: 2\nfsdp_config: {offload_params: x, "
@@ -288,8 +291,9 @@ BOOST_AUTO_TEST_CASE(what_a_setting_affects) {
                "excess_length_strategy= "
                "sequence_len=512 ");
     BOOST_TEST(names(key_effect::run) ==
-               "torch_dtype=float32 sequence_len=512 sample_packing=false "
-               "optimizer=adamw_torch_fused seed=42 ");
+               "torch_dtype=float32 fp16= sequence_len=512 sample_packing=false "
+               "optimizer_rule= optim_args= lr_groups= embedding_lr= "
+               "embedding_lr_scale= unfrozen_parameters= seed=42 ");
 }
 
 BOOST_AUTO_TEST_CASE(the_documentation_holds_every_key_and_its_default) {
@@ -307,7 +311,10 @@ BOOST_AUTO_TEST_CASE(the_documentation_holds_every_key_and_its_default) {
         BOOST_TEST(keys.count("datasets.N." + std::string(key.name)) == 1u);
     BOOST_TEST(keys["sequence_len"]["default"] == "512");
     BOOST_TEST(keys["sequence_len"]["value"] == "a whole number from 1 to 2147483647");
-    BOOST_TEST(keys["lr_scheduler"]["value"] == "one of cosine, linear, constant");
+    BOOST_TEST(keys["lr_scheduler"]["value"] ==
+               "one of cosine, linear, constant, constant_with_warmup, "
+               "cosine_with_restarts, cosine_with_min_lr, cosine_warmup_with_min_lr, "
+               "polynomial, inverse_sqrt, warmup_stable_decay, rex");
     BOOST_TEST(keys["learning_rate"]["default"] == "2e-05");
     BOOST_TEST(keys["adapter"]["status"] == "rejected");
     BOOST_TEST(keys["flash_attention"]["status"] == "noted");
@@ -334,9 +341,11 @@ BOOST_AUTO_TEST_CASE(the_documentation_holds_every_key_and_its_default) {
     BOOST_TEST(defaults > 35u);
 
     const std::string one = key_documentation(lines{"lr_sched"}, output_format::csv);
-    BOOST_TEST(
-        one.starts_with("key,status,value,default,affects,note\nlr_scheduler,done,"
-                        "\"one of cosine, linear, constant\",cosine,,"));
+    BOOST_TEST(one.starts_with(
+        "key,status,value,default,affects,note\nlr_scheduler,done,"
+        "\"one of cosine, linear, constant, constant_with_warmup, cosine_with_restarts, "
+        "cosine_with_min_lr, cosine_warmup_with_min_lr, polynomial, inverse_sqrt, "
+        "warmup_stable_decay, rex\",cosine,,"));
     BOOST_CHECK_THROW(
         static_cast<void>(key_documentation(lines{"lr_shed"}, output_format::table)),
         packkit::app::usage_error);

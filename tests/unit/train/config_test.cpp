@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(defaults) {
     BOOST_CHECK(config.optimizer == optimizer_name::adamw_torch_fused);
     BOOST_TEST(config.learning_rate == 1e-3);
     BOOST_CHECK(config.lr_scheduler == packkit::decay_shape::cosine);
-    BOOST_TEST(config.warmup_steps == 0);
+    BOOST_TEST(!config.warmup_steps);
     BOOST_CHECK(!config.warmup_ratio);
     BOOST_TEST(config.weight_decay == 0.0);
     BOOST_TEST(config.adam_beta1 == 0.9);

@@ -83,7 +83,9 @@ BOOST_AUTO_TEST_CASE(the_schedule_spans_the_steps_of_the_data) {
     const auto total = 2 * plan.data->steps_per_epoch();
     BOOST_TEST(plan.data->total_steps() == total);
     BOOST_TEST(plan.schedule.total_steps == total);
-    BOOST_TEST(plan.schedule.warmup_steps == (total + 9) / 10);
+    // Rounded down as Axolotl does, and two steps where that is one.
+    const auto warmup = total / 10 == 1 ? 2 : total / 10;
+    BOOST_TEST(plan.schedule.warmup_steps == warmup);
     BOOST_TEST(plan.schedule.peak == 0.5);
     config.warmup_ratio.reset();
     config.warmup_steps = 3;
@@ -94,6 +96,85 @@ BOOST_AUTO_TEST_CASE(the_schedule_spans_the_steps_of_the_data) {
         BOOST_TEST((schedule.shape == shape));
         BOOST_TEST(schedule.warmup_steps == 3);
     }
+}
+
+BOOST_AUTO_TEST_CASE(warmup_is_three_percent_of_the_steps_unless_it_is_set) {
+    auto config = settings();
+    const std::vector<std::pair<std::int64_t, std::int64_t>> usual = {
+        {1, 0}, {33, 0}, {34, 2}, {66, 2}, {67, 2}, {100, 3}, {3333, 99}, {10000, 100}};
+    for (const auto& [total, warmup] : usual) {
+        BOOST_TEST_CONTEXT(total << " steps") {
+            BOOST_TEST(schedule_of(config, total).warmup_steps == warmup);
+        }
+    }
+    config.warmup_steps = 0;
+    BOOST_TEST(schedule_of(config, 1000).warmup_steps == 0);
+    config.warmup_steps = 1;
+    BOOST_TEST(schedule_of(config, 1000).warmup_steps == 1);
+    config.warmup_steps.reset();
+    config.warmup_ratio = 0.29;
+    BOOST_TEST(schedule_of(config, 99).warmup_steps == 28);
+    config.warmup_ratio = 0.0;
+    BOOST_TEST(schedule_of(config, 99).warmup_steps == 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_lowest_rate_follows_the_key_of_the_schedule) {
+    auto config = settings();
+    config.warmup_steps = 0;
+    const auto last = [&] {
+        return schedule_of(config, 1000)(999) / config.learning_rate;
+    };
+    BOOST_TEST(last() < 1e-5);
+    config.cosine_min_lr_ratio = 0.25;
+    BOOST_TEST(last() >= 0.25);
+    BOOST_TEST(last() < 0.25001);
+    config.cosine_constant_lr_ratio = 0.5;
+    BOOST_TEST(schedule_of(config, 1000)(500) == 0.25 * config.learning_rate);
+    config.lr_scheduler = decay_shape::cosine_with_min_lr;
+    config.lr_scheduler_kwargs.min_lr = config.learning_rate / 8;
+    BOOST_TEST(last() >= 0.125);
+    BOOST_TEST(last() < 0.12501);
+}
+
+BOOST_AUTO_TEST_CASE(rules_of_parameters_are_those_of_the_configuration) {
+    auto config = settings();
+    const auto shape = make_inputs(1).shape;
+    const auto rules = [&] { return parameter_rules_of(config, shape); };
+    const auto count = [&](auto wanted) {
+        const auto made = rules();
+        std::int64_t found = 0;
+        for (const auto& unit : made.of_units) {
+            for (const auto& rule : unit)
+                found += wanted(rule) ? 1 : 0;
+        }
+        return found;
+    };
+    BOOST_TEST(rules().group_rates.empty());
+    BOOST_TEST(count([](const auto& rule) { return rule.frozen; }) == 0);
+    const auto decayed = count([](const auto& rule) { return rule.weight_decay; });
+    config.lr_groups = {{"attention", {"q_proj", "k_proj"}, 0.25}, {"v", {"v_proj"}, 2}};
+    config.embedding_lr = 0.125;
+    BOOST_TEST(rules().group_rates == (std::vector{0.125, 0.25, 2.0}),
+               boost::test_tools::per_element());
+    BOOST_TEST(count([](const auto& rule) { return rule.rate_group == 2; }) ==
+               2 * shape.num_hidden_layers);
+    const auto embeddings = shape.tie_word_embeddings ? 1 : 2;
+    BOOST_TEST(count([](const auto& rule) { return rule.rate_group == 1; }) ==
+               embeddings);
+    BOOST_TEST(count([](const auto& rule) { return rule.weight_decay; }) ==
+               decayed - embeddings);
+    config.embedding_lr_scale = 3;
+    BOOST_TEST(rules().group_rates.front() == 3 * config.learning_rate);
+    config.unfrozen_parameters = {"model.layers.0+.self_attn.[qk]_proj"};
+    BOOST_TEST(count([](const auto& rule) { return !rule.frozen; }) == 2);
+    // A dot is a dot, and patterns begin with the name.
+    for (const auto* const nothing : {"modelxlayers", "layers", "lm_hea.$"}) {
+        config.unfrozen_parameters = {nothing};
+        BOOST_CHECK_THROW(rules(), app::input_error);
+    }
+    config.unfrozen_parameters.clear();
+    config.lr_groups = {{"nothing", {"x_proj"}, 1}};
+    BOOST_CHECK_THROW(rules(), app::input_error);
 }
 
 BOOST_AUTO_TEST_CASE(the_identity_is_that_of_the_global_batch) {

@@ -60,6 +60,19 @@ key_table<train_config> model_argument_keys() {
     return keys;
 }
 
+std::string bf16_text(const train_config& config) {
+    return config.automatic_precision ? "auto" : truth().text(config.bf16);
+}
+
+/// Checkpoints of earlier versions record none.
+std::string fp16_text(const train_config& config) {
+    return config.fp16 ? "true" : "";
+}
+
+std::string dtype_text(const train_config& config) {
+    return std::string(to_string(config.torch_dtype));
+}
+
 key_table<train_config> checkpointing_keys() {
     static const std::vector<K> keys = {
         K("use_reentrant", truth{},
@@ -89,8 +102,13 @@ std::vector<K> model_keys() { return {
     K("rope_scaling", &C::rope_scaling, json_map{"keys, as {rope_type: linear, factor: 2.0}"}, "replaces rope_scaling of the model's config.json").deprecated("use overrides_of_model_config"),
     K("overrides_of_model_kwargs", collection{config_node::kind::map, "keys, as {attn_implementation: sdpa}"}, "arguments of Transformers, which is not used here").with_keys(model_argument_keys),
     K("residual_dropout", &C::residual_dropout, real{below_one}, "probability of dropout of the outputs of attention and feed-forward").affecting(run),
-    K("torch_dtype", &C::torch_dtype, choice<dtype>{}, "dtype of parameters, optimizer state and checkpoint").affecting(run),
-    K("bf16", &C::bf16, truth{}, "computes in bf16; parameters stay float32").affecting(run),
+    K("torch_dtype", choice<dtype_name>{}, "float32 or float64: dtype of parameters, optimizer state and checkpoint; bfloat16, float16: as bf16, fp16").by_default("float32").printed("torch_dtype", dtype_text).affecting(run),
+    K("bf16", precision_switch_name{}, "computes in bf16; parameters stay float32; auto: on a GPU that has it").by_default("auto").printed("bf16", bf16_text).affecting(run),
+    K("bfloat16", truth{}, "another name of bf16"),
+    K("fp16", precision_switch_name{}, "computes in fp16 with dynamic loss scaling; parameters stay float32").by_default("false").printed("fp16", fp16_text).affecting(run),
+    K("float16", truth{}, "another name of fp16"),
+    K("float32", truth{}, "computes in float32"),
+    K("tf32", truth{}, "float32 products are always computed in full").as_noted(),
     K("gradient_checkpointing", &C::gradient_checkpointing, checkpointing_choice{}, "which activations are recomputed: none, selected ones, or all but the inputs of blocks"),
     K("gradient_checkpointing_kwargs", collection{config_node::kind::map, "keys, as {use_reentrant: false}"}, "").with_keys(checkpointing_keys),
 }; }

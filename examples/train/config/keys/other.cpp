@@ -39,7 +39,7 @@ std::vector<key_group> keys_of_computation() { return {
      "flex_attn_compile_kwargs", "batch_flattening", "gemma4_hybrid_attn_impl",
      "large_head_attention", "flash_attn_d512", "sdpa_varlen", "fused_attn_kernel"}},
     {noted, same_function, {"flash_attn_cross_entropy", "flash_attn_fuse_mlp", "flash_attn_rms_norm",
-     "flash_attn_fuse_qkv", "flash_optimum", "tf32", "cut_cross_entropy", "chunked_cross_entropy",
+     "flash_attn_fuse_qkv", "flash_optimum", "cut_cross_entropy", "chunked_cross_entropy",
      "chunked_cross_entropy_num_chunks", "tiled_mlp", "tiled_mlp_num_shards", "tiled_mlp_use_original_mlp",
      "use_kernels", "expert_backend", "use_scattermoe", "use_sonicmoe", "moe_grouped_backend",
      "moe_dequant_chunk_size", "moe_bnb_fast", "use_dsv4_kernels", "use_glm_dsa_kernels", "deepcompile",
@@ -99,7 +99,6 @@ std::vector<key_group> keys_of_models() { return {
     {noted, "checkpoints hold the tokenizer's files as they are", {"tokenizer_save_jinja_files"}},
     {rejected, "rows are only added to an embedding", {"shrink_embeddings"}},
     {rejected, "use a tokenizer.json or a SentencePiece model", {"tokenizer_use_mistral_common"}},
-    {rejected, "use torch_dtype: float32 or float64, or bf16: true", {"bfloat16", "float16", "float32", "fp16"}},
 }; }
 
 /// Optimizers, losses and methods of training.
@@ -112,16 +111,13 @@ std::vector<key_group> keys_of_methods() { return {
     {noted, "only LLM Compressor uses it", {"recipe", "save_compressed"}},
     {rejected, "it changes embeddings that are never trained; leave it away", {"fix_untrained_tokens"}},
     {noted, "only the NeMo Gym plugin uses it", {"nemo_gym_*"}},
-    {noted, its_optimizer, {"dion_*", "qgalore_*", "optim_target_modules", "adam_beta3", "adam_epsilon2"}},
-    {rejected, "use optimizer: adamw_torch_fused", {"optim_args"}},
+    {noted, its_optimizer, {"dion_*", "qgalore_*", "optim_target_modules"}},
     {rejected, "the restarts of a schedule are not built in; leave it away", {"jagged_restart_*"}},
     {rejected, "it adds noise to embeddings; leave it away", {"neftune_noise_alpha", "noisy_embedding_alpha"}},
-    {rejected, "all parameters are trained", {"unfrozen_parameters"}},
     {noted, "Axolotl does not read it either; cosine_min_lr_ratio sets the lowest rate", {"eta_min"}},
     {noted, "Axolotl does not read it either; use adam_epsilon", {"adam_eps"}},
-    {rejected, "", {"cosine_constant_lr_ratio", "cosine_min_lr_ratio", "loss_watchdog_patience",
-     "loss_watchdog_threshold", "lr_groups", "lr_quadratic_warmup", "lr_scheduler_kwargs", "lr_div_factor",
-     "min_lr", "embedding_lr", "embedding_lr_scale"}},
+    {noted, "only lr_scheduler one_cycle uses it, which is rejected", {"lr_div_factor"}},
+    {noted, "Axolotl does not read it either; lr_scheduler_kwargs: {min_lr: ...} sets it", {"min_lr"}},
 }; }
 
 /// Data, evaluation, and what a run tells.

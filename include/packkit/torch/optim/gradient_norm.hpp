@@ -27,7 +27,8 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
     for (auto& unit : units) {
         auto& parameters = unit.parameters();
         for (std::size_t i = 0; i < parameters.size(); ++i) {
-            if (!parameters.info(i).partial_gradient) continue;
+            const auto& info = parameters.info(i);
+            if (!info.partial_gradient || info.frozen) continue;
             parts.push_back(parameters.gradient(i));
             flat.push_back(parts.back().reshape({parts.back().numel()}));
         }
@@ -44,7 +45,8 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
 }
 
 /// The 2-norm of all accumulated gradients, each parameter counted once; equal on every
-/// rank: a float64 scalar on the device of collectives. `shard` is the group over which
+/// rank: a float64 scalar on the device of collectives. At least one parameter is not
+/// frozen. `shard` is the group over which
 /// the parameters are split, `tensor` the one that cuts them, null if none does. Squares
 /// are added in float64.
 [[nodiscard]] inline at::Tensor gradient_norm(std::span<fully_sharded_unit> units,
@@ -55,6 +57,7 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
     for (auto& unit : units) {
         auto& parameters = unit.parameters();
         for (std::size_t i = 0; i < parameters.size(); ++i) {
+            if (parameters.info(i).frozen) continue;
             const auto norm = at::linalg_vector_norm(parameters.gradient(i), 2.0,
                                                      std::nullopt, false, at::kDouble);
             const bool counts =
@@ -78,6 +81,7 @@ inline void sum_partial_gradients(std::span<fully_sharded_unit> units,
     for (auto& unit : units) {
         auto& parameters = unit.parameters();
         for (std::size_t i = 0; i < parameters.size(); ++i) {
+            if (parameters.info(i).frozen) continue;
             const auto gradient = parameters.gradient(i);
             const auto rows = gradient.size(0);
             auto padded = at::zeros(
@@ -120,7 +124,8 @@ inline void clip_gradients(std::span<fully_sharded_unit> units, const at::Tensor
     for (auto& unit : units) {
         const auto here = factor.to(unit.parameters().flat_shards().device());
         for (std::size_t i = 0; i < unit.parameters().size(); ++i) {
-            unit.parameters().gradient(i).mul_(here);
+            if (!unit.parameters().info(i).frozen)
+                unit.parameters().gradient(i).mul_(here);
         }
     }
 }

@@ -109,6 +109,11 @@ private:
     void make_resident();
     void free_gathered();
     void finish_application(std::vector<at::Tensor> gradients);
+    /// Gathered parameters that are not frozen.
+    [[nodiscard]] std::vector<at::Tensor> trained_of_gathered() const;
+    /// The gradients of these, with undefined ones of frozen parameters between them.
+    [[nodiscard]] std::vector<at::Tensor> for_all_parameters(
+        std::vector<at::Tensor> gradients) const;
 
     sharded_parameters parameters_;
     options options_;
@@ -186,13 +191,17 @@ struct fully_sharded_unit::function
         } else {
             record.again.restore();
         }
-        std::vector<at::Tensor> sources = unit.gathered_;
+        std::vector<at::Tensor> sources = unit.trained_of_gathered();
         const bool wants_input = record.input.requires_grad();
         if (wants_input) { sources.push_back(record.input); }
-        auto gradients =
-            torch::autograd::grad({record.output}, sources, {output_gradients[0]},
-                                  /*retain_graph=*/false, /*create_graph=*/false,
-                                  /*allow_unused=*/true);
+        // Nothing has a gradient where a unit with frozen parameters has no input.
+        std::vector<at::Tensor> gradients(sources.size());
+        if (record.output.requires_grad()) {
+            gradients =
+                torch::autograd::grad({record.output}, sources, {output_gradients[0]},
+                                      /*retain_graph=*/false, /*create_graph=*/false,
+                                      /*allow_unused=*/true);
+        }
         record.output.reset();
         sources.clear();
         at::Tensor input_gradient;
@@ -204,7 +213,7 @@ struct fully_sharded_unit::function
             }
         }
         record.input.reset();  // the record itself lives as long as the outer graph
-        unit.finish_application(std::move(gradients));
+        unit.finish_application(unit.for_all_parameters(std::move(gradients)));
         return {input_gradient, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
@@ -242,8 +251,10 @@ inline void fully_sharded_unit::make_resident() {
     auto full = ahead_ ? parameters_.finish_gather(*std::exchange(ahead_, std::nullopt))
                        : parameters_.gather(options_.compute_dtype);
     if (gathered_.empty()) {
-        for (auto& tensor : full) {
-            gathered_.push_back(tensor.detach().requires_grad_(true));
+        for (std::size_t i = 0; i < full.size(); ++i) {
+            const bool frozen = parameters_.info(i).frozen;
+            gathered_.push_back(full[i].detach().requires_grad_(!frozen));
+            if (frozen) continue;
             gathered_.back().register_hook([](const at::Tensor& gradient) {
                 set_memory_use(gradient, memory_use::gradients);
             });
@@ -268,6 +279,25 @@ inline void fully_sharded_unit::free_gathered() {
             detail::take_storage(tensor);
         }
     }
+}
+
+inline std::vector<at::Tensor> fully_sharded_unit::trained_of_gathered() const {
+    std::vector<at::Tensor> trained;
+    for (std::size_t i = 0; i < gathered_.size(); ++i) {
+        if (!parameters_.info(i).frozen) trained.push_back(gathered_[i]);
+    }
+    return trained;
+}
+
+inline std::vector<at::Tensor> fully_sharded_unit::for_all_parameters(
+    std::vector<at::Tensor> gradients) const {
+    if (gradients.size() == parameters_.size()) return gradients;
+    std::vector<at::Tensor> all(parameters_.size());
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (!parameters_.info(i).frozen) all[i] = std::move(gradients[next++]);
+    }
+    return all;
 }
 
 inline void fully_sharded_unit::finish_application(std::vector<at::Tensor> gradients) {

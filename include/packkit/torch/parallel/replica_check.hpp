@@ -75,6 +75,7 @@ struct replica_difference {
     for (auto& unit : units) {
         auto& parameters = unit.parameters();
         for (std::size_t i = 0; i < parameters.size(); ++i) {
+            if (parameters.info(i).frozen) continue;
             bad.push_back(at::isfinite(parameters.gradient(i)).all().logical_not());
             names.push_back(parameters.info(i).name);
         }

@@ -96,7 +96,19 @@ public:
     [[nodiscard]] at::Tensor shard(std::size_t i) const { return part(shards_, i); }
 
     /// Its accumulated gradient, same shape; zeros before the first backward of a step.
-    [[nodiscard]] at::Tensor gradient(std::size_t i) const { return part(gradients_, i); }
+    /// Precondition: it is not frozen.
+    [[nodiscard]] at::Tensor gradient(std::size_t i) const {
+        return state_part(gradients_, i);
+    }
+
+    /// Parameter `i`'s part of what `make_state` made, a view. Precondition: it is not
+    /// frozen.
+    [[nodiscard]] at::Tensor state_part(const at::Tensor& state, std::size_t i) const {
+        return trained_.part(state, place_in_trained_[i]);
+    }
+
+    /// Parameters that are not frozen, in their order.
+    [[nodiscard]] const unit_layout& trained() const { return trained_; }
 
     /// True when gathering moves and converts nothing: one rank, on its device, and
     /// `dtype` is the master dtype.
@@ -130,15 +142,25 @@ public:
     /// Sets all accumulated gradients to zero.
     void zero_gradients() { gradients_.zero_(); }
 
-    /// Full-size tensors of `flat`, which is laid out as the shards are (the shards
-    /// themselves or an optimizer state made by `make_state`); the same on every rank of
-    /// the shard and tensor groups. Views of `flat` where these have one rank.
-    [[nodiscard]] std::vector<at::Tensor> gather_full(const at::Tensor& flat) const;
+    /// Multiplies all accumulated gradients by `factor`.
+    void scale_gradients(double factor) { gradients_.mul_(factor); }
 
-    /// Zeros laid out as the shards are.
+    /// Full-size tensors of `flat`, which is laid out as the shards are; the same on
+    /// every rank of the shard and tensor groups. Views of `flat` where these have one
+    /// rank.
+    [[nodiscard]] std::vector<at::Tensor> gather_full(const at::Tensor& flat) const {
+        return gather_full(flat, layout_);
+    }
+    /// The same of what `make_state` made: a tensor for each of `trained()`.
+    [[nodiscard]] std::vector<at::Tensor> gather_state(const at::Tensor& state) const {
+        return gather_full(state, trained_);
+    }
+
+    /// Zeros laid out as the shards of parameters that are not frozen are: without these
+    /// as all shards are.
     [[nodiscard]] at::Tensor make_state() const {
         const memory_scope scope(memory_use::optimizer);
-        return at::zeros_like(shards_);
+        return at::zeros({trained_.elements()}, shards_.options());
     }
 
     [[nodiscard]] at::Tensor& flat_shards() { return shards_; }
@@ -155,10 +177,17 @@ private:
     }
     [[nodiscard]] gathering send(const at::Tensor& flat) const;
     /// The parameters in what has arrived, whose memory it frees.
-    [[nodiscard]] std::vector<at::Tensor> unpack(const at::Tensor& received) const;
-    /// The full parameter `i` of this rank's slice of it.
-    [[nodiscard]] at::Tensor gather_cuts(std::size_t i, const at::Tensor& mine) const;
-    /// (ranks, shard), on the device.
+    [[nodiscard]] std::vector<at::Tensor> unpack(const at::Tensor& received,
+                                                 const unit_layout& layout) const;
+    [[nodiscard]] std::vector<at::Tensor> gather_full(const at::Tensor& flat,
+                                                      const unit_layout& layout) const;
+    /// The full parameter `i` of `layout` of this rank's slice of it.
+    [[nodiscard]] at::Tensor gather_cuts(const unit_layout& layout, std::size_t i,
+                                         const at::Tensor& mine) const;
+    /// Those of parameters that are not frozen.
+    [[nodiscard]] std::vector<at::Tensor> trained_of(
+        std::vector<at::Tensor> gradients) const;
+    /// Gradients of `trained()`: (ranks, shard), on the device.
     [[nodiscard]] at::Tensor pack(const std::vector<at::Tensor>& gradients) const;
     void reduce_by_tree(const std::vector<at::Tensor>& gradients, bool last_micro_step);
     [[nodiscard]] pending sum_over_replicas();
@@ -166,6 +195,8 @@ private:
     mesh_view groups_;
     gradient_reduction reduction_;
     unit_layout layout_;
+    unit_layout trained_;
+    std::vector<std::size_t> place_in_trained_;
     at::Device device_;
     at::Tensor shards_;
     at::Tensor gradients_;
@@ -186,6 +217,14 @@ inline unit_place place_in(const mesh_view& groups) {
     return place;
 }
 
+inline std::vector<parameter_info> not_frozen(const unit_layout& layout) {
+    std::vector<parameter_info> infos;
+    for (std::size_t i = 0; i < layout.size(); ++i) {
+        if (!layout.info(i).frozen) infos.push_back(layout.info(i));
+    }
+    return infos;
+}
+
 }  // namespace detail
 
 inline sharded_parameters::sharded_parameters(std::vector<parameter_info> parameters,
@@ -196,13 +235,17 @@ inline sharded_parameters::sharded_parameters(std::vector<parameter_info> parame
     : groups_(groups),
       reduction_(reduction),
       layout_(std::move(parameters), detail::place_in(groups)),
+      trained_(detail::not_frozen(layout_), detail::place_in(groups)),
       device_(device.value_or(master.device())) {
-    const auto zeros = [&](memory_use use) {
+    std::size_t place = 0;
+    for (std::size_t i = 0; i < layout_.size(); ++i)
+        place_in_trained_.push_back(layout_.info(i).frozen ? 0 : place++);
+    const auto zeros = [&](memory_use use, const unit_layout& layout) {
         const memory_scope scope(use);
-        return at::zeros({layout_.elements()}, master);
+        return at::zeros({layout.elements()}, master);
     };
-    shards_ = zeros(memory_use::parameters);
-    gradients_ = zeros(memory_use::gradients);
+    shards_ = zeros(memory_use::parameters, layout_);
+    gradients_ = zeros(memory_use::gradients, trained_);
 }
 
 inline gathering sharded_parameters::begin_gather(at::ScalarType dtype) const {
@@ -222,7 +265,7 @@ inline std::vector<at::Tensor> sharded_parameters::finish_gather(gathering begun
     begun.arriving.wait();
     if (begun.received.defined()) {
         if (!begun.sent.is_same(shards_)) detail::take_storage(begun.sent);
-        return unpack(begun.received);
+        return unpack(begun.received, layout_);
     }
     const memory_scope scope(memory_use::gathered_parameters);
     std::vector<at::Tensor> full;
@@ -232,46 +275,59 @@ inline std::vector<at::Tensor> sharded_parameters::finish_gather(gathering begun
 }
 
 inline std::vector<at::Tensor> sharded_parameters::unpack(
-    const at::Tensor& received) const {
+    const at::Tensor& received, const unit_layout& layout) const {
     const memory_scope scope(memory_use::gathered_parameters);
-    auto full = layout_.unpack(received);
+    auto full = layout.unpack(received);
     detail::take_storage(received);
     return full;
 }
 
 inline std::vector<at::Tensor> sharded_parameters::gather_full(
-    const at::Tensor& flat) const {
+    const at::Tensor& flat, const unit_layout& layout) const {
     std::vector<at::Tensor> full;
+    if (layout.size() == 0) return full;
     if (groups_.shard->size() > 1) {
         auto begun = send(flat.to(device_));
         begun.arriving.wait();
-        full = unpack(begun.received);
+        full = unpack(begun.received, layout);
     } else {
-        for (std::size_t i = 0; i < size(); ++i)
-            full.push_back(part(flat, i).to(device_));
+        for (std::size_t i = 0; i < layout.size(); ++i)
+            full.push_back(layout.part(flat, i).to(device_));
     }
     if (groups_.tp == nullptr || groups_.tp->size() == 1) return full;
-    for (std::size_t i = 0; i < size(); ++i) {
-        if (info(i).cut != tensor_cut::replicated) full[i] = gather_cuts(i, full[i]);
+    for (std::size_t i = 0; i < layout.size(); ++i) {
+        if (layout.info(i).cut != tensor_cut::replicated)
+            full[i] = gather_cuts(layout, i, full[i]);
     }
     return full;
 }
 
-inline at::Tensor sharded_parameters::gather_cuts(std::size_t i,
+inline at::Tensor sharded_parameters::gather_cuts(const unit_layout& layout,
+                                                  std::size_t i,
                                                   const at::Tensor& mine) const {
     const memory_scope scope(memory_use::communication);
-    const auto largest = layout_.cut(i, 0).elements();
+    const auto largest = layout.cut(i, 0).elements();
     auto padded = at::zeros({largest}, mine.options());
     padded.narrow(0, 0, mine.numel()).copy_(mine.reshape({mine.numel()}));
     auto all = at::empty({groups_.tp->size(), largest}, mine.options());
     groups_.tp->all_gather(all, padded).wait();
-    return layout_.join_cuts(i, all);
+    return layout.join_cuts(i, all);
+}
+
+inline std::vector<at::Tensor> sharded_parameters::trained_of(
+    std::vector<at::Tensor> gradients) const {
+    if (trained_.size() == size()) return gradients;
+    std::vector<at::Tensor> trained;
+    for (std::size_t i = 0; i < size(); ++i) {
+        if (!info(i).frozen) trained.push_back(std::move(gradients[i]));
+    }
+    return trained;
 }
 
 inline at::Tensor sharded_parameters::pack(
     const std::vector<at::Tensor>& gradients) const {
     const memory_scope scope(memory_use::communication);
-    return layout_.pack(gradients, shards_.options().device(device_));
+    return trained_.pack(gradients, shards_.options().device(device_));
 }
 
 inline void sharded_parameters::reduce_by_tree(const std::vector<at::Tensor>& gradients,
@@ -297,6 +353,8 @@ inline pending sharded_parameters::sum_over_replicas() {
 inline void sharded_parameters::reduce(std::vector<at::Tensor> gradients,
                                        bool last_micro_step) {
     reductions().finish();
+    if (trained_.size() == 0) return;
+    gradients = trained_of(std::move(gradients));
     if (reduction_.sums == summation::canonical) {
         reduce_by_tree(gradients, last_micro_step);
         return;
@@ -304,9 +362,9 @@ inline void sharded_parameters::reduce(std::vector<at::Tensor> gradients,
     const bool sums_replicas = last_micro_step && groups_.replicate->size() > 1;
     if (groups_.shard->size() == 1) {
         const memory_scope scope(memory_use::gradients);
-        for (std::size_t i = 0; i < size(); ++i) {
+        for (std::size_t i = 0; i < trained_.size(); ++i) {
             if (gradients[i].defined())
-                gradient(i).add_(gradients[i].to(gradients_.device()));
+                trained_.part(gradients_, i).add_(gradients[i].to(gradients_.device()));
         }
         gradients.clear();
         if (sums_replicas) reductions().hold(sum_over_replicas());

@@ -41,6 +41,10 @@ struct parameter_info {
     /// Not cut, and the gradients of the ranks of `tensor` are parts of a sum:
     /// `sum_partial_gradients` adds them. Otherwise they are equal.
     bool partial_gradient = false;
+    /// Which of the optimizer's learning rates it has; 0: the first.
+    std::size_t rate_group = 0;
+    /// It never changes: no gradient, no state of the optimizer.
+    bool frozen = false;
 };
 
 /// A rank's number among those that shard a unit, and among those that cut it.
@@ -124,7 +128,7 @@ private:
 inline unit_layout::unit_layout(std::vector<parameter_info> parameters, unit_place place)
     : infos_(std::move(parameters)), place_(place) {
     for (std::size_t i = 0; i < infos_.size(); ++i) {
-        const auto& [name, shape, decays, cut_by, partial] = infos_[i];
+        const auto& [name, shape, decays, cut_by, partial, group, frozen] = infos_[i];
         if (shape.empty())
             throw invalid_argument("parameter " + name + " has no dimension to shard");
         if (cut_by == tensor_cut::columns && shape.size() != 2) {
