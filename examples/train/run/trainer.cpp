@@ -187,7 +187,7 @@ struct training_loop {
 
     run_summary summary{};
     double busy_seconds = 0;  ///< of the last step, without waiting for other ranks
-    loss_watchdog watchdog{plan.config};
+    loss_watchdog watchdog{plan.config, plan.data->total_steps()};
 
     /// Runs all steps that are left. Returns the exit status.
     int run();
