@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(the_identity_is_that_of_the_global_batch) {
                                   "dataloader_drop_last",
                                   "multipack_real_batches",
                                   "seed",
-                                  "optimizer",
+                                  "optimizer_rule",
                                   "adam_beta1",
                                   "adam_beta2",
                                   "adam_epsilon",

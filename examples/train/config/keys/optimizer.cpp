@@ -35,6 +35,18 @@ constexpr std::array<rejected_name, 4> other_schedules = {
      {"one_cycle", changes_betas},
      {"log_sweep", "is not supported; expected"}}};
 
+/// A map or a text, which a rule looks at.
+struct arguments {
+    [[nodiscard]] std::optional<bool> read(const config_node& node) const {
+        const bool good = node.type == config_node::kind::map ||
+                          node.type == config_node::kind::scalar;
+        return good ? std::optional(true) : std::nullopt;
+    }
+    [[nodiscard]] std::string expected() const {
+        return "a map or a text as \"beta1=0.9,beta2=0.95\"";
+    }
+};
+
 constexpr real_range share{0.0, 1.0, true, true, "a number from 0 to 1"};
 
 /// A member of the arguments of the schedule.
@@ -95,7 +107,7 @@ std::vector<K> optimizer_keys() { return {
     K("max_steps", &C::max_steps, whole{-1}, "steps of the run, instead of num_epochs; 0 and -1: not set").affecting(change),
     K("num_epochs", &C::num_epochs, real{positive}, "passes over the data").affecting(change).told("max_steps"),
     K("optimizer", &C::optimizer, choice<optimizer_name>{names_of<optimizer_name>, other_optimizers}, "all names but sgd mean the same AdamW").listed(add_optimizer_settings),
-    K("optim_args", anything{"a map, or a text as \"beta1=0.9,beta2=0.95\""}, "beta1, beta2, eps of AdamW; momentum, dampening, nesterov of SGD").printed("optim_args", sgd_text).affecting(run),
+    K("optim_args", arguments{}, "beta1, beta2, eps of AdamW; momentum, dampening, nesterov of SGD").printed("optim_args", sgd_text).affecting(run),
     K("learning_rate", &C::learning_rate, real{not_negative}, "highest rate of the schedule").affecting(change),
     K("lr_scheduler", &C::lr_scheduler, choice<decay_shape>{names_of<decay_shape>, other_schedules}, "how the rate falls after warm-up; constant: no warm-up").told().affecting(change),
     K("lr_scheduler_kwargs", collection{config_node::kind::map, "keys, as {min_lr_rate: 0.1}"}, "").with_keys(scheduler_keys),

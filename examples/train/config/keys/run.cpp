@@ -29,7 +29,7 @@ std::vector<K> run_keys() { return {
     K("seed", &C::seed, natural{}, "seed of initial weights, data order and dropout").affecting(run),
     K("output_dir", &C::output_dir, file_path("a folder"), "checkpoints and metrics").by_default("./model-out").told(),
     K("save_strategy", &C::save_strategy, choice<save_time>{names_of<save_time>, other_save_times}, "saves a checkpoint after each epoch, after save_steps (500) steps, or at the end of the run alone, where there is always one").affecting(change).told("saves_per_epoch"),
-    K("save_steps", &C::save_steps, steps_or_share{}, "steps from checkpoint to checkpoint, or the share of the run; 0: one at the end").affecting(change),
+    K("save_steps", &C::save_steps, steps_or_share{}, "steps from checkpoint to checkpoint, or the share of the run; 0: one at the end").by_default("as save_strategy says").affecting(change),
     K("saves_per_epoch", whole{0}, "checkpoints an epoch, instead of save_steps: one after each 1 / (saves_per_epoch x num_epochs) of the run"),
     K("save_first_step", &C::save_first_step, truth{}, "saves a checkpoint after the first step, too").affecting(change),
     K("save_only_model", &C::save_only_model, truth{}, "checkpoints hold the model alone; no run can go on from them").affecting(change),
