@@ -73,7 +73,10 @@ std::optional<compute_dtype> agreed(const key_reader& keys) {
         const auto denied = asked == compute_dtype::bf16   ? "bf16"sv
                             : asked == compute_dtype::fp16 ? "fp16"sv
                                                            : "float32"sv;
-        if (key != denied && off(denied)) {
+        // Axolotl has both: bf16 and fp16 for what is computed, bfloat16 and float16 for
+        // what the model is kept in, which here is float32 always.
+        const bool names_a_cast = key == "bfloat16" || key == "float16";
+        if (key != denied && !names_a_cast && off(denied)) {
             reject_pair(keys, denied, shown,
                         fmt::format("{} is false, the other asks for it", denied));
         }

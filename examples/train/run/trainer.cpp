@@ -125,7 +125,9 @@ void log_parameter_rules(const run_plan& plan, const run_log& log) {
     if (frozen > 0)
         log.say(
             "unfrozen_parameters: " + app::grouped(plan.layout.parameters() - frozen) +
-            " of " + app::grouped(plan.layout.parameters()) + " parameters are trained");
+            " of " + app::grouped(plan.layout.parameters()) +
+            " parameters are trained; predictions of memory and bytes sent count all of "
+            "them as trained");
     const auto& rates = plan.rules.group_rates;
     if (rates.empty()) return;
     log.say("embeddings and head: learning rate " + app::shortest(rates.front()) +

@@ -362,6 +362,27 @@ BOOST_AUTO_TEST_CASE(contradictions) {
         error_with("bf16: true\ntorch_dtype: float64") ==
         "config.yaml:1: bf16 and torch_dtype: float64 cannot be used together: bf16 "
         "computes with float32 parameters");
+    BOOST_TEST(error_with("bf16: true\nfp16: true") ==
+               "config.yaml:2: fp16 and bf16 cannot be used together: they ask for "
+               "different precisions");
+    BOOST_TEST(error_with("fp16: true\ntorch_dtype: bfloat16") ==
+               "config.yaml:1: fp16 and torch_dtype: bfloat16 cannot be used together: "
+               "they ask for different precisions");
+    BOOST_TEST(error_with("bf16: false\ntorch_dtype: bfloat16") ==
+               "config.yaml:1: bf16 and torch_dtype: bfloat16 cannot be used together: "
+               "bf16 is false, the other asks for it");
+    BOOST_TEST(error_with("lr_scheduler: linear\nlr_scheduler_kwargs: {power: 2}") ==
+               "config.yaml:2: lr_scheduler_kwargs.power: lr_scheduler linear does not "
+               "take it; it takes no arguments");
+    BOOST_TEST(error_with("lr_scheduler: warmup_stable_decay") ==
+               "config.yaml:1: lr_scheduler: warmup_stable_decay needs "
+               "lr_scheduler_kwargs.num_decay_steps");
+    BOOST_TEST(error_with("optimizer: sgd\noptim_args: beta1=0.9") ==
+               "config.yaml:2: optim_args: 'beta1' is no argument of optimizer sgd; it "
+               "takes momentum, dampening, nesterov");
+    BOOST_TEST(error_with("unfrozen_parameters: [\"lm_head.weight$[:10]\"]") ==
+               "config.yaml:1: unfrozen_parameters: 'lm_head.weight$[:10]': ranges of "
+               "rows are not supported; leave out [...] to train the whole parameter");
     BOOST_TEST(error_with("context_parallel_size: 2\nring_attn_func: batch_ring") ==
                "config.yaml:2: ring_attn_func: 'batch_ring' mixes the documents of a "
                "packed row; "

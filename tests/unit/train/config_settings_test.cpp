@@ -189,6 +189,50 @@ BOOST_AUTO_TEST_CASE(the_settings_name_everything_that_differs) {
     BOOST_TEST(changes.size() == base.size());
 }
 
+BOOST_AUTO_TEST_CASE(keys_of_precision_say_one_thing) {
+    struct outcome {
+        std::vector<std::string> overrides;
+        dtype parameters;
+        bool bf16, fp16, automatic;
+    };
+    const std::vector<outcome> outcomes = {
+        {{}, dtype::float32, false, false, true},
+        {{"bf16=auto"}, dtype::float32, false, false, true},
+        {{"torch_dtype=auto", "fp16=auto"}, dtype::float32, false, false, true},
+        {{"bf16=true", "fp16=false"}, dtype::float32, true, false, false},
+        {{"bf16=full", "tf32=true"}, dtype::float32, true, false, false},
+        {{"bf16=true", "torch_dtype=float32"}, dtype::float32, true, false, false},
+        {{"bfloat16=true"}, dtype::float32, true, false, false},
+        {{"torch_dtype=bfloat16", "bf16=auto"}, dtype::float32, true, false, false},
+        {{"bf16=false"}, dtype::float32, false, false, false},
+        {{"bf16=auto", "fp16=true"}, dtype::float32, false, true, false},
+        {{"float16=true"}, dtype::float32, false, true, false},
+        {{"torch_dtype=float16"}, dtype::float32, false, true, false},
+        {{"float32=true", "bf16=auto"}, dtype::float32, false, false, false},
+        {{"torch_dtype=float32", "bf16=auto"}, dtype::float32, false, false, false},
+        {{"torch_dtype=float64", "bf16=auto"}, dtype::float64, false, false, false}};
+    for (const auto& [overrides, parameters, bf16, fp16, automatic] : outcomes) {
+        const auto config = loaded("", overrides);
+        BOOST_TEST_CONTEXT((overrides.empty() ? "nothing" : overrides.front())) {
+            BOOST_CHECK(config.torch_dtype == parameters);
+            BOOST_TEST(config.bf16 == bf16);
+            BOOST_TEST(config.fp16 == fp16);
+            BOOST_TEST(config.automatic_precision == automatic);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(optimizer_arguments_are_those_of_the_optimizer) {
+    const auto adam = loaded("", {"optim_args=\"beta1=0.8, beta2=0.9,eps=1e-6\""});
+    BOOST_TEST(adam.adam_beta1 == 0.8);
+    BOOST_TEST(adam.adam_beta2 == 0.9);
+    BOOST_TEST(adam.adam_epsilon == 1e-6);
+    const auto sgd =
+        loaded("", {"optimizer=sgd", "optim_args={momentum: 0.9, nesterov: true}"});
+    BOOST_CHECK((sgd.sgd == sgd_arguments{0.9, 0.0, true}));
+    BOOST_CHECK((loaded("", {"optimizer=sgd"}).sgd == sgd_arguments{}));
+}
+
 BOOST_AUTO_TEST_CASE(a_comment_rich_file_as_users_write_it) {
     const auto config = load_config(run.write(R"(%YAML 1.2
 ---

@@ -88,6 +88,7 @@ key_table<train_config> checkpointing_keys() {
 std::vector<K> model_keys() { return {
     K("base_model", &C::base_model, file_path("the folder of a model"), "Hugging Face folder: config.json, weights").required("the folder of a model"),
     K("random_init_weights", &C::random_init_weights, truth{}, "initial weights from the seed; none are read"),
+    K("reinit_weights", &C::random_init_weights, truth{}, "another name of random_init_weights").not_printed(),
     K("base_model_config", &C::base_model_config, file_path("the folder of a config.json"), "config.json and tokenizer where base_model has weights only").by_default("as base_model"),
     K("revision_of_model", &C::revision_of_model, plain_text{"a branch, tag or hash"}, "of a base_model that is named as on the Hugging Face Hub"),
     K("model_type", plain_text{"AutoModelForCausalLM, or the class of the model"}, "the model's config.json says what it is; another class is rejected").as_noted(),
@@ -102,7 +103,7 @@ std::vector<K> model_keys() { return {
     K("rope_scaling", &C::rope_scaling, json_map{"keys, as {rope_type: linear, factor: 2.0}"}, "replaces rope_scaling of the model's config.json").deprecated("use overrides_of_model_config"),
     K("overrides_of_model_kwargs", collection{config_node::kind::map, "keys, as {attn_implementation: sdpa}"}, "arguments of Transformers, which is not used here").with_keys(model_argument_keys),
     K("residual_dropout", &C::residual_dropout, real{below_one}, "probability of dropout of the outputs of attention and feed-forward").affecting(run),
-    K("torch_dtype", choice<dtype_name>{}, "float32 or float64: dtype of parameters, optimizer state and checkpoint; bfloat16, float16: as bf16, fp16").by_default("float32").printed("torch_dtype", dtype_text).affecting(run),
+    K("torch_dtype", choice<dtype_name>{}, "float32 or float64: dtype of parameters, optimizer state and checkpoint; bfloat16, float16: as bf16, fp16; auto: float32, computed as bf16 says").by_default("auto").printed("torch_dtype", dtype_text).affecting(run),
     K("bf16", precision_switch_name{}, "computes in bf16; parameters stay float32; auto: on a GPU that has it").by_default("auto").printed("bf16", bf16_text).affecting(run),
     K("bfloat16", truth{}, "another name of bf16"),
     K("fp16", precision_switch_name{}, "computes in fp16 with dynamic loss scaling; parameters stay float32").by_default("false").printed("fp16", fp16_text).affecting(run),

@@ -88,7 +88,6 @@ std::vector<key_group> keys_of_models() { return {
     {rejected, from_model, {"model_config_type"}},
     {rejected, "only decoders that predict tokens are trained", {"num_labels", "reward_model",
      "process_reward_model"}},
-    {rejected, "use random_init_weights", {"reinit_weights"}},
     {rejected, "base_model is a folder", {"model_revision"}},
     {rejected, text_only, {"processor_type", "freeze_mm_modules"}},
     {noted, "only models of images use it", {"processor_kwargs", "image_size", "image_resize_algorithm",

@@ -360,15 +360,22 @@ inline void check_attention(const at::Tensor& q, const at::Tensor& k, const at::
 
 /// Attention of every document.
 ///
-/// q: (total_q, heads, head_dim); k, v: (total_k, kv_heads, head_dim); float64, float32
-/// or bfloat16; tokens may lie apart (slices of a joined projection). float64 is computed
-/// in float64, bfloat16 in float32 with factors of products in bfloat16 where the machine
-/// multiplies those faster. The same bits on any number of threads.
+/// q: (total_q, heads, head_dim); k, v: (total_k, kv_heads, head_dim); float64, float32,
+/// bfloat16 or float16, which is computed by the kernels of float32; tokens may lie apart
+/// (slices of a joined projection). float64 is computed in float64, bfloat16 in float32
+/// with factors of products in bfloat16 where the machine multiplies those faster. The
+/// same bits on any number of threads.
 /// @throws invalid_argument when shapes, boundaries and options disagree
 [[nodiscard]] inline attention_output cpu_attention_forward(
     const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
     const attention_bounds& bounds, const attention_options& options) {
     detail::check_attention(q, k, v, bounds, options);
+    if (q.scalar_type() == at::kHalf) {
+        auto wide = cpu_attention_forward(q.to(at::kFloat), k.to(at::kFloat),
+                                          v.to(at::kFloat), bounds, options);
+        wide.out = wide.out.to(at::kHalf);
+        return wide;
+    }
     return detail::with_storage(q.scalar_type(), [&](auto element) {
         return detail::attention_forward(
             detail::dense_tokens(q), detail::dense_tokens(k), detail::dense_tokens(v),
@@ -383,6 +390,12 @@ inline void check_attention(const at::Tensor& q, const at::Tensor& k, const at::
     const at::Tensor& k, const at::Tensor& v, const attention_output& made,
     const attention_bounds& bounds, const attention_options& options) {
     detail::check_attention(q, k, v, bounds, options);
+    if (q.scalar_type() == at::kHalf) {
+        auto [dq, dk, dv] = cpu_attention_backward(
+            dout.to(at::kFloat), dlse, q.to(at::kFloat), k.to(at::kFloat),
+            v.to(at::kFloat), {made.out.to(at::kFloat), made.lse}, bounds, options);
+        return {dq.to(at::kHalf), dk.to(at::kHalf), dv.to(at::kHalf)};
+    }
     return detail::with_storage(q.scalar_type(), [&](auto element) {
         return detail::attention_backward(
             detail::dense_tokens(dout), dlse.defined() ? dlse.contiguous() : dlse,

@@ -55,6 +55,12 @@ namespace detail {
     const at::Tensor& x, const at::Tensor& weight, const at::Tensor& targets,
     const linear_cross_entropy_options& options, wanted_gradients wanted) {
     const auto run = x.is_cpu() ? &chunked_loss_on_cpu : &chunked_loss_anywhere;
+    // The kernels of the CPU have no float16; gradients are rounded to it in backward.
+    if (x.is_cpu() && x.scalar_type() == at::kHalf) {
+        return run(x.detach().to(at::kFloat).contiguous(),
+                   weight.detach().to(at::kFloat).contiguous(), targets.contiguous(),
+                   options, wanted);
+    }
     return run(x.detach().contiguous(), weight.detach().contiguous(),
                targets.contiguous(), options, wanted);
 }
