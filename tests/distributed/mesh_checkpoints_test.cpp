@@ -63,7 +63,7 @@ constexpr std::array forms{checkpoint_form::full, checkpoint_form::sharded};
 
 const app::ordered_json model_config{{"architectures", {"LlamaForCausalLM"}},
                                      {"model_type", "llama"}};
-const run_identity identity{{"seed", "3"}};
+const run_identity identity{.fixed = {{"seed", "3"}}, .changeable = {}, .data = {}};
 
 /// A model in training on one rank.
 struct trained {

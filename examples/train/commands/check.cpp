@@ -92,10 +92,13 @@ std::vector<dataset_config> sound_datasets(const checked_config& checked,
     const auto& datasets = checked.config.datasets;
     for (std::size_t i = 0; i < datasets.size(); ++i) {
         const bool readable = with_tokenizer || datasets[i].type == dataset_type::tokens;
+        // A template of the whole file that does not exist is a problem of another key.
+        const bool has_template = datasets[i].type != dataset_type::chat_template ||
+                                  !datasets[i].chat.chat_template.empty();
         const bool good = datasets[i].pretraining
                               ? checked.problems.sound("pretraining_dataset")
                               : checked.problems.sound("datasets." + std::to_string(i));
-        if (readable && good) sound.push_back(datasets[i]);
+        if (readable && has_template && good) sound.push_back(datasets[i]);
     }
     return sound;
 }

@@ -181,6 +181,12 @@ BOOST_AUTO_TEST_CASE(all_problems_of_a_configuration_are_told) {
 
 BOOST_AUTO_TEST_CASE(check_tells_the_problems_of_data_and_model_too) {
     const test::training_folder folder;
+    folder.write("chat.jsonl", "{\"messages\": []}\n");
+    const auto nameless =
+        problems_of(folder, {"check", "run.yaml", "chat_template=none",
+                             "datasets=[{path: chat.jsonl, type: chat_template}]"});
+    BOOST_TEST_REQUIRE(nameless.size() == 1u);
+    BOOST_TEST(nameless[0].starts_with("command line: chat_template: expected one of"));
     folder.write("ids.jsonl",
                  "{\"input_ids\": [1, 2]}\n7\n{\"input_ids\": [1, 300]}\n"
                  "{\"input_ids\": [1, \n{\"ids\": [1]}\n");
