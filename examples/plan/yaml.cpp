@@ -217,6 +217,10 @@ void add_precision(const training_setup& setup, yaml_lines& lines) {
         case optimizer_kind::sgd:
             lines.key("optimizer", "sgd");
             break;
+        case optimizer_kind::sgd_momentum:
+            lines.key("optimizer", "sgd");
+            lines.key("optim_args", "\"momentum=0.9\"", "a momentum of your own");
+            break;
     }
 }
 
@@ -250,8 +254,10 @@ std::vector<std::string> trainer_gaps(const training_setup& setup,
     if (setup.precision == precision_kind::bf16) {
         gaps.emplace_back("--precision bf16 (parameters stay float32: bf16-mixed)");
     }
-    if (setup.optimizer != optimizer_kind::adamw)
-        gaps.push_back("--optimizer " + std::string(to_string(setup.optimizer)));
+    if (setup.optimizer == optimizer_kind::adamw_8bit) {
+        gaps.emplace_back(
+            "--optimizer adamw_8bit (runs as adamw, with moments in float32)");
+    }
     if (setup.offload_optimizer && setup.sharding != sharding_kind::fsdp)
         gaps.emplace_back("--offload-optimizer without --sharding fsdp");
     add_model_gaps(model, gaps);

@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(help_names_every_option_and_has_examples) {
                              "--vocab-size",
                              "--version",
                              "Examples:",
-                             "bytes plus one token each",
+                             "are those that packkit-train packs",
                              "axolotl",
                              "Exit status"}) {
         BOOST_TEST((result.out.find(text) != std::string::npos), text);

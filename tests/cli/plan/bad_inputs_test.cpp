@@ -125,7 +125,7 @@ const std::vector<bad_usage> usages = {
      "--format: unknown format 'xml'; expected one of table, json, csv, markdown"},
     {e + "--yaml run.yaml --optimizer sgd --precision bf16",
      "--yaml: packkit-train does not run this plan: --precision bf16 (parameters stay "
-     "float32: bf16-mixed), --optimizer sgd"},
+     "float32: bf16-mixed)"},
     {"estimate broken.json --gpus 8 --gpu h100-80gb",
      "broken.json:1: not valid JSON: syntax error while parsing object key - unexpected "
      "end of input; expected string literal"},

@@ -111,9 +111,12 @@ BOOST_AUTO_TEST_CASE(check_prints_settings_data_and_samples) {
                  "{\"instruction\": \"Say\", \"output\": \"hi\"}\n"
                  "{\"instruction\": \"" +
                      std::string(300, 'x') + "\", \"output\": \"lost\"}\n");
-    const std::vector<std::string> words = {"check", "run.yaml",
+    const std::vector<std::string> words = {"check",
+                                            "run.yaml",
                                             "datasets.0.path=chat.jsonl",
-                                            "datasets.0.type=alpaca", "--show=3"};
+                                            "datasets.0.type=alpaca",
+                                            "datasets.0.field=",
+                                            "--show=3"};
     auto as_json = words;
     as_json.insert(as_json.end(), {"sequence_len=256", "--format", "json"});
     const auto found = json_of(folder.run(as_json));
@@ -122,7 +125,7 @@ BOOST_AUTO_TEST_CASE(check_prints_settings_data_and_samples) {
                app::json({{"value", "256"}, {"from", "command line"}}));
     BOOST_TEST(settings["datasets.0.type"]["from"] == "command line");
     BOOST_TEST(settings["learning_rate"] ==
-               app::json({{"value", "0.003"}, {"from", "file"}, {"line", 9}}));
+               app::json({{"value", "0.003"}, {"from", "file"}, {"line", 10}}));
     BOOST_TEST(settings["adam_beta1"]["from"] == "default");
     BOOST_TEST(settings["pad_to_sequence_len"]["from"] == "other keys");
     BOOST_TEST(found["data"]["dropped"] == 1);
@@ -139,7 +142,7 @@ BOOST_AUTO_TEST_CASE(check_prints_settings_data_and_samples) {
     as_text.emplace_back("sequence_len=256");
     const auto text = folder.run(as_text);
     BOOST_TEST(text.exit_code == 0);
-    for (const char* part : {"sequence_len", "command line", "file, line 9",
+    for (const char* part : {"sequence_len", "command line", "file, line 10",
                              "[[hi<eos>]]\n", "dropped: 1 row, ", "no problem found: "})
         BOOST_TEST(text.out.find(part) != std::string::npos, text.out);
     BOOST_TEST(text.out.find("[[Say") == std::string::npos, text.out);

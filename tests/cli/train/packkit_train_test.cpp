@@ -120,17 +120,15 @@ BOOST_AUTO_TEST_CASE(a_run_that_no_machine_holds_is_refused) {
     BOOST_TEST(!fs::exists(folder.path("out")));
 }
 
-BOOST_AUTO_TEST_CASE(data_without_a_target_is_said_to_teach_nothing) {
+BOOST_AUTO_TEST_CASE(data_without_a_target_is_rejected) {
     const test::training_folder folder;
     folder.write("data.jsonl", R"({"input_ids": [1, 2, 3], "labels": [-100, -100, -100]})"
                                "\n");
-    const auto result = folder.run(
-        {"run.yaml", "datasets.0.type=tokens", "max_steps=1", "sample_packing=false"});
-    BOOST_TEST(result.exit_code == 0, result.err);
-    BOOST_TEST(
-        result.err.find("warning: no token of the data is a target") != std::string::npos,
-        result.err);
-    BOOST_TEST(!fs::exists(folder.path("out/.lock")));
+    const std::string why =
+        "data.jsonl: no sample is left of 1 row, 1 is without a target: there is nothing "
+        "to learn";
+    check_refused(folder, {"run.yaml", "datasets.0.type=tokens"}, why);
+    check_refused(folder, {"check", "run.yaml", "datasets.0.type=tokens"}, why);
 }
 
 BOOST_AUTO_TEST_CASE(bad_data_is_refused) {
@@ -150,7 +148,9 @@ BOOST_AUTO_TEST_CASE(check_says_what_a_run_would_meet) {
     const test::training_folder folder;
     const auto good = folder.run({"check", "run.yaml", "--processes", "2"});
     BOOST_TEST(good.exit_code == 0, good.err);
-    BOOST_TEST(good.out.starts_with("no problem found: 240 samples, 20 steps"), good.out);
+    BOOST_TEST(
+        good.out.find("no problem found: 240 samples, 20 steps") != std::string::npos,
+        good.out);
     BOOST_TEST(!fs::exists(folder.path("out")));
     folder.write("data.jsonl", "{\"text\":\"a\"}\n7\n");
     check_refused(folder, {"check", "run.yaml"}, "data.jsonl:2: ");
@@ -350,7 +350,8 @@ BOOST_AUTO_TEST_CASE(plain_text_is_read) {
         const auto result = folder.run({"check", "run.yaml", "datasets.0.path=data.txt",
                                         "datasets.0.sample_by=" + by});
         BOOST_TEST(result.exit_code == 0, result.err);
-        return result.out.substr(0, result.out.find(" sample"));
+        const auto found = result.out.substr(result.out.find("no problem found"));
+        return found.substr(0, found.find(" sample"));
     };
     BOOST_TEST(samples("line") == "no problem found: 4");
     BOOST_TEST(samples("paragraph") == "no problem found: 2");

@@ -98,11 +98,13 @@ BOOST_AUTO_TEST_CASE(every_published_row_of_llm_foundry_agrees_with_itself) {
 BOOST_AUTO_TEST_CASE(published_runs_are_possible_and_set_what_is_plausible) {
     double highest = 0;
     for (const auto& row : published::read_throughput(PACKKIT_PUBLISHED_THROUGHPUT)) {
+        const auto* const device = packkit::find_device(row.gpu);
+        if (device == nullptr) continue;  // h100-96gb, of which there are seven rows
         const auto check = check_claim(
             published::layout_of(row),
             {row.tokens_per_second_per_gpu, static_cast<double>(row.setup.sequence_len),
              row.setup.checkpointing},
-            packkit::find_device(row.gpu)->peak_flops_bf16);
+            device->peak_flops_bf16);
         BOOST_TEST((check.verdict() == packkit::claim_verdict::possible), row.text);
         highest = std::max(highest, check.required_mfu);
     }

@@ -349,9 +349,35 @@ BOOST_AUTO_TEST_CASE(options_that_do_not_fit_are_refused) {
     BOOST_CHECK_THROW((void)lt::varlen_attention_with_lse(
                           rows, rows, rows, layout, lt::document_layout({0, 2, 4}), {}),
                       invalid_argument);
-    const auto half = rows.to(at::kHalf);
-    BOOST_CHECK_THROW((void)lt::varlen_attention(half, half, half, layout, {}),
+    const auto whole = rows.to(at::kInt);
+    BOOST_CHECK_THROW((void)lt::varlen_attention(whole, whole, whole, layout, {}),
                       invalid_argument);
+}
+
+BOOST_AUTO_TEST_CASE(float16_is_computed_in_float32) {
+    const lt::document_layout layout({0, 3, 7});
+    const auto rows = [](std::int64_t seed) {
+        return at::arange(seed, seed + 7 * 2 * 8, at::kFloat).sin().view({7, 2, 8});
+    };
+    const auto grads_of = [&](at::ScalarType type) {
+        std::vector<at::Tensor> leaves;
+        for (const std::int64_t seed : {0, 5, 9}) {
+            const auto rounded = rows(seed).to(at::kHalf).to(type);
+            leaves.push_back(rounded.detach().requires_grad_());
+        }
+        const auto out =
+            lt::varlen_attention(leaves[0], leaves[1], leaves[2], layout, {});
+        // The gradient of the output is exact in both dtypes.
+        out.backward(at::ones_like(out));
+        return std::vector<at::Tensor>{out.detach(), leaves[0].grad(), leaves[1].grad(),
+                                       leaves[2].grad()};
+    };
+    const auto narrow = grads_of(at::kHalf);
+    const auto wide = grads_of(at::kFloat);
+    BOOST_TEST(narrow[0].equal(wide[0].to(at::kHalf)));
+    // Backward sees the rounded output: gradients are near, not equal.
+    for (std::size_t i = 1; i < narrow.size(); ++i)
+        BOOST_TEST((narrow[i].to(at::kFloat) - wide[i]).abs().max().item<float>() < 4e-3);
 }
 
 BOOST_AUTO_TEST_CASE(shapes_that_disagree_are_refused) {
