@@ -110,8 +110,8 @@ public:
 /// `padding` are not applied. bos, eos and pad come from special_tokens_map.json and
 /// tokenizer_config.json in the same folder, otherwise from the post-processor. As in
 /// Transformers the former counts first, and not at all where the latter has
-/// `added_tokens_decoder`. `add_bos_token` and `add_eos_token` concern SentencePiece models
-/// alone: what a tokenizer.json puts around a text, its post-processor says.
+/// `added_tokens_decoder`. `add_bos_token` and `add_eos_token` concern SentencePiece
+/// models alone: what a tokenizer.json puts around a text, its post-processor says.
 /// @throws input_error with file, key and value for a file that is broken or uses what is
 /// not supported.
 [[nodiscard]] std::unique_ptr<const tokenizer> load_tokenizer(const std::string& name);

@@ -204,10 +204,11 @@ identity_changes check_identity(const resume_point& from, const run_identity& id
                                    ? fmt::format(" ({})", fmt::join(found.changed, ", "))
                                    : "";
             throw app::input_error(
-                from.folder, fmt::format("{} was {} when this checkpoint was written and "
-                                         "is {} now{}; it cannot be resumed",
-                                         name, before->second.empty() ? "not set" : before->second,
-                                         value.empty() ? "not set" : value, cause));
+                from.folder,
+                fmt::format("{} was {} when this checkpoint was written and "
+                            "is {} now{}; it cannot be resumed",
+                            name, before->second.empty() ? "not set" : before->second,
+                            value.empty() ? "not set" : value, cause));
         }
     }
     add_changes(saved.values("settings"), identity.changeable, found.changed);

@@ -341,7 +341,7 @@ struct train_config {
     double num_epochs = 1.0;
     optimizer_name optimizer = optimizer_name::adamw_torch_fused;
     double learning_rate = 2e-5;  ///< Axolotl demands one; this is packkit's own
-    sgd_arguments sgd;  ///< of optimizer sgd
+    sgd_arguments sgd;            ///< of optimizer sgd
     decay_shape lr_scheduler = decay_shape::cosine;
     scheduler_arguments lr_scheduler_kwargs;
     bool lr_quadratic_warmup = false;

@@ -53,7 +53,9 @@ void check_text_key(const std::string& place, const char* what, const std::strin
 /// Refuses a file that is one object with the rows under a key, {"data": [{…}, …]}.
 void check_first_row(const std::string& place, const json& row, const row_keys& wanted) {
     if (!row.is_object() || row.size() != 1) return;
-    const auto& [key, value] = *row.items().begin();
+    const auto first = row.begin();
+    const std::string& key = first.key();
+    const json& value = first.value();
     const bool holds_rows = value.is_array() && !value.empty() && value[0].is_object();
     const auto is_wanted = [&](const std::string& name) {
         return name == key || name.starts_with(key + ".");

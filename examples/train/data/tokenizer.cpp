@@ -63,7 +63,6 @@ run_tokenizer load_run_tokenizer(const train_config& config) {
     return result;
 }
 
-
 std::string tokenize_lines(const tokenizer& tokens, const std::string& path) {
     std::string result;
     std::vector<std::int32_t> ids;

@@ -26,7 +26,7 @@ struct run_inputs {
     /// where tokens are added.
     std::int64_t stored_vocabulary = 0;
     std::unique_ptr<const tokenizer> tokens;
-    std::string tokenizer_hash;      ///< of what decides its ids
+    std::string tokenizer_hash;  ///< of what decides its ids
     /// Files of the tokenizer and generation_config.json, which checkpoints hold, too.
     app::file_texts companions;
     token_store samples;             ///< for training

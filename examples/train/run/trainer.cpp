@@ -348,13 +348,12 @@ step_metrics training_loop::measure(std::int64_t step, const rank_step& work,
 void training_loop::save(std::int64_t steps_done) {
     const train_config& config = plan.config;
     const bool is_last = steps_done == plan.data->total_steps();
-    start.checkpoint =
-        save_checkpoint({config.output_dir,
-                         is_last ? config.final_state_dict_type : config.state_dict_type,
-                         config.save_total_limit, config.save_only_model,
-                         &plan.inputs.companions},
-                        steps_done, network, optimizer, plan.inputs.model_config,
-                        plan.identity, *groups.world, start.scaling);
+    start.checkpoint = save_checkpoint(
+        {config.output_dir,
+         is_last ? config.final_state_dict_type : config.state_dict_type,
+         config.save_total_limit, config.save_only_model, &plan.inputs.companions},
+        steps_done, network, optimizer, plan.inputs.model_config, plan.identity,
+        *groups.world, start.scaling);
     log.saved(start.checkpoint);
 }
 

@@ -34,9 +34,9 @@ const std::vector<lt::parameter_info> infos{
 
 at::Tensor gradient_of(std::size_t i, int step) {
     const auto& shape = infos[i].shape;
-    return at::cos(at::arange(0, shape.size() == 1 ? 5 : shape[0] * shape[1],
-                              at::kDouble) +
-                   0.3 * step)
+    return at::cos(
+               at::arange(0, shape.size() == 1 ? 5 : shape[0] * shape[1], at::kDouble) +
+               0.3 * step)
         .view(shape);
 }
 
@@ -118,15 +118,14 @@ trained_run run_on(const mesh_shape& mesh, bool reproducible = false) {
         mine.before = weights_of(network);
         const std::vector<double> group_rates{0.05};
         for (std::int64_t step = 0; step < 5; ++step) {
-            const auto result =
-                train_step(network, optimizer, rank.groups,
-                           test::rows_of_step(rank, step, 8),
-                           {.step = step,
-                            .targets = test::targets_of_step(step, 8),
-                            .learning_rate = 0.5,
-                            .max_grad_norm = 0.2,
-                            .group_rates = group_rates,
-                            .loss_scale = 1024});
+            const auto result = train_step(network, optimizer, rank.groups,
+                                           test::rows_of_step(rank, step, 8),
+                                           {.step = step,
+                                            .targets = test::targets_of_step(step, 8),
+                                            .learning_rate = 0.5,
+                                            .max_grad_norm = 0.2,
+                                            .group_rates = group_rates,
+                                            .loss_scale = 1024});
             mine.losses.push_back(result.loss);
             mine.norms.push_back(result.grad_norm);
         }

@@ -38,8 +38,8 @@ constexpr std::array<rejected_name, 4> other_schedules = {
 /// A map or a text, which a rule looks at.
 struct arguments {
     [[nodiscard]] std::optional<bool> read(const config_node& node) const {
-        const bool good = node.type == config_node::kind::map ||
-                          node.type == config_node::kind::scalar;
+        const bool good =
+            node.type == config_node::kind::map || node.type == config_node::kind::scalar;
         return good ? std::optional(true) : std::nullopt;
     }
     [[nodiscard]] std::string expected() const {
