@@ -25,7 +25,8 @@ namespace packkit::app {
 /// @throws usage_error; an unknown option gets a suggestion from those of the
 /// (sub)command.
 bool parse_command_line(CLI::App& app, int argc, char** argv);
-/// The same for arguments without the program's name.
+/// Parses a command line whose first argument is not the program's name; otherwise as
+/// with argc and argv.
 bool parse_command_line(CLI::App& app, std::vector<std::string> arguments);
 
 /// The options of one group of a command's help. Values are read later: what is kept is

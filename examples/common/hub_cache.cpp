@@ -16,22 +16,28 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_part_of_name(std::string_view text) {
-    return !text.empty() && text.front() != '.' && text.front() != '-' &&
+    constexpr std::size_t longest = 96;
+    return !text.empty() && text.size() <= longest && text.front() != '.' &&
+           text.front() != '-' &&
            std::all_of(text.begin(), text.end(), [](unsigned char c) {
                return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
            });
 }
 
-std::string repository_folder(const std::string& name) {
-    const auto slash = name.find('/');
-    return "models--" + name.substr(0, slash) + "--" + name.substr(slash + 1);
+std::string repository_folder(const std::string& name, hub_kind kind) {
+    std::string folder = (kind == hub_kind::model ? "models--" : "datasets--") + name;
+    if (const auto slash = folder.find('/'); slash != std::string::npos)
+        folder.replace(slash, 1, "--");
+    return folder;
 }
 
 }  // namespace
 
-bool is_hub_name(std::string_view text) {
+bool is_hub_name(std::string_view text, hub_kind kind) {
     const auto slash = text.find('/');
-    return slash != std::string_view::npos && is_part_of_name(text.substr(0, slash)) &&
+    if (slash == std::string_view::npos)
+        return kind == hub_kind::dataset && is_part_of_name(text);
+    return is_part_of_name(text.substr(0, slash)) &&
            is_part_of_name(text.substr(slash + 1));
 }
 
@@ -52,10 +58,12 @@ std::vector<std::string> hub_caches() {
     return folders;
 }
 
-std::string find_in_hub_caches(const std::string& name, const std::string& revision) {
+std::string find_in_hub_caches(const std::string& name, hub_kind kind,
+                               const std::string& revision) {
     std::error_code ignored;
+    if (!is_hub_name(name, kind)) return {};
     for (const auto& cache : hub_caches()) {
-        const fs::path repository = fs::path(cache) / repository_folder(name);
+        const fs::path repository = fs::path(cache) / repository_folder(name, kind);
         const fs::path reference = repository / "refs" / revision;
         std::string snapshot = revision;
         if (fs::is_regular_file(reference, ignored)) {

@@ -4,8 +4,8 @@
 #include "common/compressed_file.hpp"
 #include "common/did_you_mean.hpp"
 #include "common/errors.hpp"
+#include "common/hub_cache.hpp"
 #include "common/json.hpp"
-#include "config/hub_cache.hpp"
 #include "config/schema.hpp"
 
 #include <fmt/format.h>
@@ -172,8 +172,8 @@ private:
         if (!path.empty()) {
             if (is_folder(resolved(path))) {
                 places.push_back((fs::path(resolved(path)) / name).string());
-            } else if (const auto folder = hub_dataset(path, request_.revision)) {
-                places.push_back((fs::path(*folder) / name).string());
+            } else if (const auto folder = cached(path); !folder.empty()) {
+                places.push_back((fs::path(folder) / name).string());
             } else if (!exists(resolved(path))) {
                 refuse_missing(path);
             }
@@ -203,11 +203,11 @@ private:
             result_.files.insert(result_.files.end(), found.begin(), found.end());
             return;
         }
-        const auto folder = hub_dataset(name, request_.revision);
-        if (!folder) refuse_missing(name);
+        const std::string folder = cached(name);
+        if (folder.empty()) refuse_missing(name);
         result_.notes.push_back(
             fmt::format("{} is read from the local Hugging Face cache", in_quotes(name)));
-        add_folder(*folder, name);
+        add_folder(folder, name);
     }
 
     static void refuse_remote(const std::string& name, std::string_view key) {
@@ -218,14 +218,23 @@ private:
              key);
     }
 
+    /// The folder of a data set in the local Hugging Face cache, or "".
+    [[nodiscard]] std::string cached(const std::string& name) const {
+        const std::string& revision = request_.revision;
+        return app::find_in_hub_caches(name, app::hub_kind::dataset,
+                                       revision.empty() ? "main" : revision);
+    }
+
     [[noreturn]] void refuse_missing(const std::string& name) const {
         const std::string missing = in_quotes(resolved(name)) + " does not exist";
-        if (format_of_name(name) || !is_hub_name(name)) fail(missing);
+        if (format_of_name(name) || !app::is_hub_name(name, app::hub_kind::dataset))
+            fail(missing);
+        const auto caches = app::hub_caches();
         fail(fmt::format(
             "{}, and the local Hugging Face cache {} holds no data set {}; nothing is "
             "downloaded, so run: huggingface-cli download --repo-type dataset {}",
-            missing, in_quotes(hub_folder()), in_quotes(name),
-            name.size() <= 100 ? name : "NAME"));
+            missing, in_quotes(caches.empty() ? std::string() : caches.front()),
+            in_quotes(name), name.size() <= 100 ? name : "NAME"));
     }
 
     void add_folder(const fs::path& folder, const std::string& name) {

@@ -15,7 +15,7 @@ using namespace std::string_view_literals;
 using enum key_status;
 using enum key_effect;
 using D = dataset_config;
-using K = config_key<dataset_config>;
+using dataset_key = config_key<dataset_config>;
 using node_kind = config_node::kind;
 
 /// Types of Axolotl that are not read.
@@ -241,51 +241,52 @@ void read_roles_to_train(const key_reader& keys, dataset_config& data) {
 }
 
 key_table<dataset_config> property_keys() {
-    static const std::vector<K> keys = {
-        K("role", in_chat(&chat_config::field_role), plain_text{}, "key of the role")
+    static const std::vector<dataset_key> keys = {
+        dataset_key("role", in_chat(&chat_config::field_role), plain_text{},
+                    "key of the role")
             .affecting(data),
-        K("content", in_chat(&chat_config::field_content), plain_text{},
-          "key of the text")
+        dataset_key("content", in_chat(&chat_config::field_content), plain_text{},
+                    "key of the text")
             .affecting(data),
-        K("reasoning_content", in_chat(&chat_config::field_thinking), plain_text{},
-          "key of the thoughts")
+        dataset_key("reasoning_content", in_chat(&chat_config::field_thinking),
+                    plain_text{}, "key of the thoughts")
             .not_printed(),
-        K("tool_calls", key_status::rejected, "tools are not rendered")};
+        dataset_key("tool_calls", key_status::rejected, "tools are not rendered")};
     return keys;
 }
 
 // A row is a line.
 // clang-format off
-std::vector<K> done_keys() { return {
-    K("path", some_texts{some_files}, "files of the samples, or a data set in the local Hugging Face cache").required("a file, a folder, a pattern, or a list of these").reading(read_path).printed("path", path_text),
-    K("data_files", &D::data_files, some_texts{some_files}, "files, where path is a folder or a format"),
-    K("type", choice<dataset_type>{names_of<dataset_type>, other_types}, "how its rows become samples; also Axolotl's prompts (alpaca:chat, gpteacher, ...), prompt_response, and a map {field_instruction, field_input, field_output, field_system, format, no_input_format, system_prompt, system_format}").reading(read_type).printed("type", type_text).by_default("completion; tokens for rows that hold input_ids").affecting(data),
-    K("field", &D::field, plain_text{}, "key of the text in a row of type completion; a.b for a nested one").affecting(data),
-    K("text_column", &D::field, plain_text{}, "another name of field").not_printed(),
-    K("sample_by", &D::sample_by, choice<text_unit>{}, "part of a .txt file that makes a sample").affecting(data),
-    K("ds_type", &D::ds_type, choice<file_format>{}, "format of the files").printed("ds_type", format_text).by_default("as the ending of the name says, json for others").affecting(data),
-    K("split", split_choice{}, "name of the split, and rows of it: train[:10%]").reading(read_split).printed("split", split_setting).by_default("train").affecting(data),
-    K("skip", in_rows(&row_selection::skip), whole{0}, "rows at the beginning that are left out").affecting(data),
-    K("shards", in_rows(&row_selection::shards), whole{1}, "parts of the rows, chosen by the seed, of which one is read").affecting(data),
-    K("shards_idx", in_rows(&row_selection::shards_idx), whole{0}, "the part that is read").affecting(data),
-    K("name", &D::name, plain_text{}, "folder of the data set"),
-    K("revision", &D::revision, plain_text{}, "branch, tag or commit of a data set in the local Hugging Face cache"),
-    K("conversation", &D::conversation, plain_text{}, "the template of type sharegpt, the style of alpaca_chat").deprecated("use `chat_template`").not_printed(),
-    K("chat_template", in_chat(&chat_config::chat_template), template_name{}, "how conversations become text").by_default("as the key of the file").when(is_chat).affecting(data),
-    K("field_messages", in_chat(&chat_config::field_messages), plain_text{}, "key of the messages; a.b for a nested one").when(is_chat).affecting(data),
-    K("message_property_mappings", collection{node_kind::map, "keys, as {role: from, content: value}"}, "keys of a message").when(is_chat).with_keys(property_keys),
-    K("roles", collection{node_kind::map, "keys with lists, as {user: [human, user]}"}, "roles of the data that a role of the template stands for").reading(read_roles).printed("roles", roles_text).when(is_chat).affecting(data),
-    K("roles_to_train", in_chat(&chat_config::roles_to_train), text_list{"a list of roles, as [assistant]"}, "roles whose messages are targets").reading(read_roles_to_train).when(is_chat).affecting(data),
-    K("train_on_eos", in_chat(&chat_config::train_on_eos), choice<train_on>{}, "turns whose eos is a target").when(is_chat).affecting(data),
-    K("train_on_eot", in_chat(&chat_config::train_on_eot), choice<train_on>{}, "turns whose eot_tokens are targets").by_default("as train_on_eos").when(is_chat).affecting(data),
-    K("message_field_training", in_chat(&chat_config::message_field_training), plain_text{}, "key of true or false, or 1 or 0, in a message: whether it is a target").when(is_chat).affecting(data),
-    K("message_field_training_detail", in_chat(&chat_config::message_field_training_detail), plain_text{}, "key of a message's list of {begin_offset, end_offset, train}: characters that are targets, or not").when(is_chat).affecting(data),
-    K("message_field_role", in_chat(&chat_config::field_role), plain_text{}, "key of the role").when(is_chat).deprecated("use `message_property_mappings`").not_printed(),
-    K("message_field_content", in_chat(&chat_config::field_content), plain_text{}, "key of the text").when(is_chat).deprecated("use `message_property_mappings`").not_printed(),
-    K("field_thinking", in_chat(&chat_config::field_thinking), plain_text{}, "key of a message's thoughts").when(is_chat).affecting(data),
-    K("field_tools", in_chat(&chat_config::field_tools), plain_text{}, "key of a row's tools, which are refused").when(is_chat).affecting(data),
-    K("template_thinking_key", choice<std::string_view>{thinking_keys}, "name of the thoughts in a template").when(is_chat),
-    K("drop_system_message", in_chat(&chat_config::drop_system_message), truth{}, "leaves system messages out").when(is_chat).affecting(data),
+std::vector<dataset_key> done_keys() { return {
+    dataset_key("path", some_texts{some_files}, "files of the samples, or a data set in the local Hugging Face cache").required("a file, a folder, a pattern, or a list of these").reading(read_path).printed("path", path_text),
+    dataset_key("data_files", &D::data_files, some_texts{some_files}, "files, where path is a folder or a format"),
+    dataset_key("type", choice<dataset_type>{names_of<dataset_type>, other_types}, "how its rows become samples; also Axolotl's prompts (alpaca:chat, gpteacher, ...), prompt_response, and a map {field_instruction, field_input, field_output, field_system, format, no_input_format, system_prompt, system_format}").reading(read_type).printed("type", type_text).by_default("completion; tokens for rows that hold input_ids").affecting(data),
+    dataset_key("field", &D::field, plain_text{}, "key of the text in a row of type completion; a.b for a nested one").affecting(data),
+    dataset_key("text_column", &D::field, plain_text{}, "another name of field").not_printed(),
+    dataset_key("sample_by", &D::sample_by, choice<text_unit>{}, "part of a .txt file that makes a sample").affecting(data),
+    dataset_key("ds_type", &D::ds_type, choice<file_format>{}, "format of the files").printed("ds_type", format_text).by_default("as the ending of the name says, json for others").affecting(data),
+    dataset_key("split", split_choice{}, "name of the split, and rows of it: train[:10%]").reading(read_split).printed("split", split_setting).by_default("train").affecting(data),
+    dataset_key("skip", in_rows(&row_selection::skip), whole{0}, "rows at the beginning that are left out").affecting(data),
+    dataset_key("shards", in_rows(&row_selection::shards), whole{1}, "parts of the rows, chosen by the seed, of which one is read").affecting(data),
+    dataset_key("shards_idx", in_rows(&row_selection::shards_idx), whole{0}, "the part that is read").affecting(data),
+    dataset_key("name", &D::name, plain_text{}, "folder of the data set"),
+    dataset_key("revision", &D::revision, plain_text{}, "branch, tag or commit of a data set in the local Hugging Face cache"),
+    dataset_key("conversation", &D::conversation, plain_text{}, "the template of type sharegpt, the style of alpaca_chat").deprecated("use `chat_template`").not_printed(),
+    dataset_key("chat_template", in_chat(&chat_config::chat_template), template_name{}, "how conversations become text").by_default("as the key of the file").when(is_chat).affecting(data),
+    dataset_key("field_messages", in_chat(&chat_config::field_messages), plain_text{}, "key of the messages; a.b for a nested one").when(is_chat).affecting(data),
+    dataset_key("message_property_mappings", collection{node_kind::map, "keys, as {role: from, content: value}"}, "keys of a message").when(is_chat).with_keys(property_keys),
+    dataset_key("roles", collection{node_kind::map, "keys with lists, as {user: [human, user]}"}, "roles of the data that a role of the template stands for").reading(read_roles).printed("roles", roles_text).when(is_chat).affecting(data),
+    dataset_key("roles_to_train", in_chat(&chat_config::roles_to_train), text_list{"a list of roles, as [assistant]"}, "roles whose messages are targets").reading(read_roles_to_train).when(is_chat).affecting(data),
+    dataset_key("train_on_eos", in_chat(&chat_config::train_on_eos), choice<train_on>{}, "turns whose eos is a target").when(is_chat).affecting(data),
+    dataset_key("train_on_eot", in_chat(&chat_config::train_on_eot), choice<train_on>{}, "turns whose eot_tokens are targets").by_default("as train_on_eos").when(is_chat).affecting(data),
+    dataset_key("message_field_training", in_chat(&chat_config::message_field_training), plain_text{}, "key of true or false, or 1 or 0, in a message: whether it is a target").when(is_chat).affecting(data),
+    dataset_key("message_field_training_detail", in_chat(&chat_config::message_field_training_detail), plain_text{}, "key of a message's list of {begin_offset, end_offset, train}: characters that are targets, or not").when(is_chat).affecting(data),
+    dataset_key("message_field_role", in_chat(&chat_config::field_role), plain_text{}, "key of the role").when(is_chat).deprecated("use `message_property_mappings`").not_printed(),
+    dataset_key("message_field_content", in_chat(&chat_config::field_content), plain_text{}, "key of the text").when(is_chat).deprecated("use `message_property_mappings`").not_printed(),
+    dataset_key("field_thinking", in_chat(&chat_config::field_thinking), plain_text{}, "key of a message's thoughts").when(is_chat).affecting(data),
+    dataset_key("field_tools", in_chat(&chat_config::field_tools), plain_text{}, "key of a row's tools, which are refused").when(is_chat).affecting(data),
+    dataset_key("template_thinking_key", choice<std::string_view>{thinking_keys}, "name of the thoughts in a template").when(is_chat),
+    dataset_key("drop_system_message", in_chat(&chat_config::drop_system_message), truth{}, "leaves system messages out").when(is_chat).affecting(data),
 }; }
 
 const key_group groups[] = {

@@ -30,8 +30,9 @@ std::string located(const key_reader& keys, std::string_view key, const std::str
                     const std::string& revision) {
     if (is_there(path)) return path;
     const std::string& name = keys.find(key)->text;
-    if (!app::is_hub_name(name)) keys.fail(key, in_quotes(path) + " does not exist");
-    const auto folder = app::find_in_hub_caches(name, revision);
+    if (!app::is_hub_name(name, app::hub_kind::model))
+        keys.fail(key, in_quotes(path) + " does not exist");
+    const auto folder = app::find_in_hub_caches(name, app::hub_kind::model, revision);
     if (folder.empty()) keys.fail(key, app::not_in_hub_caches(name, revision));
     return folder;
 }
@@ -195,9 +196,9 @@ void settle_tokenizer(const key_reader& keys, train_config& config,
                                   " name two tokenizers; use tokenizer_type: "
                                   "AutoTokenizer, or only one of the keys");
             }
-            const bool elsewhere = !is_there(path) && app::is_hub_name(given) &&
-                                   !given.ends_with(".json") &&
-                                   !given.ends_with(".model");
+            const bool elsewhere =
+                !is_there(path) && app::is_hub_name(given, app::hub_kind::model) &&
+                !given.ends_with(".json") && !given.ends_with(".model");
             config.tokenizer_type = given == "bytes" ? given
                                     : elsewhere
                                         ? located(keys, "tokenizer_type", path, "main")

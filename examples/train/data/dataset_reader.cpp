@@ -137,6 +137,7 @@ void dataset_reader::read() {
 
 void dataset_reader::read_file(const std::string& file, const row_keys& wanted) {
     const file_format format = file_kind(data_, file);
+    text_key_ = format == file_format::text ? "text" : data_.field;
     if (format == file_format::parquet || format == file_format::arrow) {
         for (const std::string& name : keys_of_rows(file, format, data_.sample_by)) {
             if (type_ == dataset_type::tokens) {
@@ -202,8 +203,7 @@ void dataset_reader::use(const std::string& place, const json& row) {
 }
 
 void dataset_reader::use_text(const std::string& place, const json& row) {
-    const bool from_text = file_kind(data_) == file_format::text;
-    const std::string& text = text_field(place, row, from_text ? "text" : data_.field);
+    const std::string& text = text_field(place, row, text_key_);
     ids_.clear();
     try {
         if (!text.empty()) encode_document(tokenizer_, text, ids_);

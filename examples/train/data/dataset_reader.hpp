@@ -69,6 +69,7 @@ private:
     const bad_input& bad_;
     dataset_type type_;
     std::optional<chat_reader> chats_;
+    std::string text_key_;   // of rows of type completion, in the file being read
     std::uint64_t row_ = 0;  // of all files
     std::uint64_t begin_ = 0;
     std::optional<std::uint64_t> end_;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/options.hpp"
 
+#include "config/optimizer.hpp"
+
+#include <packkit/torch/optim/adamw.hpp>
+#include <packkit/torch/optim/sgd.hpp>
+
 namespace packkit::train {
 
 model_options model_options_of(const train_config& config, at::Device device) {
@@ -22,6 +27,18 @@ model_options model_options_of(const train_config& config, at::Device device) {
     chosen.residual_dropout = config.residual_dropout;
     chosen.dropout_seed = config.seed;
     return chosen;
+}
+
+std::unique_ptr<lt::optimizer> make_optimizer(const train_config& config,
+                                              model& network) {
+    if (is_adamw(config.optimizer)) {
+        return std::make_unique<lt::adamw>(
+            network.units(), lt::adamw_options{config.adam_beta1, config.adam_beta2,
+                                               config.adam_epsilon, config.weight_decay});
+    }
+    return std::make_unique<lt::sgd>(
+        network.units(), lt::sgd_options{config.sgd.momentum, config.sgd.dampening,
+                                         config.sgd.nesterov, config.weight_decay});
 }
 
 }  // namespace packkit::train

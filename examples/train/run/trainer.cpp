@@ -5,7 +5,6 @@
 #include "checkpoint/checkpoint.hpp"
 #include "common/errors.hpp"
 #include "common/numbers.hpp"
-#include "config/optimizer.hpp"
 #include "model/model.hpp"
 #include "model/options.hpp"
 #include "plan/inputs.hpp"
@@ -17,12 +16,14 @@
 #include "record/report.hpp"
 #include "record/run_log.hpp"
 #include "record/slowest_rank.hpp"
+#include "run/announce.hpp"
 #include "run/device.hpp"
 #include "run/interruption.hpp"
 #include "run/job_rank.hpp"
 #include "run/loss_watchdog.hpp"
 #include "run/memory_check.hpp"
 #include "run/rank_environment.hpp"
+#include "run/rank_step.hpp"
 #include "run/step_checks.hpp"
 #include "step/phase_timer.hpp"
 #include "step/train_step.hpp"
@@ -30,8 +31,6 @@
 #include <packkit/torch/communication/reproducible_sum.hpp>
 #include <packkit/torch/memory/malloc_tuning.hpp>
 #include <packkit/torch/ops/reproducible_products.hpp>
-#include <packkit/torch/optim/adamw.hpp>
-#include <packkit/torch/optim/sgd.hpp>
 
 #include <unistd.h>
 
@@ -45,31 +44,8 @@
 namespace packkit::train {
 namespace {
 
-/// A rank's part of a step, made ahead of it.
-struct rank_step {
-    batch_work all;   ///< work of all ranks
-    batch_work mine;  ///< work of this one
-    std::vector<packed_row> micro_batches;
-};
-
 /// Steps whose rows are made ahead.
 constexpr std::size_t steps_ahead = 2;
-
-/// Makes the rows of a step. Runs in a thread of its own.
-rank_step prepare(const run_plan& plan, std::int64_t step, std::int64_t data_rank) {
-    const data_plan& data = *plan.data;
-    rank_step work{data.step(step), {}, {}};
-    for (std::int64_t micro = 0; micro < data.micro_steps(); ++micro) {
-        // Canonical sums take them in the order of their tree.
-        const auto number = plan.config.canonical_reduction
-                                ? lt::bit_reversed(micro, data.micro_steps())
-                                : micro;
-        const auto content = data.content(step, number, data_rank);
-        work.mine += content.work;
-        work.micro_batches.push_back(collate(content, plan.inputs.samples));
-    }
-    return work;
-}
 
 /// Operations of the model for that work, forward and backward.
 double flops_of(const run_plan& plan, const batch_work& work) {
@@ -85,94 +61,6 @@ double peak_flops_of_all(const model& network, const lt::mesh_view& groups) {
                    options.device);
     groups.world->all_reduce(sum).wait();
     return sum.item<double>();
-}
-
-std::unique_ptr<lt::optimizer> make_optimizer(const train_config& config,
-                                              model& network) {
-    if (is_adamw(config.optimizer)) {
-        return std::make_unique<lt::adamw>(
-            network.units(), lt::adamw_options{config.adam_beta1, config.adam_beta2,
-                                               config.adam_epsilon, config.weight_decay});
-    }
-    return std::make_unique<lt::sgd>(
-        network.units(), lt::sgd_options{config.sgd.momentum, config.sgd.dampening,
-                                         config.sgd.nesterov, config.weight_decay});
-}
-
-/// "precision: bf16 computation, float32 parameters".
-std::string precision_text(const train_config& config, bool on_cpu) {
-    const std::string parameters(to_string(config.torch_dtype));
-    std::string text = "precision: " +
-                       (config.bf16   ? std::string("bf16")
-                        : config.fp16 ? std::string("fp16")
-                                      : parameters) +
-                       " computation, " + parameters + " parameters";
-    if (config.automatic_precision)
-        text += on_cpu ? " (bf16: auto, on a CPU)" : " (bf16: auto, on a GPU)";
-    return text;
-}
-
-/// Logs which parameters are trained, where not all are, and their learning rates.
-void log_parameter_rules(const run_plan& plan, const run_log& log) {
-    std::int64_t frozen = 0;
-    const auto units = unit_shapes(plan.inputs.shape);
-    for (std::size_t u = 0; u < units.size(); ++u) {
-        for (std::size_t i = 0; i < units[u].parameters.size(); ++i) {
-            if (plan.rules.of_units[u][i].frozen)
-                frozen += units[u].parameters[i].elements();
-        }
-    }
-    if (frozen > 0)
-        log.say(
-            "unfrozen_parameters: " + app::grouped(plan.layout.parameters() - frozen) +
-            " of " + app::grouped(plan.layout.parameters()) +
-            " parameters are trained; predictions of memory and bytes sent count all of "
-            "them as trained");
-    const auto& rates = plan.rules.group_rates;
-    if (rates.empty()) return;
-    log.say("embeddings and head: learning rate " + app::shortest(rates.front()) +
-            ", no weight decay");
-    for (std::size_t g = 1; g < rates.size(); ++g)
-        log.say("lr_groups: " + plan.config.lr_groups[g - 1].name + ": learning rate " +
-                app::shortest(rates[g]));
-}
-
-/// Logs what the run is about to do. Throws app::usage_error where it needs far more
-/// memory than the machine has.
-void announce(const run_plan& plan, const job_rank& rank, const model& network,
-              const lt::optimizer& optimizer, const run_log& log) {
-    const train_config& config = plan.config;
-    const bool on_cpu = network.options().device.is_cpu();
-    for (const auto& note : config.notes)
-        log.note(note);
-    for (const auto& warning : config.warnings)
-        log.warn(warning);
-    if (config.offload_params && on_cpu)
-        log.warn(
-            "fsdp_config.offload_params has no effect without a GPU: parameters are in "
-            "host memory anyway");
-    log_parameter_rules(plan, log);
-    log.say(precision_text(config, on_cpu));
-    if (const auto note = optimizer_note(config, optimizer.state_bytes())) log.say(*note);
-    if (on_cpu) log.kernels();
-    log.data(plan.inputs.samples, plan.config);
-    log.vocabulary(config, plan.inputs);
-    log.mesh(plan.mesh());
-    if (const auto note = mesh_note_of(config, rank.environment().world_size);
-        !note.empty())
-        log.say(note);
-    log.packing(config, *plan.data);
-    log.say(std::string(plan.setup.sharding == sharding_kind::fsdp ? "FSDP" : "DDP") +
-            ": " + app::grouped(network.parameter_bytes()) +
-            " bytes of parameters per rank, " + app::grouped(plan.layout.parameters()) +
-            " parameters in all");
-    log.say("activation checkpointing: " +
-            std::string(to_string(config.gradient_checkpointing)));
-    log.say(to_log_line(plan.predicted));
-    if (!on_cpu) return;
-    const auto ranks_here = rank.environment().local_world_size;
-    if (const auto warning = memory_warning(plan.predicted, ranks_here))
-        log.warn(*warning);
 }
 
 /// The steps of one rank, with what its set-up has made for them.
@@ -224,7 +112,9 @@ int training_loop::run() {
     watch_for_interruption();
     const auto data_rank = data_rank_of(plan.mesh(), rank.environment().rank);
     prefetcher<rank_step> steps(
-        [this, data_rank](std::int64_t step) { return prepare(plan, step, data_rank); },
+        [this, data_rank](std::int64_t step) {
+            return prepare_step(plan, step, data_rank);
+        },
         start.step, total, steps_ahead);
     phase_timer timer(network.options().device);
     int stop_signal = 0;

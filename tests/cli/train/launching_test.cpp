@@ -201,7 +201,8 @@ BOOST_AUTO_TEST_CASE(no_sample_is_seen_twice_after_a_stop) {
         const auto result = folder.run({"run.yaml", setting, "--resume"});
         BOOST_TEST_CONTEXT(setting) {
             if (part.empty()) {
-                // The same samples in the same order: the change is harmless, and told.
+                // The change leaves samples and order as they are: it is harmless, and
+                // told.
                 BOOST_TEST_REQUIRE(result.exit_code == 0, result.err);
                 BOOST_TEST(says(result, "excess_length_strategy (not set) -> raise"));
                 BOOST_TEST(samples_seen(folder) ==

@@ -339,7 +339,7 @@ BOOST_AUTO_TEST_CASE(as_apply_excess_length) {
         config.excess_length_strategy = strategy;
         const auto store = read(config, next);
         const auto fitted = packkit::apply_excess_length(lengths, 12, strategy);
-        // Of these, samples and pieces of one token are left out: min_sample_len.
+        // Samples and pieces of one token are left out (min_sample_len is 2).
         std::int64_t short_ones = 0;
         std::size_t i = 0;
         for (std::size_t j = 0; j < fitted.lengths.size(); ++j) {

@@ -23,6 +23,7 @@ BOOST_AUTO_TEST_SUITE(model_source_test)
 using namespace packkit::train;
 using packkit::app::json;
 using train_test::error_of;
+using train_test::words;
 using ids = std::vector<std::int32_t>;
 
 namespace {
@@ -32,19 +33,6 @@ constexpr const char* small_model = R"({"model_type": "llama",
     "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "max_position_embeddings": 512, "rms_norm_eps": 1e-5,
     "rope_theta": 10000.0, "hidden_act": "silu", "bos_token_id": 4, "eos_token_id": 5})";
-
-/// Words a to d and "e" as an added token; "<s>" is put before a text.
-constexpr const char* words = R"({"version": "1.0",
-    "added_tokens": [{"id": 4, "content": "<s>", "special": true},
-                     {"id": 5, "content": "</s>", "special": true}],
-    "pre_tokenizer": {"type": "WhitespaceSplit"},
-    "model": {"type": "WordLevel", "unk_token": "a",
-              "vocab": {"a": 0, "b": 1, "c": 2, "d": 3}},
-    "post_processor": {"type": "TemplateProcessing",
-        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
-                   {"Sequence": {"id": "A", "type_id": 0}}],
-        "pair": [],
-        "special_tokens": {"<s>": {"id": "<s>", "ids": [4], "tokens": ["<s>"]}}}})";
 
 constexpr const char* notes =
     R"({"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>"})";

@@ -13,6 +13,7 @@ BOOST_AUTO_TEST_SUITE(tokenizer_test)
 
 using namespace packkit::train;
 using train_test::error_of;
+using train_test::words;
 using ids = std::vector<std::int32_t>;
 
 namespace {
@@ -23,19 +24,6 @@ ids document(const tokenizer& tokens, std::string_view text) {
     result.erase(result.begin());
     return result;
 }
-
-/// Words a to d; "<s>" is put before a text, "</s>" is called eos beside the file.
-constexpr const char* words = R"({"version": "1.0",
-    "added_tokens": [{"id": 4, "content": "<s>", "special": true},
-                     {"id": 5, "content": "</s>", "special": true}],
-    "pre_tokenizer": {"type": "WhitespaceSplit"},
-    "model": {"type": "WordLevel", "unk_token": "a",
-              "vocab": {"a": 0, "b": 1, "c": 2, "d": 3}},
-    "post_processor": {"type": "TemplateProcessing",
-        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
-                   {"Sequence": {"id": "A", "type_id": 0}}],
-        "pair": [],
-        "special_tokens": {"<s>": {"id": "<s>", "ids": [4], "tokens": ["<s>"]}}}})";
 
 }  // namespace
 

@@ -18,6 +18,20 @@ namespace train_test {
 using packkit::test::file_content;
 using packkit::test::temporary_folder;
 
+/// A tokenizer.json of the words a to d; "<s>" is put before a text, "</s>" is an added
+/// token that a file beside it may call eos.
+inline constexpr const char* words = R"({"version": "1.0",
+    "added_tokens": [{"id": 4, "content": "<s>", "special": true},
+                     {"id": 5, "content": "</s>", "special": true}],
+    "pre_tokenizer": {"type": "WhitespaceSplit"},
+    "model": {"type": "WordLevel", "unk_token": "a",
+              "vocab": {"a": 0, "b": 1, "c": 2, "d": 3}},
+    "post_processor": {"type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                   {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [4], "tokens": ["<s>"]}}}})";
+
 /// `text` with every `from` replaced.
 inline std::string replaced(std::string text, std::string_view from,
                             std::string_view to) {

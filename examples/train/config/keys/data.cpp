@@ -9,11 +9,7 @@
 namespace packkit::train {
 namespace {
 
-using namespace std::string_view_literals;
-using enum key_status;
-using enum key_effect;
-using C = train_config;
-using K = config_key<train_config>;
+using namespace key_rows;
 
 constexpr auto strategies =
     in_order<packkit::excess_length_strategy>("drop", "truncate", "split", "raise");

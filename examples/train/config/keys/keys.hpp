@@ -13,6 +13,15 @@ namespace packkit::train {
 
 using key_list = std::vector<config_key<train_config>>;
 
+/// Short names for the rows of the table.
+namespace key_rows {
+using namespace std::string_view_literals;
+using enum key_status;
+using enum key_effect;
+using C = train_config;
+using K = config_key<train_config>;
+}  // namespace key_rows
+
 key_list model_keys();
 key_list data_keys();
 key_list rows_keys();

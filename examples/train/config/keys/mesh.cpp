@@ -5,11 +5,7 @@
 namespace packkit::train {
 namespace {
 
-using namespace std::string_view_literals;
-using enum key_status;
-using enum key_effect;
-using C = train_config;
-using K = config_key<train_config>;
+using namespace key_rows;
 
 /// More ranks than any machine has, few enough that products of sizes do not overflow.
 constexpr std::int64_t most_ranks = 1 << 20;

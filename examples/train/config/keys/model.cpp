@@ -6,11 +6,7 @@
 namespace packkit::train {
 namespace {
 
-using namespace std::string_view_literals;
-using enum key_status;
-using enum key_effect;
-using C = train_config;
-using K = config_key<train_config>;
+using namespace key_rows;
 
 constexpr auto token_list = "a list of tokens, as [\"<|im_start|>\"]"sv;
 constexpr auto key_map = "keys of config.json, as {rope_theta: 500000.0}"sv;

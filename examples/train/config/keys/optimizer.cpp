@@ -9,11 +9,7 @@
 namespace packkit::train {
 namespace {
 
-using namespace std::string_view_literals;
-using enum key_status;
-using enum key_effect;
-using C = train_config;
-using K = config_key<train_config>;
+using namespace key_rows;
 
 constexpr auto other_rule =
     "is not supported: only AdamW and SGD are; use adamw_torch_fused, which any of its "

@@ -6,8 +6,7 @@
 namespace packkit::train {
 namespace {
 
-using namespace std::string_view_literals;
-using enum key_status;
+using namespace key_rows;
 
 constexpr auto from_model = "the model's config.json says what it is"sv;
 constexpr auto same_function =

@@ -10,8 +10,7 @@
 namespace packkit::train {
 namespace {
 
-using namespace std::string_view_literals;
-using K = config_key<train_config>;
+using namespace key_rows;
 
 /// Plugins that only make things faster, or report elsewhere: the module behind
 /// "axolotl.integrations.".

@@ -7,11 +7,7 @@
 namespace packkit::train {
 namespace {
 
-using namespace std::string_view_literals;
-using enum key_status;
-using enum key_effect;
-using C = train_config;
-using K = config_key<train_config>;
+using namespace key_rows;
 
 /// Token positions and lengths are int32.
 constexpr std::int64_t most_int32 = std::numeric_limits<std::int32_t>::max();

@@ -6,11 +6,7 @@
 namespace packkit::train {
 namespace {
 
-using namespace std::string_view_literals;
-using enum key_status;
-using enum key_effect;
-using C = train_config;
-using K = config_key<train_config>;
+using namespace key_rows;
 
 constexpr rejected_name other_save_times[] = {
     {"best", "is not supported: nothing is evaluated while training; expected"}};

@@ -6,11 +6,7 @@
 namespace packkit::train {
 namespace {
 
-using namespace std::string_view_literals;
-using enum key_status;
-using enum key_effect;
-using C = train_config;
-using K = config_key<train_config>;
+using namespace key_rows;
 
 constexpr named<bool> prefetches[] = {
     {"BACKWARD_PRE", true}, {"BACKWARD_POST", false}, {"NO_PREFETCH", false}};

@@ -151,7 +151,8 @@ public:
     [[nodiscard]] std::vector<at::Tensor> gather_full(const at::Tensor& flat) const {
         return gather_full(flat, layout_);
     }
-    /// The same of what `make_state` made: a tensor for each of `trained()`.
+    /// Full-size tensors of `state`, which make_state() has made: one for each parameter of
+    /// `trained()`, equal on every rank of the shard and tensor groups.
     [[nodiscard]] std::vector<at::Tensor> gather_state(const at::Tensor& state) const {
         return gather_full(state, trained_);
     }
