@@ -215,11 +215,8 @@ void add_precision(const training_setup& setup, yaml_lines& lines) {
             lines.key("optimizer", "adamw_torch_8bit");
             break;
         case optimizer_kind::sgd:
+        case optimizer_kind::sgd_momentum:  // never chosen by the planner
             lines.key("optimizer", "sgd");
-            break;
-        case optimizer_kind::sgd_momentum:
-            lines.key("optimizer", "sgd");
-            lines.key("optim_args", "\"momentum=0.9\"", "a momentum of your own");
             break;
     }
 }

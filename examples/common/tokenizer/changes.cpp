@@ -138,7 +138,8 @@ private:
             return found->get<std::int32_t>();
         }
         for (std::size_t i = 0; i < tokens.size(); ++i) {
-            if (tokens[i][0] == text) return static_cast<std::int32_t>(i);
+            if (tokens[i][0].get_ref<const std::string&>() == text)
+                return static_cast<std::int32_t>(i);
         }
         return std::nullopt;
     }
@@ -147,7 +148,7 @@ private:
         json& tokens = vocab();
         if (!tokens.is_object()) {
             for (json& token : tokens) {
-                if (token[0] == former) token[0] = text;
+                if (token[0].get_ref<const std::string&>() == former) token[0] = text;
             }
         } else if (tokens.contains(former)) {
             tokens[text] = tokens[former];

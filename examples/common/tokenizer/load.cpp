@@ -97,6 +97,7 @@ file_texts read_tokenizer_files(const std::string& file) {
     }
     // One tokenizer: what lies beside another name is another one.
     const char* const kept = file.ends_with(".json") ? json_name : model_name;
+    if (kept == model_name) files.erase(json_name);
     if (fs::path(file).filename() != kept) {
         files.erase(json_name);
         files.erase(model_name);

@@ -174,10 +174,13 @@ resume_point open_checkpoint(const std::string& folder, file_share share) {
 }
 
 std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
-                                                   std::vector<std::string>& faults) {
+                                                   std::vector<std::string>& faults,
+                                                   bool with_optimizer) {
     for (const auto& candidate : list_checkpoints(output_dir)) {
         try {
-            return open_checkpoint(candidate.folder);
+            auto found = open_checkpoint(candidate.folder);
+            if (!with_optimizer || !found.only_model) return found;
+            faults.push_back(found.folder + ": holds the model alone (save_only_model)");
         } catch (const std::exception& fault) { faults.emplace_back(fault.what()); }
     }
     return std::nullopt;
@@ -213,6 +216,13 @@ identity_changes check_identity(const resume_point& from, const run_identity& id
     }
     add_changes(saved.values("settings"), identity.changeable, found.changed);
     return found;
+}
+
+bool is_checkpoint(const std::string& folder) {
+    const auto state = fs::path(folder) / state_name;
+    if (!fs::exists(state)) return false;
+    const auto document = app::read_json_file(state.string());
+    return document.is_object() && document.contains("checksums");
 }
 
 bool holds_a_run(const std::string& output_dir) {

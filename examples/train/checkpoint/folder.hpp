@@ -52,9 +52,15 @@ struct file_share {
 
 /// The newest checkpoint below `output_dir` that is whole (all files there, checksums
 /// right); damaged ones are passed over, each with a line in `faults` that names the file
-/// and what is wrong with it.
+/// and what is wrong with it. `with_optimizer`: those of save_only_model are passed over,
+/// too.
 std::optional<resume_point> find_newest_checkpoint(const std::string& output_dir,
-                                                   std::vector<std::string>& faults);
+                                                   std::vector<std::string>& faults,
+                                                   bool with_optimizer = false);
+
+/// Whether a folder is a checkpoint of this program: other trainers write a
+/// trainer_state.json, too, but no checksums into it.
+bool is_checkpoint(const std::string& folder);
 
 /// The checkpoint in `folder`; of its shards those of `share` are read. Throws
 /// app::input_error naming the file that is missing or damaged.

@@ -252,7 +252,9 @@ int check(const std::string& path, std::span<const std::string> overrides,
         to_string(*mesh) + ", row efficiency " + app::fixed(plan.data->efficiency(), 4) +
         ", activation checkpointing " +
         std::string(to_string(config.gradient_checkpointing));
-    app::write_stdout(check_report(checked, inputs.samples, summary, options,
+    const auto* const tokens =
+        config.tokenizer_type.empty() ? nullptr : inputs.tokens.get();
+    app::write_stdout(check_report(checked, inputs.samples, tokens, summary, options,
                                    isatty(STDOUT_FILENO) != 0));
     return app::exit_done;
 }

@@ -101,16 +101,13 @@ ordered_json data_json(const token_store& samples) {
 /// Tokens of a sample as text, one piece a run of tokens that are trained or not.
 class sample_text {
 public:
-    explicit sample_text(const train_config& config)
-        : tokens_(config.tokenizer_type.empty() ? nullptr
-                                                : load_tokenizer(config.tokenizer_type)) {
-    }
+    explicit sample_text(const tokenizer* tokens) : tokens_(tokens) {}
 
     /// The bytes of tokens; of ids without a tokenizer the ids.
     [[nodiscard]] std::string of(std::span<const std::int32_t> ids) const {
         std::string text;
         for (const std::int32_t id : ids) {
-            if (tokens_) {
+            if (tokens_ != nullptr) {
                 text += tokens_->token_text(id);
             } else {
                 text += (text.empty() ? "" : " ") + std::to_string(id);
@@ -145,11 +142,12 @@ public:
     }
 
 private:
-    std::unique_ptr<const tokenizer> tokens_;
+    const tokenizer* tokens_;
 };
 
 std::string json_text(const checked_config& checked, const token_store& samples,
-                      const std::string& summary, std::size_t show) {
+                      const tokenizer* tokens, const std::string& summary,
+                      std::size_t show) {
     ordered_json result = {{"summary", summary}};
     auto& settings = result["settings"] = ordered_json::object();
     for (const auto& one : settings_of(checked)) {
@@ -159,7 +157,7 @@ std::string json_text(const checked_config& checked, const token_store& samples,
     }
     result["data"] = data_json(samples);
     auto& shown = result["samples"] = ordered_json::array();
-    const sample_text text(checked.config);
+    const sample_text text(tokens);
     for (std::size_t i = 0; i < show; ++i) {
         const auto ids = samples.tokens(i);
         const auto labels = samples.labels(i);
@@ -207,16 +205,16 @@ std::string data_lines(const token_store& samples) {
 }  // namespace
 
 std::string check_report(const checked_config& checked, const token_store& samples,
-                         const std::string& summary, const check_options& options,
-                         bool in_colour) {
+                         const tokenizer* tokens, const std::string& summary,
+                         const check_options& options, bool in_colour) {
     const std::size_t show = std::min(options.show, samples.size());
     if (options.format == app::output_format::json)
-        return json_text(checked, samples, summary, show);
+        return json_text(checked, samples, tokens, summary, show);
     if (options.format != app::output_format::table)
         throw app::usage_error("--format", "check prints table or json");
     std::string text = settings_table(checked) + "\n" + data_lines(samples);
     if (show > 0) {
-        const sample_text decoded(checked.config);
+        const sample_text decoded(tokens);
         for (std::size_t i = 0; i < show; ++i) {
             text += "\nsample " + std::to_string(i + 1) + ": " +
                     app::counted(static_cast<std::int64_t>(samples.tokens(i).size()),

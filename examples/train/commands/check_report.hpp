@@ -24,10 +24,12 @@ struct check_options {
 /// "samples": [{"text", "ids", "labels"}]}; "from" is "file", "command line", "default"
 /// or "other keys", where other keys decide. For people trained tokens are green on a
 /// terminal (`in_colour`), and stand in [[ ]] elsewhere.
+/// \param tokens the run's tokenizer, or nullptr for ids alone, which are printed then
 /// \param summary the line that says that there is no problem
 /// \throws app::usage_error for formats other than table and json
 [[nodiscard]] std::string check_report(const checked_config& checked,
                                        const token_store& samples,
+                                       const tokenizer* tokens,
                                        const std::string& summary,
                                        const check_options& options, bool in_colour);
 

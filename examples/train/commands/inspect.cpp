@@ -62,7 +62,6 @@ constexpr known_mark endings[] = {
     {"shards.index.json", content_kind::sharded_safetensors},
     {"tokenizer.json", content_kind::tokenizer},
     {".model", content_kind::tokenizer},
-    {"config.json", content_kind::config},
     {".jsonl", content_kind::jsonl},
     {".ndjson", content_kind::jsonl},
     {".json", content_kind::json},
@@ -88,6 +87,7 @@ constexpr const char* expected_kinds =
     "tokenizer or a checkpoint";
 
 content_kind kind_of_file(const std::string& path) {
+    if (fs::path(path).filename() == "config.json") return content_kind::config;
     for (const auto& [ending, kind] : endings) {
         if (path.ends_with(ending)) return kind;
     }
@@ -188,7 +188,7 @@ bool has_tokenizer(const std::string& folder) {
 }
 
 inspected inspect_folder(const std::string& folder) {
-    if (fs::exists(folder + "/trainer_state.json"))
+    if (is_checkpoint(folder))
         return {content_kind::checkpoint, inspect_checkpoint(folder)};
     if (fs::exists(folder + "/config.json")) {
         auto values = inspect_model(folder);

@@ -14,7 +14,8 @@ namespace packkit::train {
 
 /// Reads a file or folder in full and checks it as the program that uses it would.
 /// \details The kind follows from the name, and from the first bytes where the name says
-/// nothing. Of tensors no more than 16 MiB are in memory at a time, of rows one.
+/// nothing. Of tensors no more than 16 MiB are in memory at a time, of rows one;
+/// .json and .tokens files are held whole.
 ///
 /// "kind" is one of
 /// - safetensors, sharded_safetensors (an index or a folder with one), checkpoint (of

@@ -87,10 +87,12 @@ ordered_json tensors_json(const tensor_list& list) {
 
 /// Takes the optimizer's moments out of the tensors of a sharded checkpoint.
 tensor_list take_moments(tensor_list& tensors) {
+    constexpr std::array states = {"exp_avg.", "exp_avg_sq.", "momentum_buffer."};
     tensor_list moments;
     for (auto at = tensors.begin(); at != tensors.end();) {
-        const bool moment =
-            at->first.starts_with("exp_avg.") || at->first.starts_with("exp_avg_sq.");
+        const std::string& name = at->first;
+        const bool moment = std::ranges::any_of(
+            states, [&](const char* prefix) { return name.starts_with(prefix); });
         if (moment)
             moments.insert(tensors.extract(at++));
         else

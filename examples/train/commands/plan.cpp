@@ -25,12 +25,8 @@ namespace packkit::train {
 namespace {
 
 /// One rank's share of this machine: its memory, and the peak that is measured now.
-device this_machine(const train_config& config, const launch_request& request) {
-    rank_environment environment;
-    environment.world_size = request.world_size;
-    environment.local_world_size = request.ranks_here;
-    const auto on = choose_device(config, environment);
-    choose_threads(environment);
+device this_machine(const train_config& config, const launch_request& request,
+                    at::Device on) {
     device machine = *find_device("cpu");
     machine.name = "this machine";
     machine.memory_bytes = machine_memory_bytes() / request.ranks_here;
@@ -49,14 +45,20 @@ device this_machine(const train_config& config, const launch_request& request) {
 
 }  // namespace
 
-int plan_run(const train_config& config, const launch_request& request,
+int plan_run(const train_config& asked, const launch_request& request,
              app::output_format format) {
     if (format != app::output_format::table && format != app::output_format::json)
         throw app::usage_error("--format", "plan prints table or json");
+    rank_environment environment;
+    environment.world_size = request.world_size;
+    environment.local_world_size = request.ranks_here;
+    const auto on = choose_device(asked, environment);
+    choose_threads(environment);
+    const auto config = with_precision_of(asked, on);
     const auto mesh = choose_mesh(config, request.world_size);
     const auto inputs = read_inputs(config, mesh, true);
     const auto plan = make_run_plan(config, inputs, mesh);
-    const auto machine = this_machine(config, request);
+    const auto machine = this_machine(config, request, on);
 
     const auto& predicted = plan.predicted;
     plan_evaluator evaluate(plan.layout, machine, predicted.rows,

@@ -41,10 +41,10 @@ checked_config check_config(const std::string& path,
     key_remarks remarks;
     read_keys(keys, top_level_keys(), config, problems, remarks);
     apply_rules(keys, config, problems, remarks);
+    read_dataset_list(keys, config, problems, remarks);
     config.warnings.insert(config.warnings.end(), remarks.warnings.begin(),
                            remarks.warnings.end());
     config.notes.insert(config.notes.end(), remarks.notes.begin(), remarks.notes.end());
-    read_dataset_list(keys, config, problems);
     note_defaults(keys, config);
     checked.root = std::move(root);
     return checked;

@@ -234,7 +234,7 @@ struct dataset_config {
 /// Returns the format of one of a dataset's files: ds_type, or what the ending of its
 /// name says; json for another ending, as Axolotl has it.
 [[nodiscard]] file_format file_kind(const dataset_config& data, std::string_view file);
-/// Returns the format of its first file.
+/// Returns the format of a dataset's first file.
 [[nodiscard]] file_format file_kind(const dataset_config& data);
 
 /// The folder of a run that names none, relative to the configuration file.
@@ -244,7 +244,7 @@ inline constexpr std::string_view default_output_dir = "model-out";
 struct scheduler_arguments {
     std::optional<double> num_cycles;
     std::optional<double> min_lr;       ///< lowest rate
-    std::optional<double> min_lr_rate;  ///< the same as a share of learning_rate
+    std::optional<double> min_lr_rate;  ///< lowest rate as a share of learning_rate
     std::optional<double> warmup_lr_rate;
     std::optional<double> power;
     std::optional<double> lr_end;

@@ -92,8 +92,10 @@ void add_matches(const fs::path& folder, std::span<const std::string> steps,
     }
 }
 
-name_list matches_of(const std::string& pattern) {
-    fs::path folder;
+/// The files that match a pattern, which is relative to `folder`. What `folder` itself is
+/// called is no pattern.
+name_list matches_of(fs::path folder, const std::string& pattern) {
+    if (fs::path(pattern).is_absolute()) folder.clear();
     std::vector<std::string> steps;
     for (const fs::path& part : fs::path(pattern)) {
         if (steps.empty() && !has_pattern(part.string())) {
@@ -160,6 +162,10 @@ private:
         return std::nullopt;
     }
 
+    /// The folder that names are relative to: that of the configuration file.
+    [[nodiscard]] fs::path base_folder() const {
+        return fs::path(request_.config_file).parent_path();
+    }
     [[nodiscard]] std::string resolved(const std::string& name) const {
         return resolved_path(request_.config_file, name);
     }
@@ -168,21 +174,22 @@ private:
 
     /// A file of data_files, which is looked for in the data set's folder first.
     void add_data_file(const std::string& name, const std::string& path) {
-        name_list places;
+        std::vector<fs::path> folders;
         if (!path.empty()) {
             if (is_folder(resolved(path))) {
-                places.push_back((fs::path(resolved(path)) / name).string());
+                folders.emplace_back(resolved(path));
             } else if (const auto folder = cached(path); !folder.empty()) {
-                places.push_back((fs::path(folder) / name).string());
+                folders.emplace_back(folder);
             } else if (!exists(resolved(path))) {
                 refuse_missing(path);
             }
         }
-        places.push_back(resolved(name));
-        for (const std::string& place : places) {
-            if (is_file(place)) return add(place);
+        folders.push_back(base_folder());
+        for (const fs::path& folder : folders) {
+            const fs::path place = (folder / name).lexically_normal();
+            if (is_file(place)) return add(place.string());
             if (!has_pattern(name)) continue;
-            const name_list found = matches_of(place);
+            const name_list found = matches_of(folder, name);
             result_.files.insert(result_.files.end(), found.begin(), found.end());
             if (!found.empty()) return;
         }
@@ -198,7 +205,7 @@ private:
         if (exists(path)) return add(path);
         refuse_remote(name, "path");
         if (has_pattern(name)) {
-            const name_list found = matches_of(path);
+            const name_list found = matches_of(base_folder(), name);
             if (found.empty()) fail("no file matches " + in_quotes(path));
             result_.files.insert(result_.files.end(), found.begin(), found.end());
             return;
@@ -296,7 +303,6 @@ private:
         fs::recursive_directory_iterator at(
             folder, fs::directory_options::follow_directory_symlink, error);
         for (const fs::recursive_directory_iterator end; at != end; at.increment(error)) {
-            if (error) fail(in_quotes(folder.string()) + ": " + error.message());
             const std::string name = at->path().filename().string();
             const bool hidden = name.starts_with('.') || name.starts_with("__");
             if (hidden && at->is_directory()) at.disable_recursion_pending();
@@ -309,6 +315,8 @@ private:
                 request_.ds_type ? format == request_.ds_type : format.has_value();
             if (wanted) found.push_back(at->path().string());
         }
+        // An error ends the loop above: nothing below may be left out unheard.
+        if (error) fail(in_quotes(folder.string()) + ": " + error.message());
         std::sort(found.begin(), found.end());
         return found;
     }

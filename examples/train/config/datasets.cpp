@@ -316,15 +316,11 @@ file_format file_kind(const dataset_config& data) {
 }
 
 void read_dataset_list(const key_reader& keys, train_config& config,
-                       config_problems& problems) {
+                       config_problems& problems, key_remarks& remarks) {
     settle_model(keys, config, problems);
-    key_remarks remarks;
     entry_list entries(keys, config, problems, remarks);
     entries.read_datasets();
     if (problems.sound("pretraining_dataset")) entries.read_pretraining();
-    config.warnings.insert(config.warnings.end(), remarks.warnings.begin(),
-                           remarks.warnings.end());
-    config.notes.insert(config.notes.end(), remarks.notes.begin(), remarks.notes.end());
     problems.attempt_with(keys, {"datasets", "pretraining_dataset"},
                           [&] { check_lists(keys); });
     settle_tokenizer(keys, config, problems);

@@ -75,6 +75,9 @@ struct real_range {
 
 inline constexpr real_range not_negative{0.0, std::numeric_limits<double>::max(), true,
                                          true, "a number >= 0"};
+inline constexpr real_range any_number{std::numeric_limits<double>::lowest(),
+                                       std::numeric_limits<double>::max(), true, true,
+                                       "a number"};
 inline constexpr real_range positive{0.0, std::numeric_limits<double>::max(), false, true,
                                      "a number > 0"};
 inline constexpr real_range below_one{0.0, 1.0, true, false, "a number >= 0 and < 1"};

@@ -182,6 +182,8 @@ configured_model read_configured_model(const train_config& config) {
     if (overrides.empty()) {
         model.shape = read_model_config(path);
     } else {
+        // Only an object has keys to be replaced; reading says what is wrong with others.
+        if (!model.document.is_object()) static_cast<void>(read_model_config(path));
         merge_over(language_model(model.document), overrides);
         const std::string file =
             app::model_config_file(path) + " with overrides_of_model_config";

@@ -12,10 +12,6 @@ namespace {
 using app::ordered_json;
 using value_kind = config_node::kind;
 
-constexpr real_range any_number{std::numeric_limits<double>::lowest(),
-                                std::numeric_limits<double>::max(), true, true,
-                                "a number"};
-
 ordered_json json_of(const config_node& node) {
     switch (node.type) {
         case value_kind::null:
@@ -36,10 +32,13 @@ ordered_json json_of(const config_node& node) {
         }
     }
     if (node.quoted) return node.text;
-    if (const auto value = parse_truth(node.text)) return *value;
+    // Numbers before truth values: 1 is a number here. 2.0 stays a real number.
     constexpr auto least = std::numeric_limits<std::int64_t>::min();
-    if (const auto value = whole{least}.read(node)) return *value;
+    if (node.text.find('.') == std::string::npos) {
+        if (const auto value = whole{least}.read(node)) return *value;
+    }
     if (const auto value = real{any_number}.read(node)) return *value;
+    if (const auto value = parse_truth(node.text)) return *value;
     return node.text;
 }
 

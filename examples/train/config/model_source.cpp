@@ -62,8 +62,8 @@ std::vector<std::string> names_of_model(const train_config& config) {
     const auto classes = document.value("architectures", app::ordered_json());
     for (const auto& name : classes)
         add(name);
-    const std::string type = document.value("model_type", "");
-    add(architecture_of(type));
+    const auto type = document.value("model_type", app::ordered_json());
+    if (type.is_string()) add(architecture_of(type.get<std::string>()));
     add(type);
     return names;
 }

@@ -21,9 +21,6 @@ namespace {
 using namespace std::string_view_literals;
 using node_kind = config_node::kind;
 
-constexpr real any_number{{std::numeric_limits<double>::lowest(),
-                           std::numeric_limits<double>::max(), true, true, "a number"}};
-
 /// The arguments of `optim_args` as names and values.
 std::vector<std::pair<std::string, config_node>> optimizer_arguments_of(
     const key_reader& keys, const config_node& node) {
@@ -95,7 +92,7 @@ void set_sgd_argument(const key_reader& keys, const std::string& name,
     if (name == "momentum") {
         config.sgd.momentum = argument(keys, name, node, real{not_negative});
     } else if (name == "dampening") {
-        config.sgd.dampening = argument(keys, name, node, any_number);
+        config.sgd.dampening = argument(keys, name, node, real{any_number});
     } else if (name == "nesterov") {
         config.sgd.nesterov = argument(keys, name, node, truth{});
     } else {

@@ -290,11 +290,8 @@ std::optional<prompt_format> find_prompt_format(std::string_view type) {
         format.name = type;
         return std::optional(std::move(format));
     };
-    // A type alone, with ".load", which is the same, or with a style.
-    const std::string_view alone =
-        type.ends_with(".load") ? type.substr(0, type.size() - 5) : type;
     for (const named_type& each : named_types) {
-        if (each.name == alone) return named(each.make());
+        if (each.name == type) return named(each.make());
     }
     const std::size_t colon = type.find(':');
     const std::string_view style =
@@ -350,11 +347,19 @@ std::string to_text(const prompt_format& format) {
         return app::ordered_json{text.before, text.field, text.otherwise, text.between,
                                  text.second, text.after, text.optional};
     };
-    return app::ordered_json{format.name,          parts(format.instruction),
-                             parts(format.input),  parts(format.output),
-                             parts(format.system), format.system_with_input,
-                             format.system_alone,  format.system_format,
-                             format.turn_format,   format.turn_alone_format}
+    return app::ordered_json{format.name,
+                             parts(format.instruction),
+                             parts(format.input),
+                             parts(format.output),
+                             parts(format.system),
+                             format.system_with_input,
+                             format.system_alone,
+                             format.system_format,
+                             format.turn_format,
+                             format.turn_alone_format,
+                             format.input_is_choices,
+                             format.reflection_format,
+                             format.eos_tokens}
         .dump();
 }
 

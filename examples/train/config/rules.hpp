@@ -31,6 +31,6 @@ void read_resume_from_checkpoint(const key_reader& keys, train_config& config);
 /// has problems. Then settles what depends on their types: tokenizer_type,
 /// train_on_inputs, the ends of turns.
 void read_dataset_list(const key_reader& keys, train_config& config,
-                       config_problems& problems);
+                       config_problems& problems, key_remarks& remarks);
 
 }  // namespace packkit::train

@@ -316,9 +316,11 @@ void chat_reader::read_details(const std::string& place, const json& message,
             }
             return value.get<std::size_t>();
         };
+        const std::size_t begin = offset("begin_offset");
         const std::size_t end = offset("end_offset");
+        if (begin > end) throw input_error(where, "begin_offset is behind end_offset");
         const bool train = truth_of(where, "train", field_of(where, detail, "train"));
-        for (std::size_t c = offset("begin_offset"); c <= end; ++c)
+        for (std::size_t c = begin; c <= end; ++c)
             trained[c] = train ? 1 : 0;
     }
     mark.pieces.clear();

@@ -149,7 +149,9 @@ void dataset_reader::read_file(const std::string& file, const row_keys& wanted) 
     }
     const auto rows = open_rows(file, format, data_.sample_by, wanted);
     bool first = true;
-    while (const auto row = next_row(*rows)) {
+    while (!end_ || row_ < *end_) {
+        const auto row = next_row(*rows);
+        if (!row) break;
         if (std::exchange(first, false)) check_first_row(rows->place(), *row, wanted);
         if (is_selected(row_++)) {
             try {

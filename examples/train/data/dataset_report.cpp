@@ -39,10 +39,10 @@ std::vector<std::string> warnings_of(const dataset_report& report,
                     "excess_length_strategy: split or truncate keeps them",
                     are(report.too_long(), "sample"), config.sequence_len, rows));
     add(report.truncated,
-        fmt::format("{} cut at sequence_len {}, {} are lost; excess_length_strategy: "
+        fmt::format("{} cut at sequence_len {}, {} lost; excess_length_strategy: "
                     "split keeps them",
                     are(report.truncated, "sample"), config.sequence_len,
-                    app::counted(report.cut_tokens, "token")));
+                    are(report.cut_tokens, "token")));
     add(report.too_short,
         fmt::format("{} shorter than min_sample_len {} and left out",
                     are(report.too_short, "sample"), config.min_sample_len));

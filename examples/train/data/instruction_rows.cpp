@@ -52,7 +52,8 @@ std::string text_in(const std::string& place, const json& row, const prompt_text
     }
     text += part.between;
     if (!part.second.empty()) add(part.second);
-    return text + part.after;
+    text += part.after;
+    return text;
 }
 
 /// A list of choices as lines: `- "choice"`.
@@ -131,10 +132,11 @@ void read_instruction(const std::string& place, const json& row,
     const prompt_and_answer texts = texts_of_row(place, row, format);
     const app::special_ids specials = tokens.specials();
     if (puts_bos(tokens)) sample.ids.push_back(*specials.bos);
+    const std::size_t begin = sample.ids.size();
     tokens.encode(texts.prompt, false, sample.ids);
     const std::size_t prompt = sample.ids.size();
     if (texts.in_one_piece) {
-        sample.ids.resize(puts_bos(tokens) ? 1 : 0);
+        sample.ids.resize(begin);
         tokens.encode(texts.prompt + texts.answer, false, sample.ids);
         sample.labels.assign(std::min(prompt, sample.ids.size()), ignored_label);
         if (train_on_inputs) sample.labels.clear();

@@ -39,7 +39,7 @@ public:
     }
     // A file that cannot be read gets no further.
     [[nodiscard]] bool passes_over_errors() const override {
-        return rows_.line_number() != line_before_;
+        return rows_.is_array() || rows_.line_number() != line_before_;
     }
     [[nodiscard]] std::string place() const override { return rows_.place(); }
     [[nodiscard]] std::uint64_t bytes_read() const override { return rows_.bytes_read(); }

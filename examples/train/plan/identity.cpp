@@ -78,6 +78,8 @@ run_identity identity_of(const train_config& config, const run_inputs& inputs,
     identity.fixed.emplace("tokenizer (hash)", inputs.tokenizer_hash);
     for (auto& [key, value] : settings_that_affect(config, key_effect::run))
         identity.fixed.emplace(std::move(key), std::move(value));
+    // What `bf16: auto` has become on this machine counts, not the word.
+    identity.fixed["bf16"] = config.bf16 ? "true" : "false";
     for (auto& [key, value] : settings_that_affect(config, key_effect::change))
         identity.changeable.emplace(std::move(key), std::move(value));
     for (auto& [key, value] : settings_that_affect(config, key_effect::data)) {

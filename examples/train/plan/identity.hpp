@@ -19,8 +19,9 @@ using named_values = std::map<std::string, std::string>;
 /// What decides the function that is trained and the order of its samples, and what may
 /// change while a run goes on. Values are texts.
 struct run_identity {
-    /// Equal in both: model, data, order of the rows, optimizer. The mesh may differ, if
-    /// the rows of a global batch are the same.
+    /// Equal in the run that wrote a checkpoint and the one that goes on from it: model,
+    /// data, order of the rows, optimizer. The mesh may differ, if the rows of a global
+    /// batch are the same.
     named_values fixed;
     named_values changeable;  ///< chosen anew in every step, as the learning rate
     /// How the data is read: what may differ as long as the content, of which `fixed` has

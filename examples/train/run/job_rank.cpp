@@ -4,6 +4,7 @@
 #include "common/errors.hpp"
 #include "common/json.hpp"
 #include "data/checksum.hpp"
+#include "plan/identity.hpp"
 #include "run/node_address.hpp"
 
 #include <packkit/error.hpp>
@@ -19,7 +20,6 @@ namespace {
 // What must be the same on all ranks besides the configuration.
 constexpr const char* program_key = "program (hash)";
 constexpr const char* model_key = "config.json of base_model (hash)";
-constexpr const char* data_key = "content of datasets (hash)";
 
 // What a rank has failed of begins with one of these.
 constexpr const char* wrong_use = "wrong use ";
@@ -33,7 +33,7 @@ std::string settings_text(const train_config& config, const run_inputs& inputs) 
     for (const auto& [key, value] : resolved_settings(config))
         settings[key] = value;
     settings[model_key] = std::to_string(hash64(inputs.model_config.dump()));
-    settings[data_key] = std::to_string(inputs.content_hash);
+    settings[data_identity] = std::to_string(inputs.content_hash);
     return settings.dump();
 }
 
@@ -41,7 +41,7 @@ std::string settings_text(const train_config& config, const run_inputs& inputs) 
 std::string needed_for(const std::string& key) {
     if (key == program_key) return "the same build";
     if (key == model_key) return "the same model";
-    return key == data_key ? "the same data" : "the same configuration";
+    return key == data_identity ? "the same data" : "the same configuration";
 }
 
 /// Throws for the first setting in which two ranks differ.

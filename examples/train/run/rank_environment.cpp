@@ -63,18 +63,22 @@ struct job_number {
 job_number job_size() {
     if (const auto size = number_in({"WORLD_SIZE"}, 1, most))
         return {size, rank_source::torchrun};
+    // Before Slurm: under it, mpirun's daemons are its tasks, and ranks inherit that.
+    if (const auto size = number_in({"OMPI_COMM_WORLD_SIZE"}, 1, most))
+        return {size, rank_source::mpi};
     if (is_slurm_task()) {
         if (const auto size =
                 number_in({"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"}, 1, most))
             return {size, rank_source::slurm};
     }
-    return {number_in({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}, 1, most), rank_source::mpi};
+    return {number_in({"PMI_SIZE"}, 1, most), rank_source::mpi};
 }
 
 std::optional<std::int64_t> job_rank_number() {
     if (const auto rank = number_in({"RANK"}, 0, most)) return rank;
+    if (const auto rank = number_in({"OMPI_COMM_WORLD_RANK"}, 0, most)) return rank;
     if (is_slurm_task()) return number_in({"SLURM_PROCID"}, 0, most);
-    return number_in({"OMPI_COMM_WORLD_RANK", "PMI_RANK"}, 0, most);
+    return number_in({"PMI_RANK"}, 0, most);
 }
 
 /// Rejects variables of torchrun that do not say who this process is.
@@ -117,13 +121,13 @@ rank_environment read_rank_environment() {
     here.source = world.source;
     here.rank = *rank;
     check_below("RANK", here.rank, "WORLD_SIZE", here.world_size);
-    here.local_rank = number_in({"LOCAL_RANK", "SLURM_LOCALID",
-                                 "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"},
-                                0, most)
-                          .value_or(here.rank);
+    const bool by_slurm = is_slurm_task() && here.source != rank_source::mpi;
+    auto local = number_in(
+        {"LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID"}, 0, most);
+    if (!local && by_slurm) local = number_in({"SLURM_LOCALID"}, 0, most);
+    here.local_rank = local.value_or(here.rank);
     const auto local_world_size = number_in(
         {"LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"}, 1, most);
-    const bool by_slurm = is_slurm_task();
     here.local_world_size = local_world_size.value_or(
         (by_slurm ? tasks_of_this_node() : std::nullopt).value_or(here.world_size));
     if (is_set("LOCAL_WORLD_SIZE"))

@@ -21,12 +21,14 @@ bool goes_on(const train_config& config, const run_options& options) {
 }
 
 /// The folder of the checkpoint to go on from; "" to start anew.
-std::string choose_checkpoint(const train_config& config, bool resumes,
+/// \param asked the run must go on: a checkpoint of the model alone is then an error, and
+/// is passed over where going on is only tried
+std::string choose_checkpoint(const train_config& config, bool resumes, bool asked,
                               const run_log& log) {
     if (!config.resume_from_checkpoint.empty()) return config.resume_from_checkpoint;
     if (!resumes) return {};
     std::vector<std::string> warnings;
-    const auto found = find_newest_checkpoint(config.output_dir, warnings);
+    const auto found = find_newest_checkpoint(config.output_dir, warnings, !asked);
     for (const auto& warning : warnings)
         log.warn(warning + "; this checkpoint is passed over");
     if (found) return found->folder;
@@ -94,7 +96,9 @@ run_start start_or_resume(const run_plan& plan, const run_options& options,
     });
     // Rank 0 looks and the others follow, so that all start from the same step.
     rank.on_all_ranks("newest checkpoint", [&] {
-        if (rank.is_first()) start.checkpoint = choose_checkpoint(config, resumes, log);
+        if (rank.is_first())
+            start.checkpoint = choose_checkpoint(
+                config, resumes, options.resume || config.resume_from_newest, log);
     });
     start.checkpoint = rank.text_of_first("resume", start.checkpoint);
     std::optional<resume_point> from;

@@ -172,7 +172,8 @@ step_result training_loop::one_step(std::int64_t step, const rank_step& work,
                     .group_rates = rates,
                     .loss_scale = start.scaling ? start.scaling->scale : 1.0},
                    &timer);
-    if (!start.scaling || !result.overflowed())
+    if (!start.scaling || !result.overflowed() ||
+        start.scaling->scale <= loss_scaling::least)
         check_finite(plan, step, result, network, groups);
     const auto metrics = measure(step, work, result, timer);
     if (start.scaling) follow_scaling(step, result);

@@ -13,6 +13,8 @@ struct loss_scaling {
     static constexpr double growth_factor = 2.0;
     static constexpr double backoff_factor = 0.5;
     static constexpr std::int64_t growth_interval = 2000;
+    /// Gradients that are not finite at this scale are not so for its size.
+    static constexpr double least = 1.0 / 65536.0;
 
     double scale = 65536.0;
     std::int64_t good_steps = 0;     ///< since the scale has changed

@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(no_sample_is_seen_twice_after_a_stop) {
         {"seed=1", "seed was 42 "},
         {"max_grad_norm=0", "max_grad_norm was 1"},
         {"adam_beta2=0.95", "adam_beta2 was 0.999 "},
-        {"bf16=true", "bf16 was auto "},
+        {"bf16=true", "bf16 was false "},
         {"dataloader_drop_last=true", "dataloader_drop_last was false "},
         {"excess_length_strategy=raise", ""}};
     for (const auto& [setting, part] : refused) {

@@ -34,6 +34,9 @@ BOOST_AUTO_TEST_CASE(inspect_says_what_is_there_or_where_it_is_broken) {
                    {"inspect", "data.jsonl", "--format", "json"}))["rows"] == 240);
     folder.write("data.jsonl", "{\"text\": \"a\"}\n{\"text\": \n");
     check_refused(folder, {"inspect", "data.jsonl"}, "data.jsonl:2: ");
+    folder.write("generation_config.json", "{\"bos_token_id\": 1}");
+    BOOST_TEST(json_of(folder.run({"inspect", "generation_config.json", "--format",
+                                   "json"}))["kind"] != "config");
     check_refused(folder, {"inspect", "nowhere"},
                   "nowhere: there is no such file or folder");
     check_refused(folder, {"inspect", "model", "--format", "csv"},

@@ -278,6 +278,9 @@ BOOST_AUTO_TEST_CASE(parts_and_characters_that_are_not_trained) {
                    "detail": [{"begin_offset": 0, "end_offset": 2, "train": true}]}]})") ==
                "data.jsonl:1: messages[0]: detail[0]: end_offset is no character of the "
                "content, which has 2");
+    BOOST_TEST(row_error(config, R"({"messages": [{"role": "assistant", "content": "ab",
+                   "detail": [{"begin_offset": 1, "end_offset": 0, "train": true}]}]})") ==
+               "data.jsonl:1: messages[0]: detail[0]: begin_offset is behind end_offset");
 }
 
 BOOST_AUTO_TEST_CASE(messages_as_json_text) {

@@ -205,6 +205,19 @@ BOOST_AUTO_TEST_CASE(names_that_stand_for_many_files) {
     BOOST_TEST(files.load("{path: split}").notes.size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_pattern_is_what_the_user_writes) {
+    // The folder of the configuration may have characters of patterns in its name.
+    const many_files files;
+    fs::create_directories(files.run.folder.path() / "run[1]");
+    files.run.folder.write("run[1]/x.jsonl", "{\"text\":\"x\"}\n");
+    std::string text = run_folder::config_with("datasets: [{path: '*.jsonl'}]");
+    text = train_test::replaced(text, "base_model: model", "base_model: ../model");
+    files.run.folder.write("run[1]/config.yaml", text);
+    const auto config =
+        load_config((files.run.folder.path() / "run[1]/config.yaml").string());
+    BOOST_TEST(texts(config.datasets[0]) == "|x|");
+}
+
 BOOST_AUTO_TEST_CASE(names_that_stand_for_no_file) {
     const many_files files;
     const std::string at = "config.yaml:1: datasets.0.";
@@ -275,6 +288,10 @@ BOOST_AUTO_TEST_CASE(rows_that_are_read) {
     BOOST_TEST(rows({}, slice_end{25, true}) == "|0|1|");  // 2.5 is rounded to even
     BOOST_TEST(rows(slice_end{-10, true}, {}) == "|9|");
     BOOST_TEST(rows({}, slice_end{50, true}, 6) == "|6|7|");
+    // What lies behind the end of a slice is not read.
+    data.path = folder.write("broken.jsonl", lines + "{\"text\":\n");
+    BOOST_TEST(rows({}, slice_end{3}) == "|0|1|2|");
+    data.path = folder.path() / "ten.jsonl";
     // Every row is in one shard, and the seed chooses in which.
     std::string all;
     for (std::int64_t i = 0; i < 3; ++i) {

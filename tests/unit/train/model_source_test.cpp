@@ -173,6 +173,14 @@ BOOST_AUTO_TEST_CASE(config_json_can_be_overridden) {
     BOOST_TEST(saved["use_cache"] == false);
     BOOST_TEST(saved["rope_theta"] == 500000);
     BOOST_TEST(saved["vocab_size"] == 310);
+    // 1 is a number, and 2.0 stays a real one.
+    const auto one = read(
+                         "overrides_of_model_config: {bos_token_id: 1, use_cache: yes, "
+                         "initializer_range: 2.0}")
+                         .document;
+    BOOST_TEST(one["bos_token_id"].dump() == "1");
+    BOOST_TEST(one["use_cache"].dump() == "true");
+    BOOST_TEST(one["initializer_range"].dump() == "2.0");
 
     const auto scaled = read("rope_scaling: {type: linear, factor: 2.0}");
     BOOST_CHECK(scaled.shape.scaling.kind == packkit::rope_scaling_kind::linear);

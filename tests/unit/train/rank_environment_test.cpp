@@ -150,6 +150,11 @@ BOOST_AUTO_TEST_CASE(mpirun) {
                              {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
                              {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}};
     check(read(with(open_mpi, "MASTER_ADDR", "a")), {3, 4, 1, 2, "a", 29500});
+    // Daemons of mpirun are tasks of Slurm; their variables are not those of the ranks.
+    auto under_slurm = slurm;
+    for (const auto& each : open_mpi)
+        under_slurm.push_back(each);
+    check(read(with(under_slurm, "MASTER_ADDR", "a")), {3, 4, 1, 2, "a", 29500});
     check_refused(open_mpi, "MASTER_ADDR",
                   "is not set, and 2 of 4 ranks are on this node");
     check(read({{"PMI_RANK", "1"},

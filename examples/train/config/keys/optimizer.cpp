@@ -120,9 +120,9 @@ std::vector<K> optimizer_keys() { return {
     K("adam_beta3", rejected, "only optimizer came_pytorch reads it, which is not supported"),
     K("lr_groups", &C::lr_groups, learning_rate_groups{}, "learning rates of weights whose names contain one of the modules; embeddings and head then have no weight decay").affecting(run),
     K("embedding_lr", &C::embedding_lr, real{positive}, "learning rate of embeddings and head, which then have no weight decay").affecting(run),
-    K("embedding_lr_scale", &C::embedding_lr_scale, real{positive}, "the same as a multiple of learning_rate").affecting(run),
+    K("embedding_lr_scale", &C::embedding_lr_scale, real{positive}, "learning rate of embeddings and head as a multiple of learning_rate").affecting(run),
     K("unfrozen_parameters", &C::unfrozen_parameters, parameter_patterns{}, "regular expressions of the parameters that are trained, matched from the start of the name; dots are dots").affecting(run),
-    K("loss_watchdog_threshold", &C::loss_watchdog_threshold, real{{std::numeric_limits<double>::lowest(), std::numeric_limits<double>::max(), true, true, "a number"}}, "a logged loss above it counts as too high"),
+    K("loss_watchdog_threshold", &C::loss_watchdog_threshold, real{any_number}, "a logged loss above it counts as too high"),
     K("loss_watchdog_patience", &C::loss_watchdog_patience, whole{0}, "the run stops after so many losses in a row that are too high; 0: 3"),
     K("max_grad_norm", &C::max_grad_norm, real{not_negative}, "gradients are clipped to this norm; 0: they are not").affecting(run),
 }; }

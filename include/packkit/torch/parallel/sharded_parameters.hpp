@@ -151,14 +151,13 @@ public:
     [[nodiscard]] std::vector<at::Tensor> gather_full(const at::Tensor& flat) const {
         return gather_full(flat, layout_);
     }
-    /// Full-size tensors of `state`, which make_state() has made: one for each parameter of
-    /// `trained()`, equal on every rank of the shard and tensor groups.
+    /// Full-size tensors of `state`, which make_state() has made: one for each parameter
+    /// of `trained()`, equal on every rank of the shard and tensor groups.
     [[nodiscard]] std::vector<at::Tensor> gather_state(const at::Tensor& state) const {
         return gather_full(state, trained_);
     }
 
-    /// Zeros laid out as the shards of parameters that are not frozen are: without these
-    /// as all shards are.
+    /// Zeros for each element of this rank's shards of `trained()`, padding included.
     [[nodiscard]] at::Tensor make_state() const {
         const memory_scope scope(memory_use::optimizer);
         return at::zeros({trained_.elements()}, shards_.options());
